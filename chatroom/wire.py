@@ -1,0 +1,467 @@
+"""The wire protocol: frames and typed messages, with no I/O.
+
+A frame is a 4-byte unsigned big-endian length and that many bytes of UTF-8 JSON,
+``{"type": NAME, "data": "<JSON text>"}``. Every message is one `msgspec.Struct` below; its field
+names are the wire's in snake_case. ``docs/protocol.md`` says what each message means.
+"""
+
+from __future__ import annotations
+
+import struct
+import unicodedata
+from enum import IntEnum
+from typing import Annotated, Any, Final, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType, field
+
+#: Bytes of the length prefix.
+PREFIX_BYTES: Final = 4
+#: Largest frame taken from a session that is logged in, in bytes.
+MAX_FRAME: Final = 64 * 1024
+#: Largest frame taken from a session that is not logged in yet, in bytes.
+MAX_FRAME_BEFORE_LOGIN: Final = 4 * 1024
+#: Largest frame a server sends to a dialect 2 client, in bytes.
+MAX_SERVER_FRAME: Final = 1024 * 1024
+#: Largest frame the original client can read, in bytes: its buffer's size.
+MAX_FRAME_DIALECT_1: Final = 8096
+#: Longest message, in characters.
+MAX_CONTENT: Final = 4000
+#: Longest password, in bytes of UTF-8.
+MAX_PASSWORD: Final = 1024
+#: Longest user name, in characters.
+MAX_NAME: Final = 32
+#: Most messages that one `HistoryMes` may ask for.
+MAX_HISTORY: Final = 200
+#: Most users that one `UsersMes` may ask for.
+MAX_USERS: Final = 500
+#: The one room there is so far, and what an absent ``room`` means.
+LOBBY: Final = "lobby"
+
+#: What an account's id may be: what a JavaScript number holds exactly.
+UserId = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+RoomName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+#: A place in one conversation's order, as text; see `Seq`.
+SeqText = Annotated[str, Meta(pattern=r"^[0-9]{1,19}-[0-9]{1,19}$")]
+MessageId = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class Status(IntEnum):
+    """Presence of a user, as on the wire."""
+
+    ONLINE = 0
+    OFFLINE = 1
+    BUSY = 2
+
+
+class Code(IntEnum):
+    """Result codes. 500, 505 and 506 mean what the original program made them mean."""
+
+    OK = 200
+    KEPT = 202
+    MALFORMED = 400
+    NOT_LOGGED_IN = 401
+    WRONG_PASSWORD = 403
+    NO_RECIPIENT = 404
+    CLOSED = 409
+    GONE = 410
+    TOO_LARGE = 413
+    TOO_FAST = 429
+    NO_SUCH_USER = 500
+    #: The store is out of reach; in `RegisterResMes`: the id is taken.
+    UNAVAILABLE = 505
+    REGISTER_FAILED = 506
+    MAILBOX_FULL = 507
+
+
+class Seq(NamedTuple):
+    """A message's place in its conversation: two numbers, compared number by number."""
+
+    ms: int
+    n: int
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> Seq:
+        """Read ``"<ms>-<n>"``.
+
+        :raises ValueError: the text is not two numbers joined by a hyphen.
+        """
+        ms, _, n = (text.decode("ascii") if isinstance(text, bytes) else text).partition("-")
+        return cls(int(ms), int(n))
+
+    def __str__(self) -> str:
+        return f"{self.ms}-{self.n}"
+
+
+#: Before every message.
+SEQ_ZERO: Final = Seq(0, 0)
+
+
+class WireError(Exception):
+    """What arrived is no message.
+
+    ``fatal`` says that the connection's framing can't be trusted any more, so it has to close;
+    ``type_name`` is the message's type where that much could be read.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        code: Code = Code.MALFORMED,
+        fatal: bool = False,
+        type_name: str | None = None,
+        message_id: str | None = None,
+    ) -> None:
+        super().__init__(text)
+        self.code = code
+        self.fatal = fatal
+        self.type_name = type_name
+        self.message_id = message_id
+
+
+# ---------------------------------------------------------------- messages
+
+
+class Message(msgspec.Struct, rename="camel", gc=False):
+    """What all messages have in common: camelCase on the wire, never changed once made."""
+
+
+class User(Message):
+    """An account as its owner describes it in `RegisterMes`."""
+
+    user_id: UserId
+    user_pwd: str
+    user_name: str
+    user_status: int = 0
+    sex: Annotated[str, Meta(max_length=16)] = ""
+
+    def __post_init__(self) -> None:
+        check_password(self.user_pwd)
+        check_name(self.user_name)
+
+
+class Person(Message):
+    """A user as others see one: id, name and presence."""
+
+    user_id: int
+    user_name: str
+    user_status: int
+
+
+class ReadMark(Message):
+    """Up to where a person has seen the conversation with ``peer``."""
+
+    peer: UserId = field(name="with")
+    seq: SeqText
+
+
+class RegisterMes(Message):
+    user: User
+    invite: Annotated[str, Meta(max_length=256)] | UnsetType = UNSET
+
+
+class RegisterResMes(Message):
+    code: int
+    error: str = ""
+
+
+class Resume(Message):
+    """Positions a client comes back with: the newest ``seq`` it got of each conversation."""
+
+    rooms: dict[RoomName, SeqText] = {}
+    inbox: SeqText | UnsetType = UNSET
+
+
+class LoginMes(Message):
+    user_id: UserId
+    user_pwd: str = ""
+    user_name: str = ""
+    protocol: int | UnsetType = UNSET
+    token: Annotated[str, Meta(max_length=128)] | UnsetType = UNSET
+    resume: Resume | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        check_password(self.user_pwd)
+
+
+class LoginResMes(Message):
+    code: int
+    #: Dialect 1 only: ids online, the user's own included; None on failure.
+    users_id: list[int] | None | UnsetType = field(default=UNSET, name="UsersId")
+    error: str = ""
+    user_name: str | UnsetType = UNSET
+    token: str | UnsetType = UNSET
+    users: list[Person] | UnsetType = UNSET
+    online: int | UnsetType = UNSET
+    unread: int | UnsetType = UNSET
+    rooms: dict[str, str] | UnsetType = UNSET
+    inbox: str | UnsetType = UNSET
+    read: list[ReadMark] | UnsetType = UNSET
+
+
+class NotifyUserStatusMes(Message):
+    user_id: int
+    status: int
+
+
+class Text(Message):
+    """What a message to people carries, whether to a room or to one person.
+
+    Whatever a client writes into ``user_*`` and ``sex`` is ignored: the server fills them in from
+    the account. ``sent_at`` is in milliseconds since 1970, UTC, by the server's clock.
+    """
+
+    content: Annotated[str, Meta(max_length=MAX_CONTENT)]
+    user_id: int = 0
+    user_pwd: str = ""
+    user_name: str = ""
+    user_status: int = 0
+    sex: str = ""
+    room: RoomName | UnsetType = UNSET
+    to_user_id: UserId | UnsetType = UNSET
+    id: MessageId | UnsetType = UNSET
+    seq: SeqText | UnsetType = UNSET
+    sent_at: int | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if "\x00" in self.content:
+            raise ValueError("content: a NUL character can't be sent")
+
+
+class SmsMes(Text):
+    """A message to a room."""
+
+
+class PrivateMes(Text):
+    """A message to one person."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.to_user_id is UNSET:
+            raise ValueError("toUserId is missing")
+
+
+class AckMes(Message):
+    id: str
+    code: int
+    seq: str | UnsetType = UNSET
+    error: str = ""
+
+
+class ReceivedMes(Message):
+    inbox: SeqText
+
+
+class ReadMes(ReadMark):
+    pass
+
+
+class PresenceMes(Message):
+    online: int
+    changes: list[Person]
+    partial: bool = False
+
+
+class UsersMes(Message):
+    after: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
+    limit: Annotated[int, Meta(ge=1)] = 100
+
+
+class UsersResMes(Message):
+    users: list[Person]
+    online: int
+    next: int | None = None
+
+
+class StatusMes(Message):
+    status: int
+
+    def __post_init__(self) -> None:
+        if self.status not in (Status.ONLINE, Status.BUSY):
+            raise ValueError("status: 0 (online) or 2 (busy)")
+
+
+class HistoryMes(Message):
+    room: RoomName | UnsetType = UNSET
+    peer: UserId | UnsetType = field(default=UNSET, name="with")
+    before: SeqText | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1)] = 50
+
+    def __post_init__(self) -> None:
+        if self.room is not UNSET and self.peer is not UNSET:
+            raise ValueError("either room or with, not both")
+
+
+class HistoryResMes(Message):
+    #: Oldest first.
+    messages: list[Text]
+    more: bool
+    limit: int
+    room: str | UnsetType = UNSET
+    peer: int | UnsetType = field(default=UNSET, name="with")
+    before: str | UnsetType = UNSET
+
+
+class PasswordMes(Message):
+    user_pwd: str
+    new_pwd: str
+
+    def __post_init__(self) -> None:
+        check_password(self.user_pwd)
+        check_password(self.new_pwd)
+
+
+class PasswordResMes(Message):
+    code: int
+    error: str = ""
+
+
+class LogoutMes(Message):
+    pass
+
+
+class PingMes(Message):
+    pass
+
+
+class PongMes(Message):
+    pass
+
+
+class ErrorMes(Message):
+    code: int
+    error: str
+    id: str | UnsetType = UNSET
+    #: Seconds to wait before trying again.
+    retry_after: int | UnsetType = UNSET
+    #: With code 410: the oldest seq still held, by room.
+    rooms: dict[str, str] | UnsetType = UNSET
+    inbox: str | UnsetType = UNSET
+    reconnect: bool | UnsetType = UNSET
+
+
+MESSAGES: Final[dict[str, type[Message]]] = {
+    cls.__name__: cls
+    for cls in (
+        RegisterMes,
+        RegisterResMes,
+        LoginMes,
+        LoginResMes,
+        NotifyUserStatusMes,
+        SmsMes,
+        PrivateMes,
+        AckMes,
+        ReceivedMes,
+        ReadMes,
+        PresenceMes,
+        UsersMes,
+        UsersResMes,
+        StatusMes,
+        HistoryMes,
+        HistoryResMes,
+        PasswordMes,
+        PasswordResMes,
+        LogoutMes,
+        PingMes,
+        PongMes,
+        ErrorMes,
+    )
+}
+
+
+def check_password(password: str) -> None:
+    """:raises ValueError: more than `MAX_PASSWORD` bytes of UTF-8."""
+    if len(password) > MAX_PASSWORD or len(password.encode()) > MAX_PASSWORD:
+        raise ValueError(f"password: at most {MAX_PASSWORD} bytes")
+
+
+#: Unicode categories that show nothing of their own, so that two names could look the same.
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def check_name(name: str) -> None:
+    """:raises ValueError: not 1 to `MAX_NAME` characters once trimmed, or one of them invisible."""
+    if not 1 <= len(name.strip()) <= MAX_NAME:
+        raise ValueError(f"userName: 1 to {MAX_NAME} characters")
+    if any(unicodedata.category(char) in _INVISIBLE for char in name.strip()):
+        raise ValueError("userName: no control or invisible characters")
+
+
+# ---------------------------------------------------------------- codec
+
+
+class _Envelope(msgspec.Struct):
+    type: str
+    data: str = "{}"
+
+
+_encode = msgspec.json.encode
+_envelope_decoder = msgspec.json.Decoder(_Envelope)
+_decoders: Final[dict[str, msgspec.json.Decoder[Any]]] = {
+    name: msgspec.json.Decoder(cls) for name, cls in MESSAGES.items()
+}
+#: `RecursionError`: arrays nested deeper than Python's stack.
+_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_pack_length = struct.Struct("!I").pack
+
+
+def encode(message: Message) -> bytes:
+    """The message's envelope as JSON, with no length prefix.
+
+    :raises UnicodeEncodeError: a text in it has lone surrogates.
+    """
+    data = _encode(_encode(message).decode())
+    return b'{"type":"%b","data":%b}' % (type(message).__name__.encode(), data)
+
+
+def frame(payload: bytes) -> bytes:
+    """``payload`` with its length before it."""
+    return _pack_length(len(payload)) + payload
+
+
+def decode(payload: bytes) -> Message:
+    """Read one frame's payload.
+
+    :raises WireError: it is no JSON envelope (``fatal``), of an unknown type, or its data is not
+        what that type wants.
+    """
+    try:
+        envelope = _envelope_decoder.decode(payload)
+    except _DECODE_ERRORS as error:
+        raise WireError(f"not a message: {_why(error)}", fatal=True) from None
+    decoder = _decoders.get(envelope.type)
+    if decoder is None:
+        raise WireError(f"unknown type {envelope.type[:40]!r}", type_name=envelope.type)
+    try:
+        message: Message = decoder.decode(envelope.data)
+    except _DECODE_ERRORS as error:
+        raise WireError(
+            f"{envelope.type}: {_why(error)}",
+            type_name=envelope.type,
+            message_id=_salvage_id(envelope.data),
+        ) from None
+    return message
+
+
+class _OnlyId(msgspec.Struct):
+    id: MessageId
+
+
+_id_decoder = msgspec.json.Decoder(_OnlyId)
+
+
+def _salvage_id(data: str) -> str | None:
+    """The ``id`` of a message that is otherwise malformed, so that its sender can match the error."""
+    try:
+        return _id_decoder.decode(data).id
+    except _DECODE_ERRORS:
+        return None
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    return str(error)
