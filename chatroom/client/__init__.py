@@ -1,0 +1,59 @@
+"""A chat client as a library: Deferreds, a connection that heals itself, every message once.
+
+    client = await connect("localhost:8889", on_text=print)
+    await client.log_in(100, "123456")
+    await client.send("hello")
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IStreamClientEndpoint
+
+from chatroom.client.chat_client import ChatClient
+from chatroom.client.endpoint import client_endpoint
+from chatroom.client.errors import (
+    ChatError,
+    LoginRefused,
+    NotConnected,
+    Refused,
+    RegisterRefused,
+    SendRefused,
+    Unconfirmed,
+)
+from chatroom.client.model import Gap, History, Incoming, Login, Sent, State
+from chatroom.client.position import Position
+
+__all__ = [
+    "ChatClient",
+    "ChatError",
+    "Gap",
+    "History",
+    "Incoming",
+    "Login",
+    "LoginRefused",
+    "NotConnected",
+    "Position",
+    "Refused",
+    "RegisterRefused",
+    "SendRefused",
+    "Sent",
+    "State",
+    "Unconfirmed",
+    "client_endpoint",
+    "connect",
+]
+
+
+async def connect(
+    server: str | IStreamClientEndpoint, *, reactor: Any = None, **options: Any
+) -> ChatClient:
+    """A client that is connected to ``server``.
+
+    :param server: ``"host:port"``, any Twisted client endpoint string, or an endpoint.
+    :param options: as `ChatClient` takes them.
+    :raises NotConnected: the server can't be reached; the text says why in one line.
+    :raises ValueError: ``server`` is no address.
+    """
+    raise NotImplementedError

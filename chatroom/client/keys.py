@@ -1,0 +1,175 @@
+"""From the characters a terminal sends to the keys that were pressed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+
+class Key(Enum):
+    """Keys that do something other than insert a character."""
+
+    ENTER = auto()
+    LEFT = auto()
+    RIGHT = auto()
+    WORD_LEFT = auto()
+    WORD_RIGHT = auto()
+    HOME = auto()
+    END = auto()
+    UP = auto()
+    DOWN = auto()
+    BACKSPACE = auto()
+    DELETE = auto()
+    KILL_BEFORE = auto()
+    KILL_AFTER = auto()
+    KILL_WORD = auto()
+    END_OF_INPUT = auto()
+    REDRAW = auto()
+    INTERRUPT = auto()
+    NOTHING = auto()
+
+
+class Typed(NamedTuple):
+    """Characters to insert, typed one by one."""
+
+    text: str
+
+
+class Pasted(NamedTuple):
+    """Characters to insert that the terminal says were pasted; lines end in ``\\n``."""
+
+    text: str
+
+
+Press = Key | Typed | Pasted
+
+#: Asks the terminal to mark what is pasted, and to stop doing so.
+PASTE_ON: Final = "\x1b[?2004h"
+PASTE_OFF: Final = "\x1b[?2004l"
+_PASTE_BEGIN: Final = "\x1b[200~"
+_PASTE_END: Final = "\x1b[201~"
+
+_CONTROL: Final = {
+    "\r": Key.ENTER,
+    "\n": Key.ENTER,
+    "\x01": Key.HOME,
+    "\x02": Key.LEFT,
+    "\x03": Key.INTERRUPT,
+    "\x04": Key.END_OF_INPUT,
+    "\x05": Key.END,
+    "\x06": Key.RIGHT,
+    "\x08": Key.BACKSPACE,
+    "\x0b": Key.KILL_AFTER,
+    "\x0c": Key.REDRAW,
+    "\x0e": Key.DOWN,
+    "\x10": Key.UP,
+    "\x15": Key.KILL_BEFORE,
+    "\x17": Key.KILL_WORD,
+    "\x7f": Key.BACKSPACE,
+}
+#: Last letter of a sequence, as xterm, the VT220, rxvt and the Linux console send them.
+_LETTER: Final = {
+    "A": Key.UP,
+    "B": Key.DOWN,
+    "C": Key.RIGHT,
+    "D": Key.LEFT,
+    "F": Key.END,
+    "H": Key.HOME,
+    "M": Key.ENTER,
+}
+_NUMBER: Final = {
+    "1": Key.HOME,
+    "3": Key.DELETE,
+    "4": Key.END,
+    "7": Key.HOME,
+    "8": Key.END,
+}
+_ALT: Final = {
+    "b": Key.WORD_LEFT,
+    "f": Key.WORD_RIGHT,
+    "\x7f": Key.KILL_WORD,
+    "\x08": Key.KILL_WORD,
+}
+_BY_WORD: Final = {Key.LEFT: Key.WORD_LEFT, Key.RIGHT: Key.WORD_RIGHT}
+#: A whole sequence: CSI with parameters and one letter, SS3 with one letter, or Alt with a key.
+_SEQUENCE: Final = re.compile(
+    r"\x1b(?:\[(?P<parameters>[0-?]*)[ -/]*(?P<final>[@-~])|O(?P<ss3>[ -~])|(?P<alt>[bf\x7f\x08]))"
+)
+_BEGUN: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|O)?\Z")
+#: Longest beginning of a sequence that is waited for, in characters.
+_MAX_SEQUENCE: Final = 32
+
+
+class KeyDecoder:
+    """Takes characters as they come, in any pieces, and gives the keys that they make up."""
+
+    def __init__(self) -> None:
+        self._waiting = ""
+        self._paste: list[str] | None = None
+
+    def feed(self, characters: str) -> Iterator[Press]:
+        """The keys that are complete now; an incomplete sequence waits for its rest."""
+        text, self._waiting = self._waiting + characters, ""
+        while text:
+            if self._paste is not None:
+                text, presses = self._take_paste(self._paste, text)
+            else:
+                text, presses = self._take_keys(text)
+            yield from presses
+
+    def _take_paste(self, pasted: list[str], text: str) -> tuple[str, list[Press]]:
+        before, end, rest = text.partition(_PASTE_END)
+        if end:
+            pasted.append(before)
+            self._paste = None
+            whole = "".join(pasted).replace("\r\n", "\n").replace("\r", "\n")
+            return rest, [Pasted(whole)]
+        keep = _overlap(text, _PASTE_END)
+        pasted.append(text[: len(text) - keep])
+        self._waiting = text[len(text) - keep :]
+        return "", []
+
+    def _take_keys(self, text: str) -> tuple[str, list[Press]]:
+        if text[0] != "\x1b":
+            return _take_plain(text)
+        if text.startswith(_PASTE_BEGIN):
+            self._paste = []
+            return text[len(_PASTE_BEGIN) :], []
+        match = _SEQUENCE.match(text)
+        if match:
+            return text[match.end() :], [_key_of(match)]
+        if _BEGUN.match(text) and len(text) < _MAX_SEQUENCE:
+            self._waiting = text
+            return "", []
+        # The Escape key by itself, or no sequence that anybody sends: read on behind it.
+        return text[1:], []
+
+
+def _take_plain(text: str) -> tuple[str, list[Press]]:
+    """What is typed up to the next key that does something, or that key."""
+    for index, char in enumerate(text):
+        if (char >= " " and char != "\x7f") or char == "\t":
+            continue
+        if index:
+            return text[index:], [Typed(text[:index])]
+        return text[1:], [_CONTROL.get(char, Key.NOTHING)]
+    return "", [Typed(text)]
+
+
+def _key_of(match: re.Match[str]) -> Key:
+    if match["alt"]:
+        return _ALT[match["alt"]]
+    if match["ss3"]:
+        return _LETTER.get(match["ss3"], Key.NOTHING)
+    number, _, modifier = match["parameters"].partition(";")
+    if match["final"] == "~":
+        return _NUMBER.get(number, Key.NOTHING)
+    key = _LETTER.get(match["final"], Key.NOTHING)
+    return _BY_WORD.get(key, key) if modifier else key
+
+
+def _overlap(text: str, mark: str) -> int:
+    """How many characters at the end of ``text`` may be the beginning of ``mark``."""
+    return next((n for n in range(len(mark) - 1, 0, -1) if text.endswith(mark[:n])), 0)
