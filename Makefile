@@ -1,0 +1,81 @@
+# What people type here. Needs Python 3.11 or newer (with venv), make, and the network once.
+
+# The first Python on PATH that is new enough; `make PYTHON=... run` overrides it.
+PYTHON ?= $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+ARGS ?=
+# Files whose change means that what is installed is stale. The code itself is not among them: it
+# is installed in place.
+PACKAGING := pyproject.toml chatroom/__init__.py
+
+.PHONY: help run test lint format build lock clean
+
+help:
+	@echo 'make run      start the server ($(BIN)/twistd -n chatroom); ARGS="--listen tcp:9999" for options'
+	@echo 'make test     run all tests, with coverage'
+	@echo 'make lint     ruff and mypy'
+	@echo 'make format   let ruff put the code in order'
+	@echo 'make build    wheel and source archive into dist/'
+	@echo 'make lock     renew requirements.lock and requirements-dev.lock'
+	@echo 'make clean    remove all that these made, but not chatroom-data/'
+
+# exec: the server takes the shell's place and gets Ctrl-C itself. A server that ends by SIGINT or
+# SIGTERM (130, 143) has ended as it should, so make has nothing to say of it.
+run: $(VENV)/.run
+	@$(BIN)/twistd -n --pidfile= chatroom --data chatroom-data $(ARGS) || \
+		{ status=$$?; case $$status in 130|143) exit 0;; *) exit $$status;; esac; }
+
+test: $(VENV)/.dev
+	@$(BIN)/coverage erase
+	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+build: $(VENV)/.dev
+	@rm -rf build dist
+	$(BIN)/python -m build --outdir dist .
+
+lock: $(VENV)/.dev
+	$(PIP) install uv
+	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --upgrade pyproject.toml -o requirements.lock
+	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --upgrade -c requirements.lock --extra test --extra dev \
+		pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* coverage.xml htmlcov \
+		.pytest_cache .mypy_cache .ruff_cache .hypothesis _trial_temp \
+		twisted/plugins/dropin.cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n '$(PYTHON)' || { echo 'chatroom needs Python 3.11 or newer, and found none: install it,' \
+		'or name it with make PYTHON=/path/to/python3'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'chatroom needs Python 3.11 or newer; $(PYTHON) is older or no Python'; exit 1; }
+	@echo 'Making $(VENV) with '"$$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
+		echo 'could not make a virtual environment: install the venv module (on Debian and Ubuntu:' \
+		'apt install python3-venv)'; exit 1; }
+
+$(VENV)/.run: requirements.lock $(PACKAGING) | $(BIN)/python
+	@echo 'Installing what chatroom needs (once)'
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	@echo 'Installing what its tests need (once)'
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
