@@ -188,7 +188,7 @@ class LoginMes(Message):
 class LoginResMes(Message):
     code: int
     #: Dialect 1 only: ids online, the user's own included; None on failure.
-    users_id: list[int] | None | UnsetType = field(default=UNSET, name="UsersId")
+    users_id: list[int] | UnsetType | None = field(default=UNSET, name="UsersId")
     error: str = ""
     user_name: str | UnsetType = UNSET
     token: str | UnsetType = UNSET

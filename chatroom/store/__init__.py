@@ -1,0 +1,1 @@
+"""All that knows Redis: the interface, its implementation, and the private server."""

@@ -1,0 +1,154 @@
+"""Accounts and tokens in Redis, the original program's accounts included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from chatroom.store.connection import Connection, Script
+from chatroom.store.interface import Account, Token
+
+#: Seconds that a token still works after it was replaced: for a client whose connection broke
+#: while the answer with the new one was on its way.
+TOKEN_GRACE = 300
+
+#: Where the original program keeps its accounts: field = id, value = the account as JSON.
+LEGACY_USERS = "users"
+
+_log = Logger()
+
+
+class _LegacyAccount(msgspec.Struct, rename="camel"):
+    """An account as the original program wrote it."""
+
+    user_pwd: str
+    user_name: str = ""
+    user_status: int = 0
+    sex: str = ""
+
+
+def _account_key(user_id: int) -> str:
+    return f"chatroom:account:{user_id}"
+
+
+def _fields(account: Account, password: str) -> list[object]:
+    return [
+        *("name", account.name),
+        *("pwd", password),
+        *("status", account.status),
+        *("sex", account.sex),
+        *("gen", account.generation),
+    ]
+
+
+def _read_legacy(user_id: int, text: bytes) -> Account | None:
+    try:
+        legacy = msgspec.json.decode(text, type=_LegacyAccount)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        _log.error("The hash 'users' holds no readable account for id {id}", id=user_id)
+        return None
+    return Account(
+        user_id=user_id,
+        name=legacy.user_name or str(user_id),
+        password=legacy.user_pwd,
+        sex=legacy.sex,
+        legacy=True,
+    )
+
+
+class AccountTable:
+    """The part of the `Store` that holds accounts and tokens."""
+
+    def __init__(self, commands: Connection) -> None:
+        self._commands = commands
+        self._create_account = Script("create_account")
+        self._replace_password = Script("replace_password")
+        self._adopt_account = Script("adopt_account")
+        self._set_status = Script("set_status")
+        self._create_token = Script("create_token")
+        self._delete_token = Script("delete_token")
+
+    def account(self, user_id: int) -> Deferred[Account | None]:
+        return Deferred.fromCoroutine(self._account(user_id))
+
+    async def _account(self, user_id: int) -> Account | None:
+        flat: list[bytes] = await self._commands.call("HGETALL", _account_key(user_id))
+        if not flat:
+            return await self._legacy_account(user_id)
+        named = dict(zip(flat[::2], flat[1::2], strict=True))
+        return Account(
+            user_id=user_id,
+            name=named[b"name"].decode(),
+            password=named[b"pwd"].decode(),
+            status=int(named[b"status"]),
+            sex=named[b"sex"].decode(),
+            generation=int(named[b"gen"]),
+        )
+
+    async def _legacy_account(self, user_id: int) -> Account | None:
+        text: bytes | None = await self._commands.call("HGET", LEGACY_USERS, user_id)
+        return None if text is None else _read_legacy(user_id, text)
+
+    def create_account(self, account: Account) -> Deferred[bool]:
+        return self._truth(
+            self._create_account, account.user_id, *_fields(account, account.password)
+        )
+
+    def replace_password(
+        self, account: Account, password: str, *, void_tokens: bool
+    ) -> Deferred[bool]:
+        if account.legacy:
+            return Deferred.fromCoroutine(self._adopt(account, password))
+        return self._truth(
+            self._replace_password, account.user_id, account.password, password, int(void_tokens)
+        )
+
+    async def _adopt(self, account: Account, password: str) -> bool:
+        text = await self._commands.call("HGET", LEGACY_USERS, account.user_id)
+        if text is None or _read_legacy(account.user_id, text) != account:
+            return False
+        return bool(
+            await self._commands.run(
+                self._adopt_account, account.user_id, text, *_fields(account, password)
+            )
+        )
+
+    def set_status(self, user_id: int, status: int) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._done(self._set_status, user_id, status))
+
+    def create_token(
+        self, digest: str, token: Token, *, lifetime: int, replaces: str = ""
+    ) -> Deferred[None]:
+        return Deferred.fromCoroutine(
+            self._done(
+                self._create_token,
+                *(digest, token.user_id, token.generation, lifetime, replaces, TOKEN_GRACE),
+            )
+        )
+
+    def token(self, digest: str) -> Deferred[Token | None]:
+        return Deferred.fromCoroutine(self._token(digest))
+
+    async def _token(self, digest: str) -> Token | None:
+        user, generation = await self._commands.call(
+            "HMGET", f"chatroom:token:{digest}", "user", "gen"
+        )
+        if user is None:
+            return None
+        return Token(user_id=int(user), generation=int(generation))
+
+    def delete_token(self, digest: str) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._done(self._delete_token, digest))
+
+    def _truth(self, script: Script, *args: object) -> Deferred[bool]:
+        async def run() -> bool:
+            reply: Any = await self._commands.run(script, *args)
+            return bool(reply)
+
+        return Deferred.fromCoroutine(run())
+
+    async def _done(self, script: Script, *args: object) -> None:
+        await self._commands.run(script, *args)

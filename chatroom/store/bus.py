@@ -1,0 +1,229 @@
+"""The bus in Redis: this node's presence, and what it hears of rooms, mailboxes and other nodes.
+
+The streams are the bus. A node follows its rooms, its own events and everybody's presence by one
+``XREAD BLOCK`` after another, each from the places that it has handed out. So a broken connection
+costs a delay and never a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from chatroom.store.connection import Connection, Script
+from chatroom.store.conversations import Fields, entry_from, room_key
+from chatroom.store.interface import (
+    BusListener,
+    KnownEvent,
+    MailboxEvent,
+    PresenceEvent,
+    PrivateEvent,
+    ReadEvent,
+    ReceivedEvent,
+    StoreUnavailable,
+)
+from chatroom.wire import Person, Seq
+
+#: Seconds after which a node that does not say that it lives is taken for dead.
+NODE_LIFETIME = 15
+#: Seconds between two times that a node says so.
+HEARTBEAT = 5
+#: Seconds that one blocking read waits for something new.
+BLOCK = 5
+#: Most entries of one stream that one read brings.
+READ_COUNT = 1000
+
+_PRESENCE = "chatroom:presence"
+_encode = msgspec.json.encode
+_people_decoder = msgspec.json.Decoder(list[Person])
+_ids_decoder = msgspec.json.Decoder(list[int])
+_person_decoder = msgspec.json.Decoder(Person)
+_log = Logger()
+
+
+def _event_from(seq: bytes, fields: Fields) -> MailboxEvent:
+    named = dict(zip(fields[::2], fields[1::2], strict=True))
+    owner, kind = int(named[b"u"]), named[b"k"]
+    if kind == b"private":
+        return PrivateEvent(owner=owner, entry=entry_from(named[b"s"], fields))
+    place, origin = Seq.parse(named[b"s"]), named[b"o"].decode()
+    if kind == b"received":
+        return ReceivedEvent(owner=owner, origin=origin, seq=place)
+    if kind == b"read":
+        return ReadEvent(owner=owner, origin=origin, peer=int(named[b"p"]), seq=place)
+    return KnownEvent(
+        owner=owner, origin=origin, id=named[b"i"].decode(), seq=place, code=int(named[b"c"])
+    )
+
+
+def _presence_from(fields: Fields) -> PresenceEvent:
+    named = dict(zip(fields[::2], fields[1::2], strict=True))
+    return PresenceEvent(
+        node=named[b"n"].decode(),
+        present=_people_decoder.decode(named[b"p"]),
+        gone=_ids_decoder.decode(named[b"g"]),
+        reset=named.get(b"r") == b"1",
+    )
+
+
+class Bus:
+    """The part of the `Store` that joins the nodes.
+
+    :param node: this node's name, the same after a restart.
+    :param run: the name of this run of it, never the same again.
+    :param blocking: a connection of the bus's own; its timeout must be longer than `BLOCK`.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        commands: Connection,
+        blocking: Connection,
+        *,
+        node: str,
+        run: str,
+    ) -> None:
+        self._commands = commands
+        self._blocking = blocking
+        self._node = node
+        self._run = run
+        self._events_key = f"chatroom:node:{node}:events"
+        self._positions: dict[str, str] = {}
+        self._rooms: dict[bytes, str] = {}
+        self._listener: BusListener | None = None
+        self._reading: Deferred[None] | None = None
+        self._heartbeat = LoopingCall(self._beat)
+        self._heartbeat.clock = clock
+        self._update_presence = Script("update_presence")
+        self._take_node = Script("take_node")
+        self._leave_node = Script("leave_node")
+        self._heartbeat_script = Script("heartbeat")
+
+    async def follow(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
+        """Take the node's name, tell the listener who is online elsewhere, and begin to read."""
+        presence, events = await self._commands.run(
+            self._take_node, self._node, self._run, NODE_LIFETIME
+        )
+        self._positions = {_PRESENCE: presence.decode(), self._events_key: events.decode()}
+        places = {}
+        for room in rooms:
+            key = room_key(room)
+            newest = await self._commands.call("XREVRANGE", key, "+", "-", "COUNT", 1)
+            self._positions[key] = newest[0][0].decode() if newest else "0-0"
+            self._rooms[key.encode()] = room
+            places[room] = Seq.parse(self._positions[key])
+        self._listener = listener
+        await self._look_around(listener)
+        self._heartbeat.start(HEARTBEAT, now=False).addErrback(
+            lambda failure: _log.failure("The heartbeat stopped", failure)
+        )
+        self._reading = Deferred.fromCoroutine(self._read(listener))
+        self._reading.addErrback(
+            lambda failure: (
+                failure.check(CancelledError)
+                or _log.failure("The bus is no longer followed", failure)
+            )
+        )
+        return places
+
+    async def leave(self) -> None:
+        """Stop reading, and take this node's users offline."""
+        if self._heartbeat.running:
+            self._heartbeat.stop()
+        if self._reading is not None:
+            self._reading.cancel()
+        if self._listener is not None:
+            await self._commands.run(self._leave_node, self._node, self._run)
+
+    async def reconnected(self) -> None:
+        """The store is back: say at once that this node lives, and look around again."""
+        if self._listener is not None:
+            await self._beat_once(self._listener)
+            await self._look_around(self._listener)
+
+    # ---- presence
+
+    def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._tell_presence(present, gone, reset=False))
+
+    def reset_presence(self, present: Sequence[Person]) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._tell_presence(present, (), reset=True))
+
+    async def _tell_presence(
+        self, present: Sequence[Person], gone: Sequence[int], *, reset: bool
+    ) -> None:
+        await self._commands.run(
+            self._update_presence,
+            *(self._node, int(reset), _encode(present), _encode(gone), len(present)),
+            *(item for person in present for item in (person.user_id, _encode(person))),
+            *gone,
+        )
+
+    async def _look_around(self, listener: BusListener) -> None:
+        """Learn anew who is online on the other nodes."""
+        for name in await self._commands.call("SMEMBERS", "chatroom:nodes"):
+            node = name.decode()
+            if node != self._node:
+                users = await self._commands.call("HVALS", f"chatroom:node:{node}:users")
+                present = [_person_decoder.decode(user) for user in users]
+                listener.presence_event(
+                    PresenceEvent(node=node, present=present, gone=[], reset=True)
+                )
+
+    async def _beat(self) -> None:
+        if self._listener is not None and self._commands.ready:
+            try:
+                await self._beat_once(self._listener)
+            except StoreUnavailable as error:
+                _log.debug("No heartbeat: {error}", error=error)
+
+    async def _beat_once(self, listener: BusListener) -> None:
+        state = await self._commands.run(
+            self._heartbeat_script,
+            *(self._node, self._run, NODE_LIFETIME, self._positions[self._events_key]),
+        )
+        if state == b"taken":
+            _log.error(
+                "Another server runs under the node name {node}: give each its own --node or --data",
+                node=self._node,
+            )
+        if state != b"alive":
+            listener.lapsed()
+
+    # ---- reading
+
+    async def _read(self, listener: BusListener) -> None:
+        while True:
+            try:
+                found = await self._blocking.call(
+                    *("XREAD", "COUNT", READ_COUNT, "BLOCK", BLOCK * 1000, "STREAMS"),
+                    *self._positions.keys(),
+                    *self._positions.values(),
+                )
+            except StoreUnavailable:
+                await self._blocking.when_ready()
+                continue
+            for key, entries in found or ():
+                # Before it is handed out: what can't be handed out must not come for ever.
+                self._positions[key.decode()] = entries[-1][0].decode()
+                try:
+                    self._hand_out(listener, key, entries)
+                except Exception:
+                    _log.failure("What the bus brought could not be handed out")
+
+    def _hand_out(self, listener: BusListener, key: bytes, entries: list[Any]) -> None:
+        room = self._rooms.get(key)
+        if room is not None:
+            listener.room_entries(room, [entry_from(seq, fields) for seq, fields in entries])
+        elif key == _PRESENCE.encode():
+            for _, fields in entries:
+                event = _presence_from(fields)
+                listener.presence_event(event)
+        else:
+            listener.mailbox_events([_event_from(seq, fields) for seq, fields in entries])

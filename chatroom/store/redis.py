@@ -1,0 +1,94 @@
+"""The store on Redis or Valkey: two connections, and the three parts that use them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from secrets import token_hex
+from typing import Any
+
+from chatroom.store.address import RedisAddress
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from chatroom.store.accounts import AccountTable
+from chatroom.store.bus import BLOCK, Bus
+from chatroom.store.connection import Connection
+from chatroom.store.conversations import Conversations
+from chatroom.store.interface import BusListener, StoreUnavailable
+from chatroom.wire import Seq
+
+#: Seconds that stopping may take before what is in hand is given up.
+STOP_TIMEOUT = 2.0
+
+_log = Logger()
+
+
+class RedisStore(AccountTable, Conversations):
+    """A `chatroom.store.interface.Store` on one Redis that all nodes share.
+
+    :param timeout: seconds a reply may take.
+    :param node: this node's name, the same after a restart.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        address: RedisAddress,
+        *,
+        node: str,
+        timeout: float = 5,
+        room_history: int = 100_000,
+        mailbox_unread: int = 10_000,
+        mailbox_history: int = 10_000,
+    ) -> None:
+        commands = Connection(reactor, address, timeout=timeout, on_ready=self._on_ready)
+        blocking = Connection(reactor, address, timeout=BLOCK + timeout)
+        AccountTable.__init__(self, commands)
+        Conversations.__init__(
+            self,
+            reactor,
+            commands,
+            room_history=room_history,
+            mailbox_unread=mailbox_unread,
+            mailbox_history=mailbox_history,
+        )
+        self._reactor = reactor
+        self._connection = commands
+        self._blocking = blocking
+        self._bus = Bus(reactor, commands, blocking, node=node, run=token_hex(8))
+        self.update_presence = self._bus.update_presence
+        self.reset_presence = self._bus.reset_presence
+
+    @property
+    def why_not(self) -> str:
+        """Why the store is not reached, as one line."""
+        return self._connection.why_not
+
+    def connect(self) -> Deferred[None]:
+        """Begin to connect; fires when the store answers."""
+        self._connection.start()
+        self._blocking.start()
+        return self._connection.when_ready()
+
+    def start(self, listener: BusListener, rooms: Sequence[str]) -> Deferred[dict[str, Seq]]:
+        return Deferred.fromCoroutine(self._start(listener, rooms))
+
+    async def _start(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
+        if not self._connection.ready:
+            await self.connect()
+        return await self._bus.follow(listener, rooms)
+
+    async def _on_ready(self) -> None:
+        await self._bus.reconnected()
+
+    def stop(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        for step in (self.flush, self._bus.leave):
+            try:
+                await Deferred.fromCoroutine(step()).addTimeout(STOP_TIMEOUT, self._reactor)
+            except (StoreUnavailable, TimeoutError) as error:
+                _log.warn("While stopping: {error}", error=error or "the store did not answer")
+        await self._connection.stop()
+        await self._blocking.stop()

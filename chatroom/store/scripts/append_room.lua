@@ -1,0 +1,23 @@
+-- Give messages their place in a room, each id once.
+-- ARGV: room, messages to keep, then for each: sender, id ("" = none), digest, message.
+-- Returns for each: {"stored" | "known" | "conflict", seq}.
+local stream = 'chatroom:room:' .. ARGV[1]
+local keep = tonumber(ARGV[2])
+local replies = {}
+for i = 3, #ARGV, 4 do
+  local sender, id, digest, message = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local ids, order = stream .. ':ids:' .. sender, stream .. ':order:' .. sender
+  local known, code, seq
+  if id ~= '' then known, code, seq = recall(ids, id) end
+  if not known then
+    seq = redis.call('XADD', stream, '*', 'm', message)
+    if id ~= '' then remember(ids, order, id, digest, '200', seq) end
+    replies[#replies + 1] = {'stored', seq}
+  elseif known == digest then
+    replies[#replies + 1] = {'known', seq}
+  else
+    replies[#replies + 1] = {'conflict', '0-0'}
+  end
+end
+trim(stream, redis.call('XLEN', stream) - keep)
+return replies

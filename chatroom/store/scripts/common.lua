@@ -1,0 +1,87 @@
+-- What the steps share; put before each of them.
+--
+-- Keys. All begin with "chatroom:".
+--   account:ID        hash    name, pwd, status, sex, gen
+--   token:DIGEST      hash    user, gen, prev; expires
+--   room:NAME         stream  m = the message as JSON
+--   mailbox:ID        stream  f = sender, m = the message, c = the code its sender is told
+--   STREAM:state      hash    trimmed; of a mailbox also received, unread, after
+--   STREAM:ids[:ID]   hash    message id -> digest code seq; STREAM:order[:ID] list, oldest first
+--   mailbox:ID:read   hash    peer -> seq
+--   nodes             set     names of the nodes
+--   node:NAME:alive   string  which run of the node; expires
+--   node:NAME:users   hash    id -> person as JSON
+--   node:NAME:events  stream  what concerns users on that node
+--   presence          stream  who came and went
+-- and "users", the hash of the original program: id -> account as JSON.
+
+local REMEMBERED_IDS = 1000
+local REMEMBERED_SECONDS = 30 * 86400
+
+local function newest(stream)
+  local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
+  return last[1] and last[1][1] or '0-0'
+end
+
+-- Is the place a after the place b?
+local function is_after(a, b)
+  local a_ms, a_n = string.match(a, '(%d+)-(%d+)')
+  local b_ms, b_n = string.match(b, '(%d+)-(%d+)')
+  a_ms, a_n, b_ms, b_n = tonumber(a_ms), tonumber(a_n), tonumber(b_ms), tonumber(b_n)
+  return a_ms > b_ms or (a_ms == b_ms and a_n > b_n)
+end
+
+-- Drop the oldest messages beyond what is to be kept, and keep note of the newest one dropped, so
+-- that a reader who comes back can be told exactly whether something is missing. Up to 100 may lie
+-- over: a trim costs the same for one and for a hundred. At most 1000 at once bounds the step.
+local function trim(stream, excess)
+  if excess < 100 then return end
+  local count = math.min(excess, 1000)
+  local page = redis.call('XRANGE', stream, '-', '+', 'COUNT', count + 1)
+  if #page <= count then return end
+  redis.call('HSET', stream .. ':state', 'trimmed', page[count][1])
+  redis.call('XTRIM', stream, 'MINID', page[count + 1][1])
+end
+
+-- What is remembered of a message id: its digest, code and seq; nil if nothing is.
+local function recall(ids, id)
+  local known = redis.call('HGET', ids, id)
+  if not known then return nil end
+  return string.match(known, '^(%S+) (%S+) (%S+)$')
+end
+
+local function remember(ids, order, id, digest, code, seq)
+  redis.call('HSET', ids, id, digest .. ' ' .. code .. ' ' .. seq)
+  if redis.call('RPUSH', order, id) > REMEMBERED_IDS then
+    redis.call('HDEL', ids, redis.call('LPOP', order))
+  end
+  redis.call('EXPIRE', ids, REMEMBERED_SECONDS)
+  redis.call('EXPIRE', order, REMEMBERED_SECONDS)
+end
+
+-- Put an event into the stream of each living node that holds a session of the user.
+local function wake(user, ...)
+  local awake = false
+  for _, name in ipairs(redis.call('SMEMBERS', 'chatroom:nodes')) do
+    local node = 'chatroom:node:' .. name
+    if redis.call('HEXISTS', node .. ':users', user) == 1
+        and redis.call('EXISTS', node .. ':alive') == 1 then
+      redis.call('XADD', node .. ':events', '*', 'u', user, ...)
+      awake = true
+    end
+  end
+  return awake
+end
+
+local function tell_presence(...)
+  redis.call('XADD', 'chatroom:presence', 'MAXLEN', '~', 10000, '*', ...)
+end
+
+-- Everybody on a node is gone: it stopped, it died, or it starts afresh.
+local function clear_node(name)
+  redis.call('UNLINK', 'chatroom:node:' .. name .. ':users')
+  -- Emptied, not deleted: a new event must come after all that the node has read.
+  redis.call('XTRIM', 'chatroom:node:' .. name .. ':events', 'MAXLEN', 0)
+  tell_presence('n', name, 'p', '[]', 'g', '[]', 'r', '1')
+end
+

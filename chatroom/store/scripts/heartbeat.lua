@@ -1,0 +1,21 @@
+-- A node lives, and has read its events up to a place; nodes that no longer do are cleared.
+-- ARGV: node, run, seconds to live, seq read.
+-- Returns "alive"; "lapsed": it had been taken for dead; "taken": another run has the name.
+local name, run = ARGV[1], ARGV[2]
+local node = 'chatroom:node:' .. name
+local holder = redis.call('GET', node .. ':alive')
+local known = redis.call('SISMEMBER', 'chatroom:nodes', name) == 1
+redis.call('SET', node .. ':alive', run, 'EX', ARGV[3])
+redis.call('SADD', 'chatroom:nodes', name)
+redis.call('XTRIM', node .. ':events', 'MINID', ARGV[4])
+redis.call('PERSIST', node .. ':events')
+for _, other in ipairs(redis.call('SMEMBERS', 'chatroom:nodes')) do
+  if redis.call('EXISTS', 'chatroom:node:' .. other .. ':alive') == 0 then
+    redis.call('SREM', 'chatroom:nodes', other)
+    clear_node(other)
+    redis.call('EXPIRE', 'chatroom:node:' .. other .. ':events', 3600)
+  end
+end
+if holder and holder ~= run then return 'taken' end
+if holder and known then return 'alive' end
+return 'lapsed'

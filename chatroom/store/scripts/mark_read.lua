@@ -1,0 +1,10 @@
+-- The person has seen the conversation with a peer up to a place. ARGV: user, peer, seq, origin.
+local user, peer, seq, origin = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local box = 'chatroom:mailbox:' .. user
+local last = newest(box)
+if is_after(seq, last) then seq = last end
+local mark = redis.call('HGET', box .. ':read', peer) or '0-0'
+if not is_after(seq, mark) then return mark end
+redis.call('HSET', box .. ':read', peer, seq)
+wake(user, 'k', 'read', 'o', origin, 'p', peer, 's', seq)
+return seq
