@@ -1,0 +1,292 @@
+"""What an operator can set, each written down once for command line and environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, cast, get_args
+
+from twisted.internet.endpoints import serverFromString
+
+from chatroom import wire
+from chatroom.store.address import RedisAddress
+
+#: When the private store's writes reach the disk: before each answer, or once a second.
+Fsync = Literal["always", "everysec"]
+
+
+class StartError(Exception):
+    """The server can't start. The text is the one line that the person who started it sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Argon2:
+    """The cost of one password hash: passes, memory in KiB, and lanes."""
+
+    time_cost: int
+    memory_kib: int
+    parallelism: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one server, checked. `OPTIONS` says what each one means, and its unit."""
+
+    listen: tuple[str, ...]
+    redis: RedisAddress | None
+    data: Path
+    node: str | None
+    fsync: Fsync
+    store_timeout: float
+    min_password_length: int
+    argon2: Argon2
+    hash_threads: int
+    max_frame: int
+    send_queue: int
+    room_history: int
+    mailbox_unread: int
+    mailbox_history: int
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting: ``--name`` on the command line, ``variable`` in the environment.
+
+    ``parse`` takes what was written and raises `ValueError` with the reason why it can't be taken.
+    ``default`` is read by it too; None means that there is none, and `Settings` holds None.
+    """
+
+    name: str
+    placeholder: str
+    default: str | None
+    help: str
+    parse: Callable[[str], Any]
+    many: bool = False
+
+    @property
+    def field(self) -> str:
+        """The name in `Settings`."""
+        return self.name.replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        return "CHATROOM_" + self.field.upper()
+
+
+# ---------------------------------------------------------------- parsers
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
+            raise ValueError(f"{text!r} is no whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 60:
+        raise ValueError(f"{text!r} is no number of seconds from 0.1 to 60")
+    return seconds
+
+
+def _endpoint(text: str) -> str:
+    """Twisted's own parser says whether it is one; it needs a reactor only once it listens."""
+    try:
+        serverFromString(cast("Any", None), text)
+    except OSError as error:
+        raise ValueError(f"{text!r}: {error.filename}: {error.strerror}") from None
+    except Exception as error:  # noqa: BLE001 - parsers of any plugin, each with errors of its own
+        raise ValueError(
+            f"{text!r} is no endpoint to listen on ({error}): write for example tcp:8889 or "
+            "tcp:8889:interface=127.0.0.1"
+        ) from None
+    port = re.match(r"(?:tcp6?|ssl|tls):(?:port=)?(\d+)", text)
+    if port and int(port[1]) > 65535:
+        raise ValueError(f"{text!r}: a port is a number from 0 to 65535")
+    return text
+
+
+def _argon2(text: str) -> Argon2:
+    try:
+        time_cost, memory_kib, parallelism = (int(number) for number in text.split(","))
+    except ValueError:
+        raise ValueError(f"{text!r} is not passes,KiB,lanes: write for example 2,19456,1") from None
+    if not (1 <= parallelism <= 16 and 1 <= time_cost <= 100):
+        raise ValueError("passes are from 1 to 100, lanes from 1 to 16")
+    # RFC 9106, 3.1: memory is at least 8 KiB a lane.
+    if not 8 * parallelism <= memory_kib <= 4 * 1024 * 1024:
+        raise ValueError(f"memory is from {8 * parallelism} KiB to 4194304 KiB (4 GiB)")
+    return Argon2(time_cost, memory_kib, parallelism)
+
+
+def _fsync(text: str) -> Fsync:
+    if text not in get_args(Fsync):
+        raise ValueError(f"{text!r} is neither always nor everysec")
+    return cast("Fsync", text)
+
+
+def _node(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
+        raise ValueError(f"{text!r}: 1 to 64 letters, digits, '.', '_' and '-'")
+    return text
+
+
+def _folder(text: str) -> Path:
+    """Absolute from here on: twistd changes to another folder before the service starts."""
+    return Path(text).expanduser().absolute()
+
+
+# ---------------------------------------------------------------- the settings
+
+#: In the order of ``--help``.
+OPTIONS: Final = (
+    Option(
+        "listen",
+        "ENDPOINT",
+        "tcp:8889",
+        "Where to take connections, as a Twisted server endpoint; may be given several times.",
+        _endpoint,
+        many=True,
+    ),
+    Option(
+        "redis",
+        "URL",
+        None,
+        "The Redis that holds everything: redis://, rediss:// (TLS) or unix://, with user, password"
+        " and database where it needs them. Without it the server runs a private Valkey in its data"
+        " folder.",
+        RedisAddress.parse,
+    ),
+    Option(
+        "data",
+        "DIR",
+        "chatroom-data",
+        "The data folder, made if it is not there; one server at a time.",
+        _folder,
+    ),
+    Option(
+        "node",
+        "NAME",
+        None,
+        "This server's name among those that share a Redis. [default: a random one, kept in the"
+        " data folder]",
+        _node,
+    ),
+    Option(
+        "fsync",
+        "WHEN",
+        "everysec",
+        "When the private Valkey's writes reach the disk: always (before each is acknowledged) or"
+        " everysec (a crash of the machine may cost the last second).",
+        _fsync,
+    ),
+    Option(
+        "store-timeout",
+        "SECONDS",
+        "5",
+        "How long a request may wait for the store, in seconds.",
+        _seconds,
+    ),
+    Option(
+        "min-password-length",
+        "N",
+        "6",
+        "Shortest password of a new account, in characters.",
+        _number(1, wire.MAX_PASSWORD),
+    ),
+    Option(
+        "argon2",
+        "T,KIB,P",
+        "2,19456,1",
+        "What one password hash (argon2id) costs: passes, memory in KiB, lanes.",
+        _argon2,
+    ),
+    Option(
+        "hash-threads",
+        "N",
+        "2",
+        "How many passwords are hashed at once, in threads.",
+        _number(1, 64),
+    ),
+    Option(
+        "max-frame",
+        "BYTES",
+        str(wire.MAX_FRAME),
+        "Largest frame taken from a client, in bytes.",
+        _number(wire.MAX_FRAME_BEFORE_LOGIN, 16 * 1024 * 1024),
+    ),
+    Option(
+        "send-queue",
+        "BYTES",
+        "1048576",
+        "What may wait for one slow client before it is disconnected, in bytes.",
+        _number(wire.MAX_FRAME_BEFORE_LOGIN, 1024 * 1024 * 1024),
+    ),
+    Option(
+        "room-history",
+        "N",
+        "100000",
+        "How much of the room is kept, in messages.",
+        _number(1, 1_000_000_000),
+    ),
+    Option(
+        "mailbox-unread",
+        "N",
+        "10000",
+        "Most unread private messages of one user, in messages; beyond it the sender is refused.",
+        _number(1, 1_000_000_000),
+    ),
+    Option(
+        "mailbox-history",
+        "N",
+        "10000",
+        "How many private messages of one user are kept once they are read, in messages.",
+        _number(0, 1_000_000_000),
+    ),
+)
+
+
+def read(
+    given: Mapping[str, Sequence[str]], called: Callable[[Option], str] = lambda o: f"--{o.name}"
+) -> Settings:
+    """Settings from what was written, by `Option.field`; what is absent has its default.
+
+    :param called: how the reader of an error knows an option.
+    :raises ValueError: one of them can't be taken; the text names it, and says what can.
+    """
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        texts = given.get(option.field) or ([] if option.default is None else [option.default])
+        try:
+            parsed = [option.parse(text) for text in texts]
+        except ValueError as error:
+            raise ValueError(f"{called(option)}: {error}") from None
+        values[option.field] = tuple(parsed) if option.many else parsed[-1] if parsed else None
+    return Settings(**values)
+
+
+def from_environment(environ: Mapping[str, str]) -> Settings:
+    """Settings from ``CHATROOM_LISTEN``, ``CHATROOM_REDIS`` and so on; an empty one is as none.
+
+    Several endpoints in ``CHATROOM_LISTEN`` are separated by blanks: endpoints have colons, equals
+    signs and backslashes of their own, so one that holds a blank can only be given by ``--listen``.
+
+    :raises StartError: one of them can't be taken.
+    """
+    given: dict[str, list[str]] = {}
+    for option in OPTIONS:
+        text = environ.get(option.variable, "").strip()
+        if text:
+            given[option.field] = text.split() if option.many else [text]
+    try:
+        return read(given, lambda option: option.variable)
+    except ValueError as error:
+        raise StartError(str(error)) from None
