@@ -1,0 +1,101 @@
+"""A private store that outlived its chat server: seen by its lock, and stopped."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Final
+
+from twisted.logger import Logger
+
+from chatroom.data_folder import refusal
+from chatroom.settings import StartError
+
+#: Seconds that it has to end by itself, and then to be gone once it is killed.
+PATIENCE: Final = 2.0
+
+_log = Logger()
+
+
+def stop_leftover(lock: Path, config: Path) -> None:
+    """Stop the store that holds ``lock``, if one does, and wait until it is gone.
+
+    Blocks: for before the reactor runs. On Linux there is hardly ever one, since the kernel ends it
+    with its chat server; a store that was frozen then, or another system, leaves one.
+
+    :param config: the configuration it was started with, by which it is known before it is
+        signalled.
+    :raises StartError: it does not go, or can't be told from a stranger's process.
+    """
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        process = _holder(lock)
+        if process is None:
+            return
+        if str(config) not in _command_line(process):
+            # It may just be going, or just coming and not have written its id yet.
+            if _gone_soon(lock):
+                return
+            raise StartError(
+                f"another process holds {lock}, and it is not process {process} that is named "
+                "there: end the valkey-server that is using this folder"
+            )
+        _log.warn(
+            "Stopping process {process}, the private store that an earlier chat server left here",
+            process=process,
+        )
+        try:
+            os.kill(process, number)
+        except ProcessLookupError:
+            return
+        except PermissionError:
+            break
+        if _gone_soon(lock):
+            return
+    raise StartError(f"the private store that runs as process {_holder(lock)} does not end: end it")
+
+
+def _holder(lock: Path) -> int | None:
+    """The process that holds the lock, None if none does; 0 where it did not say who it is."""
+    try:
+        file = os.open(lock, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise refusal(lock.parent, error) from None
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        text = os.read(file, 20).strip()
+        return int(text) if text.isdigit() else 0
+    else:
+        return None
+    finally:
+        os.close(file)
+
+
+def _gone_soon(lock: Path) -> bool:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if _holder(lock) is None:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def _command_line(process: int) -> str:
+    proc = Path("/proc/self/cmdline")
+    if proc.exists():
+        try:
+            return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            return ""
+    return subprocess.run(  # noqa: S603
+        ["ps", "-ww", "-o", "command=", "-p", str(process)],  # noqa: S607 - the system's own
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
