@@ -1,15 +1,13 @@
 """A chat client as a library: Deferreds, a connection that heals itself, every message once.
 
-    client = await connect("localhost:8889", on_text=print)
-    await client.log_in(100, "123456")
-    await client.send("hello")
+client = await connect("localhost:8889", on_text=print)
+await client.log_in(100, "123456")
+await client.send("hello")
 """
 
 from __future__ import annotations
 
 from typing import Any
-
-from twisted.internet.interfaces import IStreamClientEndpoint
 
 from chatroom.client.chat_client import ChatClient
 from chatroom.client.endpoint import client_endpoint
@@ -22,8 +20,10 @@ from chatroom.client.errors import (
     SendRefused,
     Unconfirmed,
 )
+from chatroom.client.interfaces import Endpoint
 from chatroom.client.model import Gap, History, Incoming, Login, Sent, State
 from chatroom.client.position import Position
+from chatroom.client.timing import Timing
 
 __all__ = [
     "ChatClient",
@@ -40,15 +40,14 @@ __all__ = [
     "SendRefused",
     "Sent",
     "State",
+    "Timing",
     "Unconfirmed",
     "client_endpoint",
     "connect",
 ]
 
 
-async def connect(
-    server: str | IStreamClientEndpoint, *, reactor: Any = None, **options: Any
-) -> ChatClient:
+async def connect(server: str | Endpoint, *, reactor: Any = None, **options: Any) -> ChatClient:
     """A client that is connected to ``server``.
 
     :param server: ``"host:port"``, any Twisted client endpoint string, or an endpoint.
@@ -56,4 +55,9 @@ async def connect(
     :raises NotConnected: the server can't be reached; the text says why in one line.
     :raises ValueError: ``server`` is no address.
     """
-    raise NotImplementedError
+    if reactor is None:
+        from twisted.internet import reactor
+    endpoint = client_endpoint(reactor, server) if isinstance(server, str) else server
+    client = ChatClient(endpoint, reactor=reactor, **options)
+    await client.connect()
+    return client

@@ -1,36 +1,45 @@
-"""The client as its user sees it."""
+"""The client as its user sees it: what can be asked of it, each as a Deferred."""
 
 from __future__ import annotations
 
+import contextlib
+import random
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from msgspec import UNSET
+from twisted.internet.defer import Deferred, succeed
 
 from chatroom import wire
-from chatroom.client.model import Gap, History, Incoming, Login, Sent, State
+from chatroom.client.callbacks import Callbacks
+from chatroom.client.checking import checked
+from chatroom.client.errors import (
+    ChatError,
+    LoginRefused,
+    RegisterRefused,
+)
+from chatroom.client.interfaces import Clock, Endpoint
+from chatroom.client.logged_in import LoggedIn
+from chatroom.client.login import Identity
+from chatroom.client.model import Gap, Incoming, Login, State
 from chatroom.client.position import Position
+from chatroom.client.session import Session
+from chatroom.client.timing import Timing
+from chatroom.client.waiting import within
 
 
-class ChatClient:
-    """A connection to a chat server that heals itself."""
+class ChatClient(LoggedIn):
+    """A connection to a chat server that heals itself.
 
-    #: How far the client has come in each conversation.
-    position: Position
-    #: Who is online, by id; complete only while `partial` is False.
-    online: dict[int, wire.Person]
-    partial: bool
-    #: Where the client stands, and why, in one line.
-    state: State
-    why: str
-    #: The last login, or None when nobody is logged in.
-    login: Login | None
+    When the connection is lost while somebody is logged in, another is made, the conversations go
+    on where they were, and what was not acknowledged is sent again; nothing is shown twice.
+    Callbacks may be coroutine functions; what they raise is logged.
+    """
 
     def __init__(
         self,
-        endpoint: IStreamClientEndpoint,
+        endpoint: Endpoint,
         *,
-        reactor: IReactorTime | None = None,
+        reactor: Clock | None = None,
         on_text: Callable[[Incoming], object] | None = None,
         on_presence: Callable[[list[wire.Person], int], object] | None = None,
         on_state: Callable[[State], object] | None = None,
@@ -38,70 +47,137 @@ class ChatClient:
         on_mark: Callable[[wire.ReadMes | wire.ReceivedMes], object] | None = None,
         reconnect: bool = True,
         position: Position | None = None,
+        timing: Timing | None = None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
-        raise NotImplementedError
+        """
+        :param endpoint: any Twisted client endpoint.
+        :param reactor: what gives the time; the running reactor if left out.
+        :param on_text: every message for the person, in order, each exactly once; not what this
+            client itself sends.
+        :param on_presence: who came, changed or went, and how many are online now.
+        :param on_state: `state` is new; `why` says in one line what led to it.
+        :param on_gap: the server no longer holds what should come next.
+        :param on_mark: what another device of the same person has got or shown.
+        :param reconnect: False: a connection lost is the end of the login.
+        :param position: where to go on from at the first login, kept from an earlier run.
+        :param chance: a random number from 0 to 1, to spread new tries to connect.
+        """
+        if reactor is None:
+            from twisted.internet import reactor as running
+
+            reactor = running
+        assert reactor is not None
+        session = Session(
+            endpoint,
+            reactor,
+            Callbacks(on_text, on_presence, on_state, on_gap, on_mark),
+            timing=Timing() if timing is None else timing,
+            reconnect=reconnect,
+            position=Position() if position is None else position.copy(),
+            chance=chance,
+        )
+        super().__init__(session, reactor)
+
+    # ------------------------------------------------------------ coming and going
 
     def connect(self) -> Deferred[None]:
-        """:raises NotConnected: the server can't be reached."""
-        raise NotImplementedError
+        """Make the first connection; while one is being made, wait for it.
+
+        :raises NotConnected: the server can't be reached; it is not tried again by itself.
+        """
+        return self._link.connect()
 
     def register(
         self, user_id: int, password: str, name: str, *, invite: str | None = None
     ) -> Deferred[None]:
-        raise NotImplementedError
+        """Make an account; connects if need be.
+
+        :raises RegisterRefused: 505 the id is taken; 506 any other reason, told by the text.
+        :raises NotConnected: no connection, or it was lost before the answer came.
+        """
+
+        async def work() -> None:
+            message, _ = checked(
+                RegisterRefused,
+                lambda: wire.RegisterMes(
+                    wire.User(user_id, password, name), UNSET if invite is None else invite
+                ),
+            )
+            await self._link.connect()
+            await self._link.connection().ask(message, wire.RegisterResMes, RegisterRefused)
+
+        return Deferred.fromCoroutine(work())
 
     def log_in(
         self, user_id: int, password: str | None = None, *, token: str | None = None
     ) -> Deferred[Login]:
-        raise NotImplementedError
+        """Log in, with a token, a password, or the token and if it is refused the password.
 
-    def send(
-        self,
-        content: str,
-        room: str = wire.LOBBY,
-        *,
-        timeout: float | None = None,
-        message_id: str | None = None,
-    ) -> Deferred[Sent]:
-        raise NotImplementedError
+        Both are kept in memory for the next connection. What waited in the mailbox comes through
+        ``on_text`` after this.
 
-    def send_private(
-        self,
-        to: int,
-        content: str,
-        *,
-        timeout: float | None = None,
-        message_id: str | None = None,
-    ) -> Deferred[Sent]:
-        raise NotImplementedError
+        :raises LoginRefused: 500 no such user, 403 wrong password or token, 505, 429.
+        :raises NotConnected: no connection, or it was lost before the answer came.
+        """
 
-    def users(self) -> Deferred[list[wire.Person]]:
-        raise NotImplementedError
+        async def work() -> Login:
+            if self._link.identity is not None:
+                raise ChatError("somebody is logged in already")
+            checked(LoginRefused, lambda: wire.LoginMes(user_id, password or ""))
+            await self._link.connect()
+            welcome = await self._link.log_in(Identity(user_id, password, token))
+            return welcome.login
 
-    def users_page(self, after: int = 0, limit: int = 100) -> Deferred[wire.UsersResMes]:
-        raise NotImplementedError
-
-    def history(
-        self,
-        *,
-        room: str | None = None,
-        peer: int | None = None,
-        before: str | None = None,
-        limit: int = 50,
-    ) -> Deferred[History]:
-        raise NotImplementedError
-
-    def set_status(self, busy: bool) -> Deferred[None]:
-        raise NotImplementedError
-
-    def mark_read(self, peer: int, seq: wire.Seq | str) -> None:
-        raise NotImplementedError
-
-    def change_password(self, old: str, new: str) -> Deferred[None]:
-        raise NotImplementedError
+        return Deferred.fromCoroutine(work())
 
     def log_out(self, timeout: float = 5.0) -> Deferred[None]:
-        raise NotImplementedError
+        """Finish what is under way, void the token, and disconnect.
+
+        Without a connection the server can't be told, and the token stays valid there.
+
+        :param timeout: for what is under way, in seconds; what is not settled then fails.
+        """
+
+        async def work() -> None:
+            self._leaving = "logging out"
+            try:
+                await self._finish(timeout)
+                gone = self._link.log_out()
+                self._session.forget()
+                await gone
+            finally:
+                self._leaving = None
+
+        return succeed(None) if self.state is State.CLOSED else Deferred.fromCoroutine(work())
 
     def close(self, timeout: float = 5.0) -> Deferred[None]:
-        raise NotImplementedError
+        """Finish what is under way, and disconnect for good. The token stays valid.
+
+        :param timeout: for what is under way, in seconds; what is not settled then fails.
+        """
+
+        async def work() -> None:
+            self._leaving = "closing"
+            await self._finish(timeout)
+            await self._link.close()
+
+        return Deferred.fromCoroutine(work())
+
+    # ------------------------------------------------------------ inside
+
+    async def _finish(self, seconds: float) -> None:
+        """Wait for the outcome of what is under way, but for no longer than that."""
+        settled = Deferred.fromCoroutine(self._settle())
+        # What is not settled by then fails when the link is closed.
+        with contextlib.suppress(ChatError):
+            await within(settled, seconds, self._clock, ChatError("still under way"))
+
+    async def _settle(self) -> None:
+        if self._link.identity is None:
+            return
+        await self._session.outbox.when_empty()
+        await self._link.connection().when_idle()
+        self._session.marks.flush()
+        # Frames are handled in order: the answer says that the server has read the marks too.
+        await self._link.connection().ask(wire.PingMes(), wire.PongMes)

@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final, cast
 
 from twisted.internet.endpoints import HostnameEndpoint, clientFromString
-from twisted.internet.interfaces import IStreamClientEndpoint
+
+from chatroom.client.interfaces import Endpoint
 
 #: The server's port where none is given.
-DEFAULT_PORT = 8889
+DEFAULT_PORT: Final = 8889
+
+#: ``host``, ``host:port``, ``[v6]:port``; an IPv6 address without brackets can't be told apart.
+_ADDRESS: Final = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.%a-z]+)\]|(?P<host>[^\s:=\[\]]+))(?::(?P<port>[0-9]{1,5}))?"
+)
 
 
-def client_endpoint(reactor: Any, server: str) -> IStreamClientEndpoint:
+def client_endpoint(reactor: Any, server: str) -> Endpoint:
     """Read ``"host"``, ``"host:port"``, ``"[v6]:port"`` or any Twisted client endpoint string.
 
     :raises ValueError: it is none of these; the text is one line that says why.
     """
-    raise NotImplementedError
+    found = _ADDRESS.fullmatch(server.strip())
+    if found is None:
+        return _from_string(reactor, server.strip())
+    port = DEFAULT_PORT if found["port"] is None else int(found["port"])
+    if not 0 < port < 65536:
+        raise ValueError(f"port {port}: must be from 1 to 65535")
+    host = found["v6"] or found["host"]
+    return cast(Endpoint, HostnameEndpoint(reactor, host, port))
+
+
+def _from_string(reactor: Any, description: str) -> Endpoint:
+    # A plugin may raise anything for an option it can't use.
+    try:
+        return cast(Endpoint, clientFromString(reactor, description))
+    except Exception as error:  # noqa: BLE001
+        raise ValueError(
+            f"{description!r} is no server: HOST:PORT, or a Twisted client endpoint such as "
+            f"tls:example.org:8890 ({type(error).__name__}: {error})"
+        ) from None

@@ -1,0 +1,265 @@
+"""One connection to the server kept alive: made, lost, made again, and logged in again.
+
+The states and what leads from one to another:
+
+    OFFLINE       connect, or a login or registration that needs it   CONNECTING
+    CONNECTING    the connection is up                                ONLINE
+                  it can't be made                                    OFFLINE
+    ONLINE        lost, while somebody is logged in                   RECONNECTING
+                  lost otherwise; logged out                          OFFLINE
+    RECONNECTING  connected, and logged in again                      ONLINE
+                  the server refuses the login for good               OFFLINE
+    any           close                                               CLOSED
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+
+from chatroom import wire
+from chatroom.client.convert import Welcome
+from chatroom.client.errors import LoginRefused, NotConnected
+from chatroom.client.interfaces import Clock, Endpoint
+from chatroom.client.login import Identity, is_final, log_in
+from chatroom.client.model import State
+from chatroom.client.protocol import ClientProtocol, one_line
+from chatroom.client.timing import Timing
+from chatroom.client.waiting import Waiters, pause, within
+
+_log = Logger()
+
+
+class Owner(Protocol):
+    """Who a link works for."""
+
+    def resume(self, user_id: int) -> wire.Resume | None:
+        """Where this user goes on from at a login."""
+
+    def logged_in(self, connection: ClientProtocol, welcome: Welcome, resumed: bool) -> None:
+        """A login was answered; nothing that follows it has been looked at yet."""
+
+    def message_received(self, message: wire.Message) -> None:
+        """A message that answers no request; may raise `chatroom.wire.WireError`."""
+
+    def link_down(self) -> None:
+        """The connection is gone, be it that another one follows or not."""
+
+    def gave_up(self, error: NotConnected) -> None:
+        """No connection follows by itself: nobody is logged in any more."""
+
+    def state_changed(self, state: State) -> None:
+        """The link's `state` and `why` are new."""
+
+
+class Link:
+    """Keeps a connection to one endpoint, and an account logged in on it."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        clock: Clock,
+        owner: Owner,
+        *,
+        timing: Timing,
+        reconnect: bool,
+        chance: Callable[[], float],
+    ) -> None:
+        self.state = State.OFFLINE
+        self.why = "not connected yet"
+        self.identity: Identity | None = None
+        self._endpoint = endpoint
+        self._clock = clock
+        self._owner = owner
+        self._timing = timing
+        self._reconnect = reconnect
+        self._chance = chance
+        self._connection: ClientProtocol | None = None
+        self._factory: Any = Factory.forProtocol(lambda: ClientProtocol(self, clock, timing))
+        self._factory.noisy = False
+        self._work: Deferred[None] = succeed(None)
+        self._arrival = Waiters()
+        self._failures = 0
+        self._online_since = 0.0
+        self._sent_away = False
+
+    # ------------------------------------------------------------ for the client
+
+    def connect(self) -> Deferred[None]:
+        """Fires when the connection is up; fails with `NotConnected` when it can't be made."""
+        if self.state is State.ONLINE:
+            return succeed(None)
+        if self.state is State.CLOSED:
+            return fail(NotConnected(self.why))
+        arrived = self._arrival.wait()
+        if self.state is State.OFFLINE:
+            self._sent_away = False
+            self._become(State.CONNECTING, "connecting")
+            self._start(self._first_connection())
+        return arrived
+
+    async def log_in(self, identity: Identity) -> Welcome:
+        """Log in on the connection that is up; raises what `chatroom.client.login.log_in` does."""
+        connection = self._connection
+        if connection is None:
+            raise NotConnected(self.why)
+        resume = self._owner.resume(identity.user_id)
+        welcome = await log_in(connection, identity, resume)
+        self.identity = identity
+        if self.state is State.RECONNECTING:
+            self._become(State.ONLINE, "connected again")
+            if self._connection is None:
+                raise NotConnected(self.why)  # the user closed it on hearing of it
+        self._owner.logged_in(connection, welcome, resume is not None)
+        return welcome
+
+    def connection(self) -> ClientProtocol:
+        """:raises NotConnected: there is none that is ready for requests."""
+        if self._connection is None or self.state is not State.ONLINE:
+            raise NotConnected(self.why)
+        return self._connection
+
+    def send(self, message: wire.Message) -> bool:
+        """Send what needs no answer; False while nobody is logged in."""
+        if self.identity is None or self.state is not State.ONLINE:
+            return False
+        self.connection().send(message)
+        return True
+
+    def progress(self) -> None:
+        """Something came of this connection: the next pause starts small again."""
+        self._failures = 0
+
+    def drop(self, why: str) -> None:
+        """Break the connection: it is of no more use."""
+        if self._connection is not None:
+            self._connection.drop(why)
+
+    def server_closes(self, error: wire.ErrorMes) -> None:
+        """The server said that it closes the session, and whether to come back."""
+        if error.reconnect is False:
+            self._sent_away = True
+        else:
+            self._failures = 0
+        if self._connection is not None:
+            self._connection.expect_close(error.error or "the server closed the session")
+
+    def log_out(self) -> Deferred[None]:
+        """Forget who is logged in, on both sides, and disconnect; fires when that is done."""
+        said = self.send(wire.LogoutMes())
+        return self._leave(State.OFFLINE, "logged out", server_first=said)
+
+    def close(self) -> Deferred[None]:
+        """Disconnect for good; fires when that is done."""
+        if self.state is State.CLOSED:
+            return succeed(None)
+        return self._leave(State.CLOSED, "closed", server_first=False)
+
+    # ------------------------------------------------------------ for the connection
+
+    def message_received(self, message: wire.Message) -> None:
+        """Pass on what answers no request."""
+        self._owner.message_received(message)
+
+    def connection_lost(self, connection: ClientProtocol, why: str) -> None:
+        """Make another connection, or say that there is none."""
+        if connection is not self._connection:
+            return
+        self._connection = None
+        self._owner.link_down()
+        if self.state is not State.ONLINE:
+            return  # whoever makes the connection learns it from the login that fails
+        if self._clock.seconds() - self._online_since >= self._timing.stable_after:
+            self._failures = 0
+        if self.identity is None or not self._reconnect or self._sent_away:
+            self._give_up(why)
+        else:
+            self._become(State.RECONNECTING, why)
+            self._start(self._connect_again(self.identity))
+
+    # ------------------------------------------------------------ inside
+
+    async def _first_connection(self) -> None:
+        try:
+            await self._open()
+        except NotConnected as error:
+            if self.state is State.CONNECTING:
+                self._become(State.OFFLINE, str(error))
+        else:
+            self._become(State.ONLINE, "connected")
+
+    async def _connect_again(self, identity: Identity) -> None:
+        wait = 0.0
+        while self.state is State.RECONNECTING:
+            delay = self._timing.retry_delay(self._failures, self._chance())
+            self._failures += 1
+            await pause(self._clock, max(wait, delay))
+            wait = 0.0
+            try:
+                await self._open()
+                await self.log_in(identity)
+                return
+            except NotConnected as error:
+                self.why = str(error)
+            except LoginRefused as error:
+                self.why = f"the server refused the login: {error}"
+                self.drop(self.why)
+                if is_final(error):
+                    self._give_up(self.why)
+                wait = error.retry_after or 0.0
+            if self._sent_away and self.state is State.RECONNECTING:
+                self._give_up(self.why)
+
+    async def _open(self) -> None:
+        made = self._endpoint.connect(self._factory)
+        error = NotConnected(f"no answer within {self._timing.connect:g} seconds")
+        try:
+            self._connection = await within(made, self._timing.connect, self._clock, error)
+        except NotConnected:
+            raise
+        except Exception as problem:  # noqa: BLE001  # an endpoint may fail with anything
+            raise NotConnected(one_line(problem)) from None
+
+    def _leave(self, state: State, why: str, *, server_first: bool) -> Deferred[None]:
+        connection, self._connection = self._connection, None
+        work, self._work = self._work, succeed(None)
+        self.identity = None
+        if connection is not None:
+            self._owner.link_down()
+        if self.state is not state:
+            self._become(state, why)
+        self._owner.gave_up(NotConnected(why))
+        work.cancel()
+        if connection is None:
+            return succeed(None)
+        return connection.hang_up(server_first=server_first)
+
+    def _give_up(self, why: str) -> None:
+        self.identity = None
+        self._become(State.OFFLINE, why)
+        self._owner.gave_up(NotConnected(why))
+
+    def _become(self, state: State, why: str) -> None:
+        self.state, self.why = state, why
+        if state is State.ONLINE:
+            self._online_since = self._clock.seconds()
+        self._owner.state_changed(state)
+        if state in (State.OFFLINE, State.CLOSED):
+            self._arrival.fire(NotConnected(why))
+        elif state is State.ONLINE:
+            self._arrival.fire()
+
+    def _start(self, work: Coroutine[Deferred[Any], Any, None]) -> None:
+        started = Deferred.fromCoroutine(work)
+        started.addErrback(_log_unless_cancelled)
+        if not started.called:  # what is over already may have led to other work
+            self._work = started
+
+
+def _log_unless_cancelled(failure: Any) -> None:
+    if failure.check(CancelledError) is None:
+        _log.failure("the client's connection", failure)

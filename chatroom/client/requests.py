@@ -1,0 +1,162 @@
+"""Questions to the server and the answers they wait for, one at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from msgspec import UNSET
+from twisted.internet.defer import Deferred, fail
+
+from chatroom import wire
+from chatroom.client.errors import ChatError, NotConnected, Refused
+from chatroom.client.interfaces import Clock, Timer
+from chatroom.client.waiting import Waiters
+
+AnswerT = TypeVar("AnswerT", bound=wire.Message)
+
+
+@dataclass(eq=False, slots=True)
+class _Request:
+    message: wire.Message
+    answer: type[wire.Message]
+    refused: type[Refused]
+    deferred: Deferred[Any]
+    timer: Timer
+
+
+class Requests:
+    """One connection's requests.
+
+    Answers carry no reference to their question, and an `ErrorMes` not even the question's type.
+    So one question is under way at a time, and one that nobody waits for any more still gets its
+    answer before the next is asked.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        timeout: float,
+        send: Callable[[wire.Message], None],
+        give_up: Callable[[str], None],
+    ) -> None:
+        """
+        :param timeout: for an answer, from the call on, in seconds.
+        :param give_up: drops the connection when an answer fails to come: without it, no later
+            answer could be told from it.
+        """
+        self._clock = clock
+        self._timeout = timeout
+        self._send = send
+        self._give_up = give_up
+        self._queue: deque[_Request] = deque()
+        self._current: _Request | None = None
+        self._closed: str | None = None
+        self._idle = Waiters()
+
+    def ask(
+        self,
+        message: wire.Message,
+        answer: type[AnswerT],
+        refused: type[Refused] = Refused,
+    ) -> Deferred[AnswerT]:
+        """Send ``message``; what comes back is the next message of type ``answer``.
+
+        Fails with ``refused`` where the answer's code says so or an `ErrorMes` comes instead,
+        and with `NotConnected` when the connection is lost or no answer comes in time.
+        """
+        if self._closed is not None:
+            return fail(NotConnected(self._closed))
+        deferred: Deferred[AnswerT] = Deferred(lambda _: self._cancelled(request))
+        timer = self._clock.callLater(self._timeout, lambda: self._overdue(request))
+        request = _Request(message, answer, refused, deferred, timer)
+        self._queue.append(request)
+        self._next()
+        return deferred
+
+    def take(self, message: wire.Message) -> bool:
+        """Whether ``message`` answered the question that is under way."""
+        request = self._current
+        if request is None:
+            return False
+        if type(message) is request.answer:
+            code = getattr(message, "code", wire.Code.OK)
+            if code == wire.Code.OK:
+                self._done(request, message)
+            else:
+                self._done(request, request.refused(code, getattr(message, "error", "")))
+            return True
+        if isinstance(message, wire.ErrorMes) and _may_answer(message):
+            after = message.retry_after
+            error = request.refused(
+                message.code, message.error, retry_after=None if after is UNSET else after
+            )
+            self._done(request, error)
+            return True
+        return False
+
+    def when_idle(self) -> Deferred[None]:
+        """Fires when nothing is asked any more."""
+        waiter = self._idle.wait()
+        if self._current is None:
+            self._idle.fire()
+        return waiter
+
+    def close(self, why: str) -> None:
+        """The connection is gone: fail what waits, and whatever is asked from now on."""
+        self._closed = why
+        waiting = list(self._queue)
+        self._queue.clear()
+        if self._current is not None:
+            waiting.insert(0, self._current)
+            self._current = None
+        for request in waiting:
+            self._settle(request, NotConnected(why))
+        self._idle.fire()
+
+    def _next(self) -> None:
+        if self._current is None and self._queue:
+            self._current = self._queue.popleft()
+            self._send(self._current.message)
+
+    def _done(self, request: _Request, result: wire.Message | Refused) -> None:
+        self._current = None
+        self._next()
+        self._settle(request, result)
+        if self._current is None:
+            self._idle.fire()
+
+    def _settle(self, request: _Request, result: wire.Message | ChatError) -> None:
+        if request.timer.active():
+            request.timer.cancel()
+        if request.deferred.called:
+            return  # cancelled: nobody waits any more
+        if isinstance(result, ChatError):
+            request.deferred.errback(result)
+        else:
+            request.deferred.callback(result)
+
+    def _overdue(self, request: _Request) -> None:
+        why = f"the server gave no answer within {self._timeout:g} seconds"
+        if request is self._current:
+            self._give_up(why)
+        else:
+            self._queue.remove(request)
+            self._settle(request, NotConnected(why))
+
+    def _cancelled(self, request: _Request) -> None:
+        if request is not self._current:
+            self._queue.remove(request)
+            request.timer.cancel()
+
+
+def _may_answer(error: wire.ErrorMes) -> bool:
+    """Whether the error can be about a request: not about a message, the connection or a gap."""
+    return (
+        error.id is UNSET
+        and error.code != wire.Code.CLOSED
+        and error.rooms is UNSET
+        and error.inbox is UNSET
+    )

@@ -1,0 +1,189 @@
+"""What belongs to whoever is logged in: their conversations, and what they have sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+from twisted.logger import Logger
+
+from chatroom import wire
+from chatroom.client.callbacks import Callbacks, tell
+from chatroom.client.convert import Welcome, read_seq, read_text, room_of
+from chatroom.client.errors import NotConnected
+from chatroom.client.interfaces import Clock, Endpoint
+from chatroom.client.link import Link
+from chatroom.client.marks import Marks
+from chatroom.client.model import Gap, Login, State
+from chatroom.client.outbox import Outbox
+from chatroom.client.position import Position
+from chatroom.client.protocol import ClientProtocol
+from chatroom.client.roster import Roster
+from chatroom.client.timing import Timing
+
+_log = Logger()
+
+
+class Session:
+    """Takes what the link brings, in order, and keeps what has to outlive a connection."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        clock: Clock,
+        callbacks: Callbacks,
+        *,
+        timing: Timing,
+        reconnect: bool,
+        position: Position,
+        chance: Callable[[], float],
+    ) -> None:
+        self.callbacks = callbacks
+        self.position = position
+        #: Whose position it is; None until the first login.
+        self._position_of: int | None = None
+        self.login: Login | None = None
+        self.roster = Roster()
+        self.busy = False
+        self._late = 0
+        self.link = Link(endpoint, clock, self, timing=timing, reconnect=reconnect, chance=chance)
+        self.marks = Marks(clock, timing.confirm, position, self.link.send)
+        self.outbox = Outbox(clock, timing, chance, self._overdue)
+        self._handlers: dict[type[wire.Message], Callable[[Any], None]] = {
+            wire.SmsMes: self._sms,
+            wire.PrivateMes: self._private,
+            wire.AckMes: self._acknowledged,
+            wire.PresenceMes: self._presence,
+            wire.ReceivedMes: self._received_elsewhere,
+            wire.ReadMes: self._read_elsewhere,
+            wire.ErrorMes: self._error,
+        }
+
+    # ------------------------------------------------------------ for the link
+
+    def resume(self, user_id: int) -> wire.Resume | None:
+        """Go on where this user was; somebody else begins anew."""
+        if self._position_of not in (None, user_id):
+            self.position.clear()
+        return self.position.resume()
+
+    def logged_in(self, connection: ClientProtocol, welcome: Welcome, resumed: bool) -> None:
+        """Begin where the server stands, and send again what it has not answered."""
+        login, before = welcome.login, self.login
+        self.login = login
+        self._position_of = login.user_id
+        self.position.adopt(welcome.rooms, welcome.inbox)
+        self._late = 0 if resumed else login.unread
+        changes = self.roster.replace(login.users, login.online)
+        self.marks.logged_in(welcome.inbox, login.read)
+        if self.busy:
+            connection.send(wire.StatusMes(wire.Status.BUSY))
+        self.outbox.open(connection.send_payload)
+        if before is not None:
+            tell(self.callbacks.presence, changes, login.online)
+
+    def message_received(self, message: wire.Message) -> None:
+        """Take what the server sends unasked; what is not known is left alone."""
+        handler = self._handlers.get(type(message))
+        if handler is not None:
+            handler(message)
+
+    def link_down(self) -> None:
+        """What is under way has no answer; it is sent again on the next connection."""
+        self.outbox.shut()
+
+    def gave_up(self, error: NotConnected) -> None:
+        """Nobody is logged in any more; the position stays, should the same user come back."""
+        self.login = None
+        self.busy = False
+        self.roster.replace([], 0)
+        self.marks.clear()
+        self.outbox.fail_all(error)
+
+    def forget(self) -> None:
+        """The user has left: the next login begins anew."""
+        self.position.clear()
+        self._position_of = None
+
+    def state_changed(self, state: State) -> None:
+        """Tell the user."""
+        tell(self.callbacks.state, state)
+
+    # ------------------------------------------------------------ what the server sends
+
+    def _sms(self, message: wire.SmsMes) -> None:
+        self._text(message, room_of(message))
+
+    def _private(self, message: wire.PrivateMes) -> None:
+        self._text(message, None)
+
+    def _text(self, message: wire.Text, room: str | None) -> None:
+        if self.login is None:
+            return
+        waited = room is None and self._late > 0 and message.user_id != self.login.user_id
+        incoming = read_text(message, self.login.user_id, late=waited)
+        is_new = self.position.took(room, incoming.seq)
+        self._progress()
+        if incoming.own and incoming.id is not None:
+            if self.outbox.settle(incoming.id, incoming.seq, wire.Code.OK):
+                return  # said here; its acknowledgement was lost with a connection
+        if not is_new:
+            return
+        self._late -= waited
+        if room is None:
+            # Goes out in a later turn of the reactor, so after the callback, unless that closes.
+            self.marks.arrived()
+        tell(self.callbacks.text, incoming)
+
+    def _acknowledged(self, ack: wire.AckMes) -> None:
+        place = self.outbox.room_of(ack.id)
+        if place is None:
+            return
+        if ack.code in (wire.Code.OK, wire.Code.KEPT):
+            seq = read_seq(ack.seq)
+            self.position.took(place[0], seq)
+            self._progress()
+            self.outbox.settle(ack.id, seq, ack.code)
+        else:
+            self.outbox.refuse(ack.id, ack.code, ack.error, None)
+
+    def _presence(self, presence: wire.PresenceMes) -> None:
+        self.roster.change(presence)
+        tell(self.callbacks.presence, presence.changes, presence.online)
+
+    def _received_elsewhere(self, mark: wire.ReceivedMes) -> None:
+        tell(self.callbacks.mark, mark)
+
+    def _read_elsewhere(self, mark: wire.ReadMes) -> None:
+        self.marks.heard(mark, read_seq(mark.seq))
+        tell(self.callbacks.mark, mark)
+
+    def _error(self, error: wire.ErrorMes) -> None:
+        if error.id is not UNSET:
+            after = None if error.retry_after is UNSET else error.retry_after
+            self.outbox.refuse(error.id, error.code, error.error, after)
+        elif error.code == wire.Code.CLOSED:
+            self.link.server_closes(error)
+        elif error.code == wire.Code.GONE:
+            self._gone(error.rooms, error.inbox)
+        else:
+            _log.info("the server said {code}: {text}", code=error.code, text=error.error)
+
+    def _gone(self, rooms: dict[str, str] | UnsetType, inbox: str | UnsetType) -> None:
+        """Go on where the server can: it holds no more of what came before."""
+        gaps = [Gap(room, read_seq(seq)) for room, seq in (rooms or {}).items()]
+        if inbox is not UNSET:
+            gaps.append(Gap(None, read_seq(inbox)))
+        for gap in gaps:
+            self.position.restart(gap.room, gap.oldest)
+            tell(self.callbacks.gap, gap)
+
+    # ------------------------------------------------------------ inside
+
+    def _progress(self) -> None:
+        self.link.progress()
+        self.outbox.touched()
+
+    def _overdue(self) -> None:
+        self.link.drop("the server does not acknowledge what is sent")
