@@ -27,7 +27,6 @@ class Key(Enum):
     KILL_WORD = auto()
     END_OF_INPUT = auto()
     REDRAW = auto()
-    INTERRUPT = auto()
     NOTHING = auto()
 
 
@@ -56,7 +55,6 @@ _CONTROL: Final = {
     "\n": Key.ENTER,
     "\x01": Key.HOME,
     "\x02": Key.LEFT,
-    "\x03": Key.INTERRUPT,
     "\x04": Key.END_OF_INPUT,
     "\x05": Key.END,
     "\x06": Key.RIGHT,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from .glyphs import TAB, as_typed, width
-from .keys import Key
+from chatroom.client.screen.glyphs import TAB, as_typed, width
+from chatroom.client.screen.keys import Key
 
 _JOINER: Final = "\u200d"
 
@@ -46,13 +46,11 @@ class LineEditor:
             case Key.RIGHT | Key.DELETE:
                 return self._after(self.cursor)
             case Key.WORD_LEFT | Key.KILL_WORD:
-                return len(self.text[: self.cursor].rstrip().rpartition(" ")[0] + " ") if (
-                    " " in self.text[: self.cursor].rstrip()
-                ) else 0
+                return self.text[: self.cursor].rstrip().rfind(" ") + 1
             case Key.WORD_RIGHT:
                 rest = self.text[self.cursor :]
-                blanks = len(rest) - len(rest.lstrip())
-                return self.cursor + blanks + len(rest.lstrip().partition(" ")[0])
+                word = rest.lstrip()
+                return self.cursor + len(rest) - len(word) + len(word.partition(" ")[0])
             case Key.HOME | Key.KILL_BEFORE:
                 return 0
             case Key.END | Key.KILL_AFTER:
@@ -84,9 +82,7 @@ class LineEditor:
         return width(as_typed(self.text[index])) == 0 or self.text[index - 1] == _JOINER
 
 
-_MOVES: Final = frozenset(
-    {Key.LEFT, Key.RIGHT, Key.WORD_LEFT, Key.WORD_RIGHT, Key.HOME, Key.END}
-)
+_MOVES: Final = frozenset({Key.LEFT, Key.RIGHT, Key.WORD_LEFT, Key.WORD_RIGHT, Key.HOME, Key.END})
 _KILLS: Final = frozenset(
     {Key.BACKSPACE, Key.DELETE, Key.KILL_WORD, Key.KILL_BEFORE, Key.KILL_AFTER}
 )

@@ -1,0 +1,75 @@
+"""The ``chatroom`` command: arguments, signals, and the way out."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from chatroom import __version__
+from chatroom.client import texts
+from chatroom.client.language import LANGUAGES, Translate, language_of, translation
+
+DEFAULT_SERVER: Final = "localhost:8889"
+
+
+def arguments(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace:
+    """Read the command line; the help is in the language that it asks for."""
+    first = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    first.add_argument("--lang", choices=LANGUAGES, default=language_of(environ))
+    try:
+        language = first.parse_known_args(argv)[0].lang
+    except argparse.ArgumentError:
+        language = language_of(environ)
+    return _parser(translation(language), language).parse_args(argv)
+
+
+def _parser(say: Translate, language: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="chatroom", description=say(texts.ABOUT), add_help=False, allow_abbrev=False
+    )
+    server = say(texts.HELP_SERVER).format(default=DEFAULT_SERVER)
+    parser.add_argument("--server", metavar="SERVER", default=DEFAULT_SERVER, help=server)
+    parser.add_argument(
+        "--lang", choices=LANGUAGES, default=language, help=say(texts.HELP_LANGUAGE)
+    )
+    parser.add_argument("--log", metavar="FILE", type=Path, help=say(texts.HELP_LOG))
+    version = f"chatroom {__version__}"
+    parser.add_argument(
+        "--version", action="version", version=version, help=say(texts.HELP_VERSION)
+    )
+    parser.add_argument("-h", "--help", action="help", help=say(texts.HELP_HELP))
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the menus, and exit with 0, with 1 after an error, or with 128 and a signal's number."""
+    _open_standard_files()
+    settings = arguments(sys.argv[1:] if argv is None else argv, os.environ)
+    # Only from here on may anything import the reactor: the choice of it comes first.
+    from chatroom.client.running import run
+
+    sys.exit(run(settings, _install_reactor()))
+
+
+def _open_standard_files() -> None:
+    """Give 0, 1 and 2 to something: a socket with one of these numbers would be taken for it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _install_reactor() -> Any:
+    """A reactor that takes regular files as input too, which epoll and kqueue do not."""
+    if "twisted.internet.reactor" not in sys.modules:
+        from twisted.internet import selectreactor
+
+        selectreactor.install()
+    from twisted.internet import reactor
+
+    return reactor

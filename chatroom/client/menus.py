@@ -1,0 +1,253 @@
+"""The dialogue: what is asked next, and what each answer does."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.defer import DeferredList
+
+from chatroom.client import answers, texts
+from chatroom.client.arrivals import Arrivals
+from chatroom.client.chat_client import ChatClient
+from chatroom.client.dialogue import Dialogue, Field
+from chatroom.client.errors import ChatError, NotConnected
+from chatroom.client.interfaces import Clock
+from chatroom.client.model import State
+from chatroom.client.screen import EndOfInput, OutputClosed, Screen, Style
+from chatroom.client.screen.glyphs import harmless_name
+from chatroom.client.wording import Wording
+from chatroom.wire import LOBBY, MAX_USERS, Code
+
+#: Seconds that a message waits for the server's word before the person is told that none came.
+SEND_TIMEOUT: Final = 15.0
+#: Seconds for what is still to be done when leaving.
+LEAVE_TIMEOUT: Final = 3.0
+#: Messages in the list, and how many of each conversation it is made from.
+LIST_LENGTH: Final = 50
+#: Private conversations that the list is made from, those last read first.
+LIST_PEERS: Final = 20
+
+
+class Menus:
+    """One person's conversation with the server, from the first menu to the last.
+
+    :param server: as the person wrote it.
+    :param make_client: makes the client, given its callbacks.
+    """
+
+    def __init__(
+        self,
+        screen: Screen,
+        wording: Wording,
+        clock: Clock,
+        server: str,
+        make_client: Callable[..., ChatClient],
+    ) -> None:
+        self._screen = screen
+        self._wording = wording
+        self._say = wording.say
+        self._server = server
+        self._arrivals = Arrivals(screen, wording, clock, make_client, self._connection_ended)
+        self._client = self._arrivals.client
+        self._dialogue = Dialogue(screen, self._say)
+        self._busy = False
+
+    async def run(self) -> int:
+        """Hold the conversation; gives the exit status.
+
+        Where no person is there to see what goes wrong, it makes the status 1. A login that
+        succeeds makes up for what went wrong before it.
+        """
+        try:
+            return await self._converse()
+        except OutputClosed:
+            return 0
+        finally:
+            await self._leave()
+
+    async def _converse(self) -> int:
+        try:
+            await self._client.connect()
+        except NotConnected as error:
+            pattern, why = self._say(texts.UNREACHABLE), harmless_name(str(error))
+            self._screen.error(pattern.format(server=self._server, reason=why))
+            return 1
+        try:
+            await self._first_menu()
+            self._screen.show(self._say(texts.LEFT))
+        except EndOfInput:
+            if self._screen.interactive:
+                self._screen.show(self._say(texts.LEFT))
+            elif self._client.state is not State.ONLINE:
+                self._dialogue.complain(NotConnected(self._client.why))
+        except ChatError as error:
+            self._dialogue.complain(error)
+        return 1 if self._dialogue.failed and not self._screen.interactive else 0
+
+    async def _leave(self) -> None:
+        self._arrivals.leave()
+        with contextlib.suppress(ChatError):
+            if self._client.login is not None and self._client.state is State.ONLINE:
+                await self._client.log_out(LEAVE_TIMEOUT)
+        with contextlib.suppress(ChatError):
+            await self._client.close(LEAVE_TIMEOUT)
+
+    def _connection_ended(self) -> None:
+        if self._screen.interactive:
+            reason = harmless_name(self._client.why)
+            self._screen.error(self._say(texts.OFFLINE).format(reason=reason))
+        else:
+            self._dialogue.give_up(self._client.why)
+
+    # ---------------------------------------------------------------- menus
+
+    async def _first_menu(self) -> None:
+        """Ends when the person chose to leave."""
+        while True:
+            self._screen.show(self._say(texts.FIRST_MENU))
+            match await self._dialogue.choose(texts.CHOOSE_FIRST):
+                case "1":
+                    if await self._dialogue.do(self._log_in) and await self._main_menu():
+                        return
+                case "2":
+                    await self._dialogue.do(self._register)
+                case "3":
+                    return
+                case _:
+                    self._screen.show(self._say(texts.WRONG_INPUT))
+
+    async def _main_menu(self) -> bool:
+        """Whether the person chose to leave; if not, nobody is logged in any more."""
+        entries = {
+            "1": self._list_online,
+            "2": self._send,
+            "3": self._list_messages,
+            "5": self._send_private,
+            "6": self._switch_status,
+        }
+        while True:
+            self._screen.show(self._main_menu_text())
+            choice = await self._dialogue.choose(texts.CHOOSE)
+            if choice == "4":
+                return True
+            if self._client.state is State.OFFLINE:
+                return False
+            if choice in entries:
+                await self._dialogue.do(entries[choice])
+            else:
+                self._screen.show(self._say(texts.WRONG_CHOICE))
+
+    def _main_menu_text(self) -> str:
+        unread = self._arrivals.log.unread
+        count = self._say(texts.UNREAD_COUNT).format(count=unread) if unread else ""
+        lines = (
+            self._say(texts.MENU_ONLINE),
+            self._say(texts.MENU_SEND),
+            self._say(texts.MENU_LIST) + count,
+            self._say(texts.MENU_LEAVE),
+            self._say(texts.MENU_PRIVATE),
+            self._say(texts.MENU_STATUS),
+        )
+        return "\n".join(lines)
+
+    # ---------------------------------------------------------------- what the choices do
+
+    async def _log_in(self) -> None:
+        user_id, password = await self._dialogue.form(
+            Field(texts.ASK_LOGIN_ID, answers.user_id),
+            Field(texts.ASK_LOGIN_PASSWORD, answers.password, secret=True),
+        )
+        await self._connect_again()
+        self._arrivals.expect_login()
+        login = await self._client.log_in(answers.user_id(user_id), password)
+        self._dialogue.failed = False
+        self._busy = False
+        name = harmless_name(login.name)
+        self._screen.show(self._say(texts.WELCOME).format(name=name), Style.GOOD)
+        self._screen.show(self._say(texts.ONLINE_COUNT).format(count=login.online))
+        if login.unread:
+            self._screen.show(self._say(texts.WAITED).format(count=login.unread))
+        await self._arrivals.logged_in(login)
+
+    async def _register(self) -> None:
+        user_id, password, name = await self._dialogue.form(
+            Field(texts.ASK_NEW_ID, answers.user_id),
+            Field(texts.ASK_NEW_PASSWORD, answers.password, secret=True),
+            Field(texts.ASK_NEW_NAME, answers.name),
+        )
+        await self._connect_again()
+        await self._client.register(answers.user_id(user_id), password, name.strip())
+        self._screen.show(self._say(texts.REGISTERED), Style.GOOD)
+
+    async def _list_online(self) -> None:
+        page = await self._client.users_page(limit=MAX_USERS)
+        own_id = self._client.login.user_id if self._client.login else 0
+        lines = [
+            self._wording.online(person, own=person.user_id == own_id) for person in page.users
+        ]
+        more = page.online - len(page.users)
+        if more > 0:
+            lines.append(self._say(texts.MORE_ONLINE).format(count=more))
+        self._screen.show("\n".join([self._say(texts.ONLINE), *lines]))
+
+    async def _send(self) -> None:
+        (content,) = await self._dialogue.form(Field(texts.ASK_TEXT, answers.content, lines=True))
+        if not content:
+            self._screen.show(self._say(texts.NOTHING_SENT), Style.NOTICE)
+            return
+        await self._client.send(content, timeout=SEND_TIMEOUT)
+        self._screen.show(self._say(texts.SENT), Style.GOOD)
+
+    async def _send_private(self) -> None:
+        peer, content = await self._dialogue.form(
+            Field(texts.ASK_PEER, answers.user_id),
+            Field(texts.ASK_PRIVATE_TEXT, answers.content, lines=True),
+        )
+        if not content:
+            self._screen.show(self._say(texts.NOTHING_SENT), Style.NOTICE)
+            return
+        to = answers.user_id(peer)
+        sent = await self._client.send_private(to, content, timeout=SEND_TIMEOUT)
+        # Who answers has seen what there was to answer.
+        self._arrivals.mark_read(to, sent.seq)
+        text = texts.KEPT if sent.code == Code.KEPT else texts.DELIVERED
+        self._screen.show(self._say(text), Style.GOOD)
+
+    async def _list_messages(self) -> None:
+        log = self._arrivals.log
+        requests = [
+            self._client.history(room=LOBBY, limit=LIST_LENGTH),
+            *(
+                self._client.history(peer=peer, limit=LIST_LENGTH)
+                for peer in log.peers[:LIST_PEERS]
+            ),
+        ]
+        results: list[tuple[bool, Any]] = await DeferredList(requests, consumeErrors=True)
+        failures = [result for succeeded, result in results if not succeeded]
+        log.add_old(
+            message for succeeded, page in results if succeeded for message in page.messages
+        )
+        lines = [
+            self._wording.dated(entry.message, unread=entry.unread)
+            for entry in log.latest(LIST_LENGTH)
+        ]
+        if not lines:
+            lines = [self._say(texts.NO_MESSAGES)]
+        self._screen.show("\n".join([self._say(texts.LIST), *lines]))
+        for peer, seq in log.mark_all_read().items():
+            self._client.mark_read(peer, seq)
+        if failures:
+            # What is at hand was shown all the same.
+            failures[0].raiseException()
+
+    async def _switch_status(self) -> None:
+        await self._client.set_status(not self._busy)
+        self._busy = not self._busy
+        self._screen.show(self._say(texts.NOW_BUSY if self._busy else texts.NOW_ONLINE))
+
+    async def _connect_again(self) -> None:
+        """After a connection that ended for good, a person may want to try once more."""
+        if self._client.state is State.OFFLINE:
+            await self._client.connect()

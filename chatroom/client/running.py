@@ -1,0 +1,162 @@
+"""Runs the menus on standard input and output until they end or a signal ends them."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import locale
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.stdio import StandardIO
+from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.python.failure import Failure
+
+from chatroom.client import texts
+from chatroom.client.chat_client import ChatClient
+from chatroom.client.endpoint import client_endpoint
+from chatroom.client.language import translation
+from chatroom.client.menus import Menus
+from chatroom.client.screen import has_colour, is_capable
+from chatroom.client.screen.glyphs import harmless_name
+from chatroom.client.screen.lines import LineScreen
+from chatroom.client.screen.terminal import TerminalScreen
+from chatroom.client.screen.tty_mode import TtyMode
+from chatroom.client.wording import Wording
+
+#: Signals that end the program: the first one in good order, a second one at once.
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run(settings: argparse.Namespace, reactor: Any) -> int:
+    """Run to the end; gives the exit status."""
+    with contextlib.suppress(locale.Error):
+        locale.setlocale(locale.LC_ALL, "")
+    say = translation(settings.lang)
+    try:
+        endpoint = client_endpoint(reactor, settings.server)
+        _begin_log(settings)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"chatroom: {harmless_name(str(error))}\n")
+        return 2
+    found_blocking = [(fd, os.get_blocking(fd)) for fd in range(3)]
+    mode = TtyMode(0)
+    screen = _screen(mode)
+    program = _Program(reactor, screen)
+
+    def make_client(**callbacks: Any) -> ChatClient:
+        return ChatClient(endpoint, reactor=reactor, **callbacks)
+
+    menus = Menus(screen, Wording(say), reactor, settings.server, make_client)
+    try:
+        reactor.callWhenRunning(program.start, menus)
+        reactor.run(installSignalHandlers=False)
+    finally:
+        mode.leave()
+        for fd, blocking in found_blocking:
+            # The shell's other programs share these, and expect them as they were.
+            with contextlib.suppress(OSError):
+                os.set_blocking(fd, blocking)
+    if program.error is not None:
+        reason = harmless_name(program.error.getErrorMessage())
+        sys.stderr.write(say(texts.INTERNAL).format(reason=reason) + "\n")
+    return program.status
+
+
+def _begin_log(settings: argparse.Namespace) -> None:
+    """What goes on inside is nothing for the screen; a file may have it."""
+    observers: list[Any] = []
+    if settings.log is not None:
+        observers.append(textFileLogObserver(settings.log.open("a", encoding="utf-8")))
+    globalLogBeginner.beginLoggingTo(observers, discardBuffer=True, redirectStandardIO=False)
+
+
+def _screen(mode: TtyMode) -> LineScreen | TerminalScreen:
+    """What suits standard input and output."""
+    from_terminal, to_terminal = os.isatty(0), os.isatty(1)
+    encoding = sys.stdout.encoding if sys.stdout else "utf-8"
+    colour = has_colour(os.environ, to_terminal)
+    if from_terminal and to_terminal and is_capable(os.environ):
+        return TerminalScreen(encoding, mode, _size, colour=colour)
+    return LineScreen(encoding, sys.stderr, colour=colour, mode=mode if from_terminal else None)
+
+
+def _size() -> tuple[int, int]:
+    """Columns and rows of the terminal; some don't know theirs."""
+    try:
+        columns, rows = os.get_terminal_size(1)
+    except OSError:
+        columns, rows = 0, 0
+    return columns or 80, rows or 24
+
+
+class _Program:
+    """The menus as they run: their end, and the signals that bring it about."""
+
+    def __init__(self, reactor: Any, screen: LineScreen | TerminalScreen) -> None:
+        self.status = 1
+        #: What went wrong and should not have.
+        self.error: Failure | None = None
+        self._reactor = reactor
+        self._screen = screen
+        self._running: Deferred[int] | None = None
+
+    def start(self, menus: Menus) -> None:
+        for number in _ENDING:
+            # What a shell starts in the background ignores Ctrl-C: it is meant for others.
+            if self._screen.interactive or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._signalled)
+        # A closed pipe is an error of the write, not the end of the program.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        if isinstance(self._screen, TerminalScreen):
+            signal.signal(signal.SIGTSTP, self._suspend)
+            signal.signal(signal.SIGCONT, self._continue)
+            signal.signal(signal.SIGWINCH, self._resized)
+        StandardIO(self._screen, reactor=self._reactor)
+        self._running = Deferred.fromCoroutine(menus.run())
+        self._running.addCallbacks(self._ended, self._broke)
+        self._running.addCallback(lambda _: self._screen.close())
+        self._running.addErrback(self._broke)
+        self._running.addBoth(lambda _: self._stop())
+
+    def _ended(self, status: int) -> None:
+        self.status = status
+
+    def _broke(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self.error = failure
+
+    def _stop(self) -> None:
+        if self._reactor.running:
+            self._reactor.stop()
+
+    # ---------------------------------------------------------------- signals
+
+    def _signalled(self, number: int, _: FrameType | None) -> None:
+        self._reactor.callFromThread(self._end, 128 + number)
+
+    def _end(self, status: int) -> None:
+        if self.status > 128 or self._running is None:
+            self._stop()
+        else:
+            self.status = status
+            self._running.cancel()
+
+    def _suspend(self, *_: object) -> None:
+        assert isinstance(self._screen, TerminalScreen)
+        self._screen.suspend()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+
+    def _continue(self, *_: object) -> None:
+        assert isinstance(self._screen, TerminalScreen)
+        signal.signal(signal.SIGTSTP, self._suspend)
+        self._reactor.callFromThread(self._screen.resume)
+
+    def _resized(self, *_: object) -> None:
+        assert isinstance(self._screen, TerminalScreen)
+        self._reactor.callFromThread(self._screen.resized)
