@@ -75,9 +75,18 @@ class AccountTable:
         return Deferred.fromCoroutine(self._account(user_id))
 
     async def _account(self, user_id: int) -> Account | None:
+        account = await self._own_account(user_id)
+        if account is None:
+            account = await self._legacy_account(user_id)
+        if account is None:
+            # It may have become one of ours between the two looks.
+            account = await self._own_account(user_id)
+        return account
+
+    async def _own_account(self, user_id: int) -> Account | None:
         flat: list[bytes] = await self._commands.call("HGETALL", _account_key(user_id))
         if not flat:
-            return await self._legacy_account(user_id)
+            return None
         named = dict(zip(flat[::2], flat[1::2], strict=True))
         return Account(
             user_id=user_id,

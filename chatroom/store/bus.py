@@ -7,17 +7,17 @@ costs a delay and never a message.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatroom.store.connection import Connection, Script
-from chatroom.store.conversations import Fields, entry_from, room_key
+from chatroom.store.conversations import Fields, entry_from, readable, room_key
 from chatroom.store.interface import (
     BusListener,
     KnownEvent,
@@ -35,7 +35,9 @@ NODE_LIFETIME = 15
 #: Seconds between two times that a node says so.
 HEARTBEAT = 5
 #: Seconds that one blocking read waits for something new.
-BLOCK = 5
+BLOCK = 2
+#: Seconds before reading again after it failed.
+READ_AGAIN = 0.1
 #: Most entries of one stream that one read brings.
 READ_COUNT = 1000
 
@@ -45,31 +47,6 @@ _people_decoder = msgspec.json.Decoder(list[Person])
 _ids_decoder = msgspec.json.Decoder(list[int])
 _person_decoder = msgspec.json.Decoder(Person)
 _log = Logger()
-
-
-def _event_from(seq: bytes, fields: Fields) -> MailboxEvent:
-    named = dict(zip(fields[::2], fields[1::2], strict=True))
-    owner, kind = int(named[b"u"]), named[b"k"]
-    if kind == b"private":
-        return PrivateEvent(owner=owner, entry=entry_from(named[b"s"], fields))
-    place, origin = Seq.parse(named[b"s"]), named[b"o"].decode()
-    if kind == b"received":
-        return ReceivedEvent(owner=owner, origin=origin, seq=place)
-    if kind == b"read":
-        return ReadEvent(owner=owner, origin=origin, peer=int(named[b"p"]), seq=place)
-    return KnownEvent(
-        owner=owner, origin=origin, id=named[b"i"].decode(), seq=place, code=int(named[b"c"])
-    )
-
-
-def _presence_from(fields: Fields) -> PresenceEvent:
-    named = dict(zip(fields[::2], fields[1::2], strict=True))
-    return PresenceEvent(
-        node=named[b"n"].decode(),
-        present=_people_decoder.decode(named[b"p"]),
-        gone=_ids_decoder.decode(named[b"g"]),
-        reset=named.get(b"r") == b"1",
-    )
 
 
 class Bus:
@@ -82,20 +59,22 @@ class Bus:
 
     def __init__(
         self,
-        clock: IReactorTime,
+        clock: Any,
         commands: Connection,
         blocking: Connection,
         *,
         node: str,
         run: str,
     ) -> None:
+        self._clock = clock
         self._commands = commands
         self._blocking = blocking
         self._node = node
         self._run = run
         self._events_key = f"chatroom:node:{node}:events"
         self._positions: dict[str, str] = {}
-        self._rooms: dict[bytes, str] = {}
+        self._rooms: dict[str, str] = {}
+        self._others: set[str] = set()
         self._listener: BusListener | None = None
         self._reading: Deferred[None] | None = None
         self._heartbeat = LoopingCall(self._beat)
@@ -116,20 +95,15 @@ class Bus:
             key = room_key(room)
             newest = await self._commands.call("XREVRANGE", key, "+", "-", "COUNT", 1)
             self._positions[key] = newest[0][0].decode() if newest else "0-0"
-            self._rooms[key.encode()] = room
+            self._rooms[key] = room
             places[room] = Seq.parse(self._positions[key])
-        self._listener = listener
         await self._look_around(listener)
+        self._listener = listener
         self._heartbeat.start(HEARTBEAT, now=False).addErrback(
             lambda failure: _log.failure("The heartbeat stopped", failure)
         )
         self._reading = Deferred.fromCoroutine(self._read(listener))
-        self._reading.addErrback(
-            lambda failure: (
-                failure.check(CancelledError)
-                or _log.failure("The bus is no longer followed", failure)
-            )
-        )
+        self._reading.addErrback(_stopped_reading)
         return places
 
     async def leave(self) -> None:
@@ -167,14 +141,17 @@ class Bus:
 
     async def _look_around(self, listener: BusListener) -> None:
         """Learn anew who is online on the other nodes."""
-        for name in await self._commands.call("SMEMBERS", "chatroom:nodes"):
-            node = name.decode()
-            if node != self._node:
-                users = await self._commands.call("HVALS", f"chatroom:node:{node}:users")
-                present = [_person_decoder.decode(user) for user in users]
-                listener.presence_event(
-                    PresenceEvent(node=node, present=present, gone=[], reset=True)
-                )
+        names = await self._commands.call("SMEMBERS", "chatroom:nodes")
+        others = {name.decode() for name in names} - {self._node}
+        for node in self._others - others - {self._node}:
+            gone = PresenceEvent(node=node, present=[], gone=[], reset=True)
+            _tell(listener.presence_event, gone)
+        self._others = others
+        for node in others:
+            users = await self._commands.call("HVALS", f"chatroom:node:{node}:users")
+            present = [_person_decoder.decode(user) for user in users]
+            event = PresenceEvent(node=node, present=present, gone=[], reset=True)
+            _tell(listener.presence_event, event)
 
     async def _beat(self) -> None:
         if self._listener is not None and self._commands.ready:
@@ -190,11 +167,11 @@ class Bus:
         )
         if state == b"taken":
             _log.error(
-                "Another server runs under the node name {node}: give each its own --node or --data",
+                "Another server runs under the node name {node}: each needs its own",
                 node=self._node,
             )
         if state != b"alive":
-            listener.lapsed()
+            _tell(listener.lapsed)
 
     # ---- reading
 
@@ -207,23 +184,60 @@ class Bus:
                     *self._positions.values(),
                 )
             except StoreUnavailable:
+                # Not at once: it may have refused, and go on refusing.
+                await deferLater(self._clock, READ_AGAIN)
                 await self._blocking.when_ready()
                 continue
-            for key, entries in found or ():
+            for stream, entries in found or ():
+                key = stream.decode()
                 # Before it is handed out: what can't be handed out must not come for ever.
-                self._positions[key.decode()] = entries[-1][0].decode()
-                try:
-                    self._hand_out(listener, key, entries)
-                except Exception:
-                    _log.failure("What the bus brought could not be handed out")
+                self._positions[key] = entries[-1][0].decode()
+                self._hand_out(listener, key, entries)
 
-    def _hand_out(self, listener: BusListener, key: bytes, entries: list[Any]) -> None:
-        room = self._rooms.get(key)
-        if room is not None:
-            listener.room_entries(room, [entry_from(seq, fields) for seq, fields in entries])
-        elif key == _PRESENCE.encode():
-            for _, fields in entries:
-                event = _presence_from(fields)
-                listener.presence_event(event)
+    def _hand_out(self, listener: BusListener, key: str, found: list[Any]) -> None:
+        if key == _PRESENCE:
+            for event in readable(_presence_from, found):
+                self._others.add(event.node)
+                _tell(listener.presence_event, event)
+        elif key == self._events_key:
+            _tell(listener.mailbox_events, readable(_event_from, found))
         else:
-            listener.mailbox_events([_event_from(seq, fields) for seq, fields in entries])
+            _tell(listener.room_entries, self._rooms[key], readable(entry_from, found))
+
+
+def _presence_from(_seq: bytes, fields: Fields) -> PresenceEvent:
+    named = dict(zip(fields[::2], fields[1::2], strict=True))
+    return PresenceEvent(
+        node=named[b"n"].decode(),
+        present=_people_decoder.decode(named[b"p"]),
+        gone=_ids_decoder.decode(named[b"g"]),
+        reset=named.get(b"r") == b"1",
+    )
+
+
+def _event_from(_seq: bytes, fields: Fields) -> MailboxEvent:
+    named = dict(zip(fields[::2], fields[1::2], strict=True))
+    owner, kind = int(named[b"u"]), named[b"k"]
+    if kind == b"private":
+        return PrivateEvent(owner=owner, entry=entry_from(named[b"s"], fields))
+    place, origin = Seq.parse(named[b"s"]), named[b"o"].decode()
+    if kind == b"received":
+        return ReceivedEvent(owner=owner, origin=origin, seq=place)
+    if kind == b"read":
+        return ReadEvent(owner=owner, origin=origin, peer=int(named[b"p"]), seq=place)
+    return KnownEvent(
+        owner=owner, origin=origin, id=named[b"i"].decode(), seq=place, code=int(named[b"c"])
+    )
+
+
+def _tell(what: Callable[..., None], *news: object) -> None:
+    """Hand something to the listener, whose errors must not stop the bus or the heartbeat."""
+    try:
+        what(*news)
+    except Exception:  # noqa: BLE001
+        _log.failure("What the bus brought could not be dealt with")
+
+
+def _stopped_reading(failure: Failure) -> None:
+    if not failure.check(CancelledError):
+        _log.failure("The bus is no longer followed", failure)

@@ -2,9 +2,10 @@
 
 The original program kept a pool, since each of its calls blocks one connection. Here one connection
 carries all commands in order (a pool of txredisapi's keeps none), and a second one the blocking
-reads of the bus. txredisapi brings the protocol; connecting is Twisted's `ClientService`, because
-txredisapi's own pool queues commands with no limit while the server is away and gives up for good
-after one failed AUTH.
+reads of the bus. txredisapi brings the protocol only: its own pool queues commands with no limit
+while the server is away, and gives up for good after one failed AUTH. Nor does Twisted's
+`ClientService` connect: it tells why a try failed only to who asks before each, lets a connection
+be whose preparation is cancelled, and has no transition for one that is lost while it is prepared.
 """
 
 from __future__ import annotations
@@ -12,20 +13,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from importlib import resources
-from random import random
+from random import uniform
 from typing import Any
 
 import txredisapi
-from chatroom.store.address import RedisAddress
-from twisted.application.internet import ClientService
+from OpenSSL import SSL
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IReactorCore, IStreamClientEndpoint
+from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import optionsForClientTLS
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatroom.store.address import RedisAddress
 from chatroom.store.interface import StoreUnavailable
 
 #: Seconds between two tries to connect, at most: service is to be back soon after the store is.
@@ -39,33 +41,57 @@ class Script:
 
     def __init__(self, name: str) -> None:
         folder = resources.files("chatroom.store") / "scripts"
-        text = (folder / "common.lua").read_text("utf-8") + (folder / f"{name}.lua").read_text(
-            "utf-8"
-        )
-        self.name = name
-        self.text = text.encode()
+        parts = [(folder / f"{part}.lua").read_bytes() for part in ("common", name)]
+        self.text = b"".join(parts)
         self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest()
 
 
-def endpoint_for(reactor: Any, address: RedisAddress) -> IStreamClientEndpoint:
-    """The endpoint that reaches ``address``; with TLS the server's certificate is checked."""
+def endpoint_for(reactor: Any, address: RedisAddress, timeout: float) -> Any:
+    """The client endpoint for ``address``; with TLS the server's certificate is checked."""
+    # Any, not IStreamClientEndpoint: mypy can't read what zope's classes declare to provide.
     if address.path is not None:
-        return UNIXClientEndpoint(reactor, address.path, timeout=5)
-    endpoint = HostnameEndpoint(reactor, address.host, address.port, timeout=5)
+        return UNIXClientEndpoint(reactor, address.path, timeout=timeout)
+    endpoint: Any = HostnameEndpoint(reactor, address.host, address.port, timeout=timeout)
     if address.tls:
         return wrapClientTLS(optionsForClientTLS(address.host), endpoint)
     return endpoint
 
 
-class _Protocol(txredisapi.RedisProtocol):  # type: ignore[misc]  # txredisapi has no types
-    """Tells the `Connection` when it is lost."""
+class LossNoticed:
+    """What our connections add to txredisapi's: they say when they are lost, and why."""
 
-    on_lost: Callable[[], None] | None = None
+    transport: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.on_lost: Callable[[], None] = lambda: None
+        self.lost: Deferred[None] = Deferred()
+        self.lost_why = ""
+
+    def connectionMade(self) -> None:
+        if hasattr(self.transport, "setTcpNoDelay"):
+            # Else a command waits until the answer to the one before it has come (Nagle).
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
+        super().connectionMade()  # type: ignore[misc]  # txredisapi's
+
+    def dataReceived(self, data: bytes, *rest: Any) -> None:
+        try:
+            super().dataReceived(data, *rest)  # type: ignore[misc]  # txredisapi's
+        except (txredisapi.RedisError, ValueError) as error:
+            self.lost_why = f"what answers is no Redis: {error}"
+            self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure) -> None:
-        if self.on_lost is not None:
-            self.on_lost()
-        super().connectionLost(reason)
+        self.lost_why = self.lost_why or _why(reason)
+        # First: whoever is told of a lost command and tries again must find no connection.
+        self.on_lost()
+        super().connectionLost(reason)  # type: ignore[misc]  # txredisapi's
+        self.lost.callback(None)
+
+
+class _Protocol(LossNoticed, txredisapi.RedisProtocol):  # type: ignore[misc]  # no types
+    """With hiredis's parser where that is installed, else with txredisapi's own."""
 
 
 class Connection:
@@ -73,33 +99,28 @@ class Connection:
 
     :param timeout: seconds a reply may take; then the connection is dropped, because a server that
         froze is otherwise never noticed.
-    :param on_ready: called, and awaited, each time the connection is usable again.
+    :param on_ready: called, and awaited, each time that a connection is made.
     """
 
     def __init__(
         self,
-        reactor: IReactorCore,
+        reactor: Any,
         address: RedisAddress,
         *,
         timeout: float,
         on_ready: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        self._reactor = reactor
         self._address = address
         self._timeout = timeout
         self._on_ready = on_ready
-        self._protocol: _Protocol | None = None
+        self._protocol: Any = None
         self._waiting: list[Deferred[None]] = []
-        #: Why the last try to connect failed, as one line.
+        self._running: Deferred[None] | None = None
+        self._stopped = False
+        self._refusal = ""
+        #: Why there is no connection, as one line.
         self.why_not = "not connected yet"
-        self._service = ClientService(
-            endpoint_for(reactor, address),
-            Factory.forProtocol(self._build),
-            retryPolicy=lambda failures: (
-                min(MAX_RETRY_DELAY, 0.05 * 2 ** min(failures, 5)) * (0.75 + random() / 2)
-            ),  # jitter, not a secret
-            prepareConnection=self._prepare,
-            clock=reactor,
-        )
 
     @property
     def ready(self) -> bool:
@@ -107,34 +128,27 @@ class Connection:
         return self._protocol is not None
 
     def start(self) -> None:
-        """Connect, and stay connected until `stop`."""
-        self._service.startService()
-        self._watch_attempt()
+        """Connect, and stay connected until `stop`. May be called again."""
+        if self._running is None:
+            self._running = Deferred.fromCoroutine(self._stay_connected())
+            self._running.addErrback(_ignore_cancelling)
 
-    def _watch_attempt(self) -> None:
-        """Keep note of why the try under way fails; the service itself goes on for ever."""
-
-        def failed(failure: Failure) -> None:
-            if failure.check(CancelledError) is None:
-                self.why_not = _one_line(failure)
-                if self._service.running:
-                    self._service.whenConnected(failAfterFailures=1).addCallbacks(
-                        lambda _: None, failed
-                    )
-
-        self._service.whenConnected(failAfterFailures=1).addCallbacks(lambda _: None, failed)
-
-    def stop(self) -> Deferred[None]:
-        """Disconnect. Commands without a reply fail."""
-        stopped: Deferred[None] = self._service.stopService()
-        waiting, self._waiting = self._waiting, []
-        for deferred in waiting:
-            deferred.errback(StoreUnavailable("stopped"))
-        return stopped
+    async def stop(self) -> None:
+        """Disconnect for good. Commands without a reply fail."""
+        self._stopped = True
+        protocol, self._protocol = self._protocol, None
+        self.why_not = "stopped"
+        if protocol is not None:
+            protocol.transport.abortConnection()
+        elif self._running is not None:
+            self._running.cancel()
+        if self._running is not None:
+            await self._running
+        self._wake_waiting(StoreUnavailable(self.why_not))
 
     def when_ready(self) -> Deferred[None]:
         """Fires as soon as a command can be sent; fails only when stopped."""
-        deferred: Deferred[None] = Deferred(lambda d: self._waiting.remove(d))
+        deferred: Deferred[None] = Deferred(self._waiting.remove)
         if self._protocol is not None:
             deferred.callback(None)
         else:
@@ -161,25 +175,74 @@ class Connection:
         except _UnknownScript:
             return await self.call("EVAL", script.text, 0, *args)
 
-    @staticmethod
-    async def _execute(protocol: _Protocol, *command: object) -> Any:
+    async def _execute(self, protocol: Any, *command: object) -> Any:
         try:
-            return await protocol.execute_command(*command)
+            reply = await protocol.execute_command(*command)
         except txredisapi.ResponseError as error:
-            text = str(error)
-            if text.startswith("NOSCRIPT"):
-                raise _UnknownScript(text) from None
-            _log.error("The store refused {command}: {text}", command=command[0], text=text)
-            raise StoreUnavailable(text) from None
-        except (txredisapi.RedisError, txredisapi.InvalidData) as error:
-            raise StoreUnavailable(str(error)) from None
+            raise self._refused(protocol, str(error)) from None
+        except txredisapi.TimeoutError:
+            protocol.lost_why = f"no answer within {self._timeout:g} s"
+            self._lost(protocol)
+            raise StoreUnavailable(protocol.lost_why) from None
+        except txredisapi.RedisError as error:
+            raise StoreUnavailable(protocol.lost_why or str(error)) from None
+        self._refusal = ""
+        return reply
 
-    def _build(self) -> _Protocol:
-        protocol = _Protocol(charset=None, convertNumbers=False, replyTimeout=self._timeout)
-        protocol.on_lost = self._lost
+    def _refused(self, protocol: Any, text: str) -> StoreUnavailable:
+        if text.startswith("NOSCRIPT"):
+            return _UnknownScript(text)
+        if text.startswith("READONLY"):
+            # Another server has become the primary; who connects anew finds it.
+            protocol.lost_why = text
+            protocol.transport.abortConnection()
+        if self._protocol is protocol and text != self._refusal:
+            self._refusal = text  # said once, not for each command that meets with it
+            _log.error("The store at {address} refuses: {text}", address=self._address, text=text)
+        return StoreUnavailable(text)
+
+    # ---- connecting
+
+    async def _stay_connected(self) -> None:
+        endpoint = endpoint_for(self._reactor, self._address, self._timeout)
+        factory: Any = Factory.forProtocol(self._build)
+        factory.noisy = False
+        failures = 0
+        while True:
+            try:
+                protocol = await self._connect(endpoint, factory)
+                failures = 0
+                await protocol.lost
+            except CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001  # endpoints have many ways to fail
+                if not self._stopped:
+                    self.why_not = _why(Failure(error))
+                failures += 1
+            if self._stopped:
+                return
+            delay = min(MAX_RETRY_DELAY, 0.05 * 2 ** min(failures, 5))
+            await deferLater(self._reactor, delay * uniform(0.75, 1.25))  # noqa: S311  # jitter
+
+    async def _connect(self, endpoint: Any, factory: Any) -> Any:
+        protocol = await endpoint.connect(factory)
+        protocol.on_lost = lambda: self._lost(protocol)
+        try:
+            await self._greet(protocol)
+            self._protocol = protocol
+            if self._on_ready is not None:
+                await self._on_ready()
+        except BaseException:
+            self._protocol = None
+            protocol.transport.abortConnection()
+            raise
+        self._wake_waiting(None)
         return protocol
 
-    async def _greet(self, protocol: _Protocol) -> None:
+    def _build(self) -> _Protocol:
+        return _Protocol(charset=None, convertNumbers=False, replyTimeout=self._timeout)
+
+    async def _greet(self, protocol: Any) -> None:
         address = self._address
         if address.password is not None:
             user = () if address.username is None else (address.username,)
@@ -190,34 +253,38 @@ class Connection:
         # that is still loading its data refuses commands.
         await self._execute(protocol, "PING")
 
-    def _prepare(self, protocol: _Protocol) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._prepare_connection(protocol))
-
-    async def _prepare_connection(self, protocol: _Protocol) -> None:
-        try:
-            await self._greet(protocol)
-            self._protocol = protocol
-            if self._on_ready is not None:
-                await self._on_ready()
-        except StoreUnavailable as error:
-            self._protocol = None
-            self.why_not = str(error)
-            protocol.transport.abortConnection()
-            raise
+    def _wake_waiting(self, error: Exception | None) -> None:
         waiting, self._waiting = self._waiting, []
         for deferred in waiting:
-            deferred.callback(None)
+            if error is None:
+                deferred.callback(None)
+            else:
+                deferred.errback(error)
 
-    def _lost(self) -> None:
-        if self._protocol is not None:
+    def _lost(self, protocol: Any) -> None:
+        if self._protocol is protocol:
             self._protocol = None
-            self.why_not = "the connection was lost"
-            _log.warn("The connection to the store at {address} was lost", address=self._address)
+            self.why_not = protocol.lost_why
+            _log.warn(
+                "The connection to the store at {address} was lost: {why}",
+                address=self._address,
+                why=self.why_not,
+            )
 
 
 class _UnknownScript(StoreUnavailable):
     """The server does not know the script (any more)."""
 
 
-def _one_line(failure: Failure) -> str:
-    return failure.getErrorMessage().splitlines()[0] if failure.getErrorMessage() else "no answer"
+def _ignore_cancelling(failure: Failure) -> None:
+    failure.trap(CancelledError)
+
+
+def _why(failure: Failure) -> str:
+    """Why a connection failed or ended, as one line."""
+    error = failure.value
+    if isinstance(error, ConnectionDone):
+        return "the store closed the connection"
+    if isinstance(error, SSL.Error) and error.args and error.args[0]:
+        return "TLS: " + "; ".join(str(entry[-1]) for entry in error.args[0])
+    return " ".join(failure.getErrorMessage().split()) or type(error).__name__

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from chatroom.store.connection import Connection, Script
 from chatroom.store.interface import (
@@ -20,6 +19,7 @@ from chatroom.store.interface import (
     Page,
     Post,
     Receipt,
+    StoreUnavailable,
 )
 from chatroom.wire import Seq
 
@@ -31,7 +31,12 @@ SCAN = 1000
 _encode = msgspec.json.encode
 _post_decoder = msgspec.json.Decoder(Post)
 
+_log = Logger()
+
+T = TypeVar("T")
 Fields = Sequence[bytes]
+#: A post on its way, as the script's arguments, and who waits for the answer.
+_Waiting = tuple[tuple[object, ...], Deferred[Receipt]]
 
 
 def room_key(room: str) -> str:
@@ -54,7 +59,27 @@ def entry_from(seq: bytes, fields: Fields) -> Entry:
     )
 
 
-def digest(post: Post) -> str:
+def readable(read: Callable[[bytes, Fields], T], found: Sequence[Any]) -> list[T]:
+    """What was found in a stream; what can't be read is logged and left out, alone."""
+    things = []
+    for seq, fields in found:
+        try:
+            things.append(read(seq, fields))
+        except (ValueError, KeyError):
+            _log.failure("In the store but unreadable, so left out: {seq}", seq=seq)
+    return things
+
+
+def _receipt(reply: list[bytes]) -> Receipt:
+    outcome, seq, *code = reply
+    return Receipt(
+        outcome=Outcome(outcome.decode()),
+        seq=Seq.parse(seq),
+        code=int(code[0]) if code else 200,
+    )
+
+
+def _digest(post: Post) -> str:
     """What tells whether a message sent again under an ``id`` is the same message."""
     return blake2b(f"{post.to}:{post.content}".encode(), digest_size=8).hexdigest()
 
@@ -64,27 +89,27 @@ class Batcher:
 
     So the posts of one conversation are stored in the order in which they came, and a busy server
     makes few large calls.
+
+    :param store: stores posts, each given as its arguments to the script; fires with the replies.
     """
 
     def __init__(
         self,
-        clock: IReactorTime,
-        run: Callable[[list[object]], Deferred[list[list[bytes]]]],
-        arguments: Callable[[Post], tuple[object, ...]],
+        clock: Any,
+        store: Callable[[list[object]], Awaitable[list[list[bytes]]]],
     ) -> None:
         self._clock = clock
-        self._run = run
-        self._arguments = arguments
-        self._queue: list[tuple[Post, Deferred[Receipt]]] = []
+        self._store = store
+        self._queue: list[_Waiting] = []
         self._busy = False
         self._idle: list[Deferred[None]] = []
 
-    def add(self, post: Post) -> Deferred[Receipt]:
+    def add(self, *arguments: object) -> Deferred[Receipt]:
         deferred: Deferred[Receipt] = Deferred()
-        self._queue.append((post, deferred))
+        self._queue.append((arguments, deferred))
         if not self._busy:
             self._busy = True
-            self._clock.callLater(0, self._flush)
+            self._next_turn()
         return deferred
 
     def when_idle(self) -> Deferred[None]:
@@ -96,34 +121,34 @@ class Batcher:
             deferred.callback(None)
         return deferred
 
+    def _next_turn(self) -> None:
+        # Between two batches too: else one that fails at once, and a caller that then tries again
+        # at once, would never let go of the reactor.
+        self._clock.callLater(0, self._flush)
+
     def _flush(self) -> None:
-        if not self._queue:
-            self._busy = False
-            idle, self._idle = self._idle, []
-            for deferred in idle:
-                deferred.callback(None)
+        if self._queue:
+            batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
+            Deferred.fromCoroutine(self._store_batch(batch)).addBoth(lambda _: self._next_turn())
             return
-        batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
-        arguments = [argument for post, _ in batch for argument in self._arguments(post)]
-        self._run(arguments).addCallbacks(
-            partial(self._stored, batch), partial(self._failed, batch)
-        ).addBoth(lambda _: self._flush())
+        self._busy = False
+        idle, self._idle = self._idle, []
+        for deferred in idle:
+            deferred.callback(None)
 
-    @staticmethod
-    def _stored(batch: list[tuple[Post, Deferred[Receipt]]], replies: list[list[bytes]]) -> None:
-        for (_, deferred), (outcome, seq, *code) in zip(batch, replies, strict=True):
-            deferred.callback(
-                Receipt(
-                    outcome=Outcome(outcome.decode()),
-                    seq=Seq.parse(seq),
-                    code=int(code[0]) if code else 200,
-                )
-            )
-
-    @staticmethod
-    def _failed(batch: list[tuple[Post, Deferred[Receipt]]], failure: Any) -> None:
-        for _, deferred in batch:
-            deferred.errback(failure)
+    async def _store_batch(self, batch: list[_Waiting]) -> None:
+        try:
+            replies = await self._store([item for arguments, _ in batch for item in arguments])
+            receipts = [_receipt(reply) for reply in replies]
+            answered = list(zip(batch, receipts, strict=True))
+        except Exception as error:  # noqa: BLE001  # whatever it is, nobody may wait for ever
+            if not isinstance(error, StoreUnavailable):
+                _log.failure("Storing messages failed")
+            for _, deferred in batch:
+                deferred.errback(StoreUnavailable(str(error)))
+            return
+        for (_, deferred), receipt in answered:
+            deferred.callback(receipt)
 
 
 class Conversations:
@@ -131,7 +156,7 @@ class Conversations:
 
     def __init__(
         self,
-        clock: IReactorTime,
+        clock: Any,
         commands: Connection,
         *,
         room_history: int,
@@ -148,26 +173,19 @@ class Conversations:
         self._room_history = room_history
         self._rooms: dict[str, Batcher] = {}
         self._private = Batcher(
-            clock,
-            self._runner(self._append_private, mailbox_unread, mailbox_history),
-            lambda post: (post.user_id, post.to, post.id, digest(post), _encode(post), post.origin),
+            clock, self._storing(self._append_private, mailbox_unread, mailbox_history)
         )
 
-    def _runner(
+    def _storing(
         self, script: Script, *first: object
-    ) -> Callable[[list[object]], Deferred[list[list[bytes]]]]:
-        def run(arguments: list[object]) -> Deferred[list[list[bytes]]]:
-            return Deferred.fromCoroutine(self._commands.run(script, *first, *arguments))
-
-        return run
+    ) -> Callable[[list[object]], Awaitable[list[list[bytes]]]]:
+        return lambda arguments: self._commands.run(script, *first, *arguments)
 
     def _room(self, room: str) -> Batcher:
         batcher = self._rooms.get(room)
         if batcher is None:
             batcher = self._rooms[room] = Batcher(
-                self._clock,
-                self._runner(self._append_room, room, self._room_history),
-                lambda post: (post.user_id, post.id, digest(post), _encode(post)),
+                self._clock, self._storing(self._append_room, room, self._room_history)
             )
         return batcher
 
@@ -179,10 +197,12 @@ class Conversations:
     # ---- writing
 
     def append_to_room(self, room: str, post: Post) -> Deferred[Receipt]:
-        return self._room(room).add(post)
+        return self._room(room).add(post.user_id, post.id, _digest(post), _encode(post))
 
     def append_private(self, post: Post) -> Deferred[Receipt]:
-        return self._private.add(post)
+        return self._private.add(
+            *(post.user_id, post.to, post.id, _digest(post), _encode(post), post.origin)
+        )
 
     async def _mark(self, script: Script, *args: object) -> None:
         await self._commands.run(script, *args)
@@ -221,7 +241,7 @@ class Conversations:
 
     async def _after(self, stream: str, after: Seq, limit: int) -> list[Entry]:
         found = await self._commands.call("XRANGE", stream, f"({after}", "+", "COUNT", limit)
-        return [entry_from(seq, fields) for seq, fields in found]
+        return readable(entry_from, found)
 
     def room_after(self, room: str, after: Seq, limit: int) -> Deferred[list[Entry]]:
         return Deferred.fromCoroutine(self._after(room_key(room), after, limit))
@@ -229,18 +249,21 @@ class Conversations:
     def mailbox_after(self, user_id: int, after: Seq, limit: int) -> Deferred[list[Entry]]:
         return Deferred.fromCoroutine(self._after(mailbox_key(user_id), after, limit))
 
-    async def _before(self, stream: str, before: Seq | None, limit: int) -> list[Entry]:
+    async def _before(self, stream: str, before: Seq | None, limit: int) -> list[Any]:
         """Newest first."""
         end = "+" if before is None else f"({before}"
-        found = await self._commands.call("XREVRANGE", stream, end, "-", "COUNT", limit)
-        return [entry_from(seq, fields) for seq, fields in found]
+        found: list[Any] = await self._commands.call("XREVRANGE", stream, end, "-", "COUNT", limit)
+        return found
 
     def room_before(self, room: str, before: Seq | None, limit: int) -> Deferred[Page]:
         return Deferred.fromCoroutine(self._room_before(room, before, limit))
 
     async def _room_before(self, room: str, before: Seq | None, limit: int) -> Page:
         found = await self._before(room_key(room), before, limit + 1)
-        return Page(entries=found[:limit][::-1], more=len(found) > limit)
+        return Page(
+            entries=readable(entry_from, found[:limit][::-1]),
+            more=len(found) > limit,
+        )
 
     def mailbox_before(
         self, user_id: int, peer: int, before: Seq | None, limit: int
@@ -252,10 +275,11 @@ class Conversations:
     ) -> Page:
         """Looks through the mailbox from its end, in steps that let other commands in between."""
         pair = {(user_id, peer), (peer, user_id)}
-        found: list[Entry] = []
+        wanted: list[Entry] = []
         while True:
-            scanned = await self._before(mailbox_key(user_id), before, SCAN)
-            found += [entry for entry in scanned if (entry.post.user_id, entry.post.to) in pair]
-            if len(found) > limit or len(scanned) < SCAN:
-                return Page(entries=found[:limit][::-1], more=len(found) > limit)
-            before = scanned[-1].seq
+            found = await self._before(mailbox_key(user_id), before, SCAN)
+            entries = readable(entry_from, found)
+            wanted += [entry for entry in entries if (entry.post.user_id, entry.post.to) in pair]
+            if len(wanted) > limit or len(found) < SCAN:
+                return Page(entries=wanted[:limit][::-1], more=len(wanted) > limit)
+            before = Seq.parse(found[-1][0])

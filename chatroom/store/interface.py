@@ -145,7 +145,7 @@ class ReceivedEvent(msgspec.Struct, kw_only=True, gc=False):
 
 
 class ReadEvent(msgspec.Struct, kw_only=True, gc=False):
-    """``owner`` has seen the conversation with ``peer`` up to ``seq``, in the session ``origin``."""
+    """``owner`` saw the conversation with ``peer`` up to ``seq``, in the session ``origin``."""
 
     owner: int
     origin: str
@@ -175,7 +175,7 @@ class BusListener(Protocol):
         """What concerns users that are online on this node."""
 
     def presence_event(self, event: PresenceEvent) -> None:
-        """The users of another node came or went."""
+        """Users of a node came, changed or went; what this node itself told comes back too."""
 
     def lapsed(self) -> None:
         """The store had taken this node for dead: mailbox events may be missing."""

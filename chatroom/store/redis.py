@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from secrets import token_hex
 from typing import Any
 
-from chatroom.store.address import RedisAddress
+from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from chatroom.store.accounts import AccountTable
+from chatroom.store.address import RedisAddress
 from chatroom.store.bus import BLOCK, Bus
 from chatroom.store.connection import Connection
 from chatroom.store.conversations import Conversations
 from chatroom.store.interface import BusListener, StoreUnavailable
-from chatroom.wire import Seq
+from chatroom.wire import Person, Seq
 
-#: Seconds that stopping may take before what is in hand is given up.
-STOP_TIMEOUT = 2.0
+#: Seconds that each of stopping's two steps may take before what is in hand is given up.
+STOP_TIMEOUT = 1.5
 
 _log = Logger()
 
@@ -36,7 +37,7 @@ class RedisStore(AccountTable, Conversations):
         address: RedisAddress,
         *,
         node: str,
-        timeout: float = 5,
+        timeout: float = 4,
         room_history: int = 100_000,
         mailbox_unread: int = 10_000,
         mailbox_history: int = 10_000,
@@ -56,8 +57,6 @@ class RedisStore(AccountTable, Conversations):
         self._connection = commands
         self._blocking = blocking
         self._bus = Bus(reactor, commands, blocking, node=node, run=token_hex(8))
-        self.update_presence = self._bus.update_presence
-        self.reset_presence = self._bus.reset_presence
 
     @property
     def why_not(self) -> str:
@@ -65,17 +64,22 @@ class RedisStore(AccountTable, Conversations):
         return self._connection.why_not
 
     def connect(self) -> Deferred[None]:
-        """Begin to connect; fires when the store answers."""
+        """Begin to connect, if that was not begun before; fires when the store answers."""
         self._connection.start()
         self._blocking.start()
         return self._connection.when_ready()
+
+    def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> Deferred[None]:
+        return self._bus.update_presence(present, gone)
+
+    def reset_presence(self, present: Sequence[Person]) -> Deferred[None]:
+        return self._bus.reset_presence(present)
 
     def start(self, listener: BusListener, rooms: Sequence[str]) -> Deferred[dict[str, Seq]]:
         return Deferred.fromCoroutine(self._start(listener, rooms))
 
     async def _start(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
-        if not self._connection.ready:
-            await self.connect()
+        await self.connect()
         return await self._bus.follow(listener, rooms)
 
     async def _on_ready(self) -> None:
@@ -88,7 +92,9 @@ class RedisStore(AccountTable, Conversations):
         for step in (self.flush, self._bus.leave):
             try:
                 await Deferred.fromCoroutine(step()).addTimeout(STOP_TIMEOUT, self._reactor)
-            except (StoreUnavailable, TimeoutError) as error:
-                _log.warn("While stopping: {error}", error=error or "the store did not answer")
+            except StoreUnavailable as error:
+                _log.warn("While stopping: {error}", error=error)
+            except defer.TimeoutError:
+                _log.warn("While stopping: the store did not answer")
         await self._connection.stop()
         await self._blocking.stop()

@@ -2,6 +2,8 @@
 -- the present as JSON, the ids gone as JSON, count of the present, then id, person, ..., then ids gone.
 local name, reset, present, gone = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local users = 'chatroom:node:' .. name .. ':users'
+-- Also of a node that is taken for dead: so that the next heartbeat of another clears what it leaves.
+redis.call('SADD', 'chatroom:nodes', name)
 if reset == '1' then redis.call('UNLINK', users) end
 local first_gone = 6 + 2 * tonumber(ARGV[5])
 for i = 6, first_gone - 1, 2 do redis.call('HSET', users, ARGV[i], ARGV[i + 1]) end
