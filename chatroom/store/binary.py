@@ -55,12 +55,15 @@ def _version(path: Path) -> str:
     if not os.access(path, os.X_OK):
         raise ValueError("is no program")
     try:
-        said = subprocess.run(  # noqa: S603 - the program that will be run for good
-            [path, "--version"], capture_output=True, text=True, timeout=10, check=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError) as error:
+        ran = subprocess.run(  # noqa: S603 - the program that will be run for good
+            [str(path), "--version"], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
         raise ValueError(f"does not run here ({error})") from None
-    found = re.match(r"(\w+) server v=((\d+)\.(\d+)\S*)", said)
+    if ran.returncode != 0:
+        why = (ran.stderr.strip().splitlines() or [f"status {ran.returncode}"])[-1]
+        raise ValueError(f"does not run here ({why})")
+    found = re.match(r"(\w+) server v=((\d+)\.(\d+)\S*)", ran.stdout)
     if found is None:
         raise ValueError("does not tell its version")
     if (int(found[3]), int(found[4])) < OLDEST:

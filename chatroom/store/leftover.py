@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -17,6 +18,8 @@ from chatroom.settings import StartError
 
 #: Seconds that it has to end by itself, and then to be gone once it is killed.
 PATIENCE: Final = 2.0
+#: Where Linux tells of processes; elsewhere ps does.
+PROC: Final = Path("/proc")
 
 _log = Logger()
 
@@ -47,15 +50,15 @@ def stop_leftover(lock: Path, config: Path) -> None:
             "Stopping process {process}, the private store that an earlier chat server left here",
             process=process,
         )
-        try:
+        # It may be gone by now, or another user's; the lock tells.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(process, number)
-        except ProcessLookupError:
-            return
-        except PermissionError:
-            break
         if _gone_soon(lock):
             return
-    raise StartError(f"the private store that runs as process {_holder(lock)} does not end: end it")
+    raise StartError(
+        f"the private store that an earlier chat server left in {lock.parent}, process "
+        f"{_holder(lock)}, does not end: end it"
+    )
 
 
 def _holder(lock: Path) -> int | None:
@@ -87,10 +90,9 @@ def _gone_soon(lock: Path) -> bool:
 
 
 def _command_line(process: int) -> str:
-    proc = Path("/proc/self/cmdline")
-    if proc.exists():
+    if (PROC / "self" / "cmdline").exists():
         try:
-            return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            return (PROC / str(process) / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             return ""
     return subprocess.run(  # noqa: S603
