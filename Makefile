@@ -22,11 +22,14 @@ help:
 	@echo 'make lock     renew requirements.lock and requirements-dev.lock'
 	@echo 'make clean    remove all that these made, but not chatroom-data/'
 
-# exec: the server takes the shell's place and gets Ctrl-C itself. A server that ends by SIGINT or
-# SIGTERM (130, 143) has ended as it should, so make has nothing to say of it.
+# The shell passes Ctrl-C, or the SIGTERM that make got, on to the server and waits for its clean end.
+# That is then by SIGTERM (143), as it should be, so that make has nothing to complain of.
 run: $(VENV)/.run
-	@$(BIN)/twistd -n --pidfile= chatroom --data chatroom-data $(ARGS) || \
-		{ status=$$?; case $$status in 130|143) exit 0;; *) exit $$status;; esac; }
+	@$(BIN)/twistd -n --pidfile= chatroom --data chatroom-data $(ARGS) & server=$$!; \
+		trap 'trap "" INT TERM; kill -TERM $$server' INT TERM; \
+		wait $$server 2>/dev/null; status=$$?; \
+		if kill -0 $$server 2>/dev/null; then wait $$server 2>/dev/null; status=$$?; fi; \
+		case $$status in 143) exit 0;; *) exit $$status;; esac
 
 test: $(VENV)/.dev
 	@$(BIN)/coverage erase
