@@ -1,3 +1,3 @@
-"""A small chat service on Twisted: one command to start it, one room, private messages, nothing lost."""
+"""A small chat service on Twisted: started by one command, and it loses nothing."""
 
 __version__ = "0.1.0"

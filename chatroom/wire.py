@@ -97,6 +97,10 @@ class Seq(NamedTuple):
 SEQ_ZERO: Final = Seq(0, 0)
 
 
+class TooLong(ValueError):
+    """A message's content has more than `MAX_CONTENT` characters."""
+
+
 class WireError(Exception):
     """What arrived is no message.
 
@@ -212,7 +216,7 @@ class Text(Message):
     the account. ``sent_at`` is in milliseconds since 1970, UTC, by the server's clock.
     """
 
-    content: Annotated[str, Meta(max_length=MAX_CONTENT)]
+    content: str
     user_id: int = 0
     user_pwd: str = ""
     user_name: str = ""
@@ -225,6 +229,8 @@ class Text(Message):
     sent_at: int | UnsetType = UNSET
 
     def __post_init__(self) -> None:
+        if len(self.content) > MAX_CONTENT:
+            raise TooLong(f"content: at most {MAX_CONTENT} characters")
         if "\x00" in self.content:
             raise ValueError("content: a NUL character can't be sent")
 
@@ -436,8 +442,10 @@ def decode(payload: bytes) -> Message:
     try:
         message: Message = decoder.decode(envelope.data)
     except _DECODE_ERRORS as error:
+        too_long = isinstance(error.__cause__, TooLong)
         raise WireError(
             f"{envelope.type}: {_why(error)}",
+            code=Code.TOO_LARGE if too_long else Code.MALFORMED,
             type_name=envelope.type,
             message_id=_salvage_id(envelope.data),
         ) from None
@@ -452,7 +460,7 @@ _id_decoder = msgspec.json.Decoder(_OnlyId)
 
 
 def _salvage_id(data: str) -> str | None:
-    """The ``id`` of a message that is otherwise malformed, so that its sender can match the error."""
+    """The ``id`` of a message that is otherwise malformed: its sender can match the error then."""
     try:
         return _id_decoder.decode(data).id
     except _DECODE_ERRORS:

@@ -1,0 +1,78 @@
+"""What a session answers: to a login, and when a message is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+
+from chatroom import wire
+from chatroom.refusals import Refusal
+from chatroom.wire import Code, Message
+
+if TYPE_CHECKING:
+    from chatroom.node import Places
+    from chatroom.session import Session
+
+#: Most people that a login is told of; from so many on it asks for the pages that it shows.
+MOST_PEOPLE = 499
+#: Most ids that can fit into the original client's buffer: six bytes for each, comma included,
+#: would be nearly all of it.
+MOST_IDS = 1400
+
+
+def login_answers(session: Session, places: Places) -> list[Message]:
+    """`LoginResMes`, and behind it `ErrorMes` 410 where something is no longer held."""
+    if session.dialect == 1:
+        others = [
+            person.user_id
+            for person in session.node.roster.first(MOST_IDS)
+            if person.user_id != session.user_id
+        ]
+        return [wire.LoginResMes(code=Code.OK, users_id=[session.user_id, *others])]
+    mailbox, online = places.mailbox, len(session.node.roster)
+    account = session.account
+    answers: list[Message] = [
+        wire.LoginResMes(
+            code=Code.OK,
+            user_name=account.name if account else "",
+            token=session.token,
+            users=session.node.roster.first(online) if online <= MOST_PEOPLE else [],
+            online=online,
+            unread=mailbox.unread,
+            rooms={name: str(room.position) for name, room in session.node.rooms.items()},
+            inbox=str(mailbox.received),
+            read=[wire.ReadMark(peer=peer, seq=str(seq)) for peer, seq in mailbox.read.items()],
+        )
+    ]
+    if places.room_gaps or places.inbox_gap is not None:
+        answers.append(
+            wire.ErrorMes(
+                code=Code.GONE,
+                error="some of what came meanwhile is no longer held",
+                rooms={name: str(seq) for name, seq in places.room_gaps.items()} or UNSET,
+                inbox=UNSET if places.inbox_gap is None else str(places.inbox_gap),
+            )
+        )
+    return answers
+
+
+def refusal_of(
+    type_name: str | None, session: Session, refusal: Refusal, message_id: str
+) -> Message | None:
+    """The answer of its own that a refused message of that type has; None: `ErrorMes` it is."""
+    code, words = refusal.code, session.words(refusal)
+    match type_name:
+        case "LoginMes":
+            users_id = UNSET if session.dialect == 2 else None
+            return wire.LoginResMes(code=code, users_id=users_id, error=words)
+        case "RegisterMes":
+            # The original has one code for whatever else is wrong with a registration.
+            if code in (Code.MALFORMED, Code.TOO_LARGE):
+                code = Code.REGISTER_FAILED
+            return wire.RegisterResMes(code=code, error=refusal.zh)
+        case "PasswordMes":
+            return wire.PasswordResMes(code=code, error=words)
+        case "SmsMes" | "PrivateMes" if message_id and session.dialect == 2:
+            return wire.AckMes(id=message_id, code=code, error=words)
+    return None

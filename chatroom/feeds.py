@@ -1,0 +1,281 @@
+"""How one session gets a conversation: catching up from the store, then live.
+
+A feed knows its place (the cursor) in the conversation's order. What the store holds after it is
+read page by page as the connection drains, so a long absence overflows no queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import UNSET
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from chatroom.clock import Clock, pause
+from chatroom.dialects import Blob, Codec
+from chatroom.room import Put, Room, sms_from
+from chatroom.store.interface import Entry, Store, StoreUnavailable
+from chatroom.wire import SEQ_ZERO, AckMes, Message, PrivateMes, Seq
+
+#: Messages read from the store at once while catching up.
+PAGE = 100
+#: Bytes that are given to the connection at once while catching up.
+SLICE = 128 * 1024
+#: Seconds until the store is asked again when it failed while a session was catching up.
+RETRY = 0.5
+
+_log = Logger()
+
+
+class Session(Protocol):
+    """What a feed needs of its session."""
+
+    tag: str
+    user_id: int
+    codec: Codec
+
+    @property
+    def closed(self) -> bool: ...
+
+    def put(self, blob: Blob) -> None: ...
+
+    def put_private(self, blob: Blob, seq: Seq) -> None:
+        """As `put`, for private messages up to ``seq``."""
+
+    def when_drained(self) -> Deferred[None]:
+        """Fires when nothing waits to leave; never once the session is closed."""
+
+
+def ack_from(entry: Entry) -> AckMes:
+    """The message as its sender's session gets it."""
+    return AckMes(id=entry.post.id, code=entry.code, seq=str(entry.seq))
+
+
+class _Feed:
+    """What both kinds have in common: a cursor, a loop that catches up, and acks that wait."""
+
+    def __init__(self, session: Session, store: Store, clock: Clock, cursor: Seq) -> None:
+        self.session = session
+        self.tag = session.tag
+        self.cursor = cursor
+        self._store = store
+        self._clock = clock
+        self._waiting_acks: list[tuple[Seq, AckMes]] = []
+        self._catching_up = False
+
+    @property
+    def codec(self) -> Codec:
+        """How to encode for the session."""
+        return self.session.codec
+
+    @property
+    def place(self) -> Seq:
+        """Everything up to here the session has got."""
+        return self.cursor
+
+    def acknowledge(self, seq: Seq, message_id: str, code: int) -> None:
+        """Answer a message that the store had already, in its place in the session's order."""
+        ack = AckMes(id=message_id, code=code, seq=str(seq))
+        if seq <= self.place:
+            self.session.put(self.codec.encode([ack]))
+        else:
+            self._waiting_acks.append((seq, ack))
+
+    def release(self) -> None:
+        reached = [ack for seq, ack in self._waiting_acks if seq <= self.place]
+        if reached:
+            self._waiting_acks = [item for item in self._waiting_acks if item[0] > self.place]
+            self.session.put(self.codec.encode(reached))
+
+    def _start(self) -> None:
+        """Catch up, and then go live; once at a time."""
+        if self._catching_up or self._go_live():
+            return
+        self._catching_up = True
+        Deferred.fromCoroutine(self._catch_up()).addErrback(
+            lambda failure: _log.failure("Catching up failed", failure)
+        )
+
+    async def _catch_up(self) -> None:
+        while not self.session.closed:
+            await self.session.when_drained()
+            try:
+                entries = await self._read()
+            except StoreUnavailable:
+                await pause(self._clock, RETRY)
+                continue
+            await self._hand_over_slowly(entries)
+            if self._go_live():
+                break
+        self._catching_up = False
+
+    async def _hand_over_slowly(self, entries: Sequence[Entry]) -> None:
+        size, part = 0, []
+        for entry in entries:
+            part.append(entry)
+            # JSON inside JSON, in UTF-8: four bytes a character is what texts come to at most.
+            size += 200 + 4 * len(entry.post.content)
+            if size >= SLICE:
+                self.hand_over(part)
+                size, part = 0, []
+                await self.session.when_drained()
+        self.hand_over(part)
+
+    def _go_live(self) -> bool:
+        raise NotImplementedError
+
+    async def _read(self) -> Sequence[Entry]:
+        raise NotImplementedError
+
+    def hand_over(self, entries: Sequence[Entry]) -> None:
+        raise NotImplementedError
+
+
+class RoomFeed(_Feed):
+    """A session's view of a room; while live the room itself sends to it."""
+
+    def __init__(
+        self, session: Session, store: Store, clock: Clock, room: Room, cursor: Seq
+    ) -> None:
+        super().__init__(session, store, clock, cursor)
+        self._room = room
+        self._live = False
+
+    @property
+    def put(self) -> Put:
+        """The session's way out."""
+        return self.session.put
+
+    @property
+    def place(self) -> Seq:
+        return max(self.cursor, self._room.position) if self._live else self.cursor
+
+    def start(self) -> None:
+        """Go live at once where nothing is missing, else catch up first."""
+        self._start()
+
+    def stop(self) -> None:
+        self._room.leave(self)
+
+    def acknowledge(self, seq: Seq, message_id: str, code: int) -> None:
+        super().acknowledge(seq, message_id, code)
+        if self._waiting_acks:
+            self._room.expecting.add(self)
+
+    def release(self) -> None:
+        super().release()
+        if not self._waiting_acks:
+            self._room.expecting.discard(self)
+
+    def hand_over(self, entries: Sequence[Entry]) -> None:
+        if not entries or self.session.closed:
+            return
+        messages: list[Message] = []
+        for entry in entries:
+            if entry.post.origin != self.tag:
+                messages.append(sms_from(entry, self._room.name))
+            elif entry.post.id:
+                messages.append(ack_from(entry))
+        self.cursor = entries[-1].seq
+        self.put(self.codec.encode(messages))
+        self.release()
+
+    def _go_live(self) -> bool:
+        self._live = self._room.join(self)
+        return self._live
+
+    async def _read(self) -> Sequence[Entry]:
+        entries = await self._store.room_after(self._room.name, self.cursor, PAGE)
+        if not entries:
+            # What lies between was trimmed: there is nothing left to wait for.
+            self.cursor = max(self.cursor, self._room.position)
+        return entries
+
+
+class InboxFeed(_Feed):
+    """A session's view of its user's mailbox.
+
+    Made before the session's place is known, so that nothing that comes meanwhile is missed.
+    """
+
+    def __init__(self, session: Session, store: Store, clock: Clock) -> None:
+        super().__init__(session, store, clock, SEQ_ZERO)
+        #: The user's own messages up to here are left out.
+        self._own_after = SEQ_ZERO
+        self._live = False
+        #: Something came that was not handed over: the store has to be read (again).
+        self._came = False
+
+    def start(self, cursor: Seq, newest: Seq, own_after: Seq) -> None:
+        """Begin at ``cursor`` in a mailbox that ends at ``newest``.
+
+        :param own_after: a client that does not resume gets what others sent it: of the user's own
+            messages only those after this place.
+        """
+        self.cursor = cursor
+        self._own_after = own_after
+        self._came = self._came or newest > cursor
+        self._start()
+
+    def look_again(self) -> None:
+        """Something may have been missed: read everything after the cursor from the store."""
+        self._came = True
+        self._live = False
+        self._start()
+
+    def deliver(self, entry: Entry) -> None:
+        """A message was put into the mailbox."""
+        if not self._live:
+            self._came = True
+        elif entry.seq > self.cursor:
+            self.hand_over([entry])
+
+    def hand_over(self, entries: Sequence[Entry]) -> None:
+        if not entries or self.session.closed:
+            return
+        messages: list[Message] = []
+        for entry in entries:
+            post = entry.post
+            if post.user_id == self.session.user_id and entry.seq <= self._own_after:
+                continue
+            if post.origin != self.tag:
+                messages.append(private_from(entry))
+            elif post.id:
+                messages.append(ack_from(entry))
+        self.cursor = entries[-1].seq
+        if messages:
+            self.session.put_private(self.codec.encode(messages), self.cursor)
+        self.release()
+
+    def _go_live(self) -> bool:
+        self._live = not self._came
+        return self._live
+
+    async def _read(self) -> Sequence[Entry]:
+        self._came = False
+        try:
+            entries = await self._store.mailbox_after(self.session.user_id, self.cursor, PAGE)
+        except StoreUnavailable:
+            self._came = True
+            raise
+        if len(entries) == PAGE:
+            self._came = True
+        return entries
+
+
+def private_from(entry: Entry) -> PrivateMes:
+    """A private message as a session that did not send it gets it."""
+    post = entry.post
+    return PrivateMes(
+        content=post.content,
+        user_id=post.user_id,
+        user_name=post.name,
+        user_status=post.status,
+        sex=post.sex,
+        to_user_id=post.to,
+        id=post.id or UNSET,
+        seq=str(entry.seq),
+        sent_at=entry.seq.ms,
+    )

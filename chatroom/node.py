@@ -1,0 +1,266 @@
+"""This process's part of the service: its sessions, what they share, and what the bus brings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+import msgspec
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from chatroom import refusals, wire
+from chatroom.accounts import Accounts
+from chatroom.clock import Clock, pause
+from chatroom.dialects import Codec
+from chatroom.presence import Announcer, LocalPresence, Roster
+from chatroom.room import Put, Room
+from chatroom.store.interface import (
+    Account,
+    Entry,
+    KnownEvent,
+    MailboxEvent,
+    MailboxState,
+    PresenceEvent,
+    PrivateEvent,
+    ReadEvent,
+    Store,
+    StoreUnavailable,
+)
+from chatroom.wire import LOBBY, Message, Person, PresenceMes, Seq
+
+if TYPE_CHECKING:
+    from chatroom.session import Session
+
+#: Seconds between two looks at who has fallen silent.
+SWEEP = 5
+#: The name of this node in its own roster; a node's name in the store is never empty.
+HERE = ""
+
+_log = Logger()
+
+
+class Places(msgspec.Struct):
+    """Where a session that logs in begins in each conversation.
+
+    A gap is the first place that is handed over where something before it is no longer held.
+    """
+
+    mailbox: MailboxState
+    rooms: dict[str, Seq]
+    room_gaps: dict[str, Seq]
+    inbox_gap: Seq | None = None
+
+
+class Node:
+    """What all sessions of this process share.
+
+    :param name: the node's name in the store.
+    """
+
+    def __init__(self, clock: Clock, store: Store, accounts: Accounts, *, name: str) -> None:
+        self.clock = clock
+        self.store = store
+        self.accounts = accounts
+        self.name = name
+        self.roster = Roster()
+        self.rooms: dict[str, Room] = {}
+        #: Never the same again, so that what a former run sent is nobody's own any more.
+        self._run = token_hex(4)
+        self._numbers = count(1)
+        self._sessions: dict[str, Session] = {}
+        #: The sessions of each user, from before they are told that they are logged in.
+        self._users: dict[int, dict[str, Session]] = {}
+        #: The members' ways out, for each codec.
+        self._puts: dict[Codec, dict[str, Put]] = {}
+        self._presence = LocalPresence(clock, store)
+        self._announcer = Announcer(clock, self.roster, self._tell_members)
+        self._sweep = LoopingCall(self._look_for_the_silent)
+        self._sweep.clock = clock  # type: ignore[assignment]  # typed as the global reactor
+
+    async def start(self) -> None:
+        """Follow the bus. Sessions may come from then on."""
+        for name, position in (await self.store.start(self, [LOBBY])).items():
+            self.rooms[name] = Room(name, position)
+        self._sweep.start(SWEEP, now=False)
+
+    async def stop(self) -> None:
+        """Let what is in hand be answered, tell the sessions, and leave the store."""
+        for session in self.sessions():
+            session.hold()
+        await self.store.flush()
+        if self._sweep.running:
+            self._sweep.stop()
+        # What was stored comes back with the stream in a moment, and with it the answers.
+        await pause(self.clock, 0.1)
+        for session in self.sessions():
+            session.dismiss(refusals.SHUTTING_DOWN)
+
+    # ---- sessions
+
+    def sessions(self) -> list[Session]:
+        """All there are now, logged in or not."""
+        return list(self._sessions.values())
+
+    def new_tag(self) -> str:
+        """A name for a session that no other session ever had or will have."""
+        return f"{self._run}.{next(self._numbers)}"
+
+    def opened(self, session: Session) -> None:
+        """A session begins."""
+        self._sessions[session.tag] = session
+
+    def left(self, session: Session) -> None:
+        """A session ended."""
+        self._sessions.pop(session.tag, None)
+        self.went(session)
+
+    async def enter(self, session: Session, resume: wire.Resume | msgspec.UnsetType) -> Places:
+        """Be online, and learn where things stand.
+
+        From its first line on the session gets what comes to its user's mailbox.
+
+        :raises StoreUnavailable: then `went` is to be called.
+        """
+        account = session.account
+        assert account is not None, "set when the login was checked"
+        self._users.setdefault(account.user_id, {})[session.tag] = session
+        await self._presence.arrive(account.person())
+        if session.closed:
+            # It went while the store was told; so the store has to be told of that, too.
+            raise StoreUnavailable("the session is gone")
+        self._roster_changed([account.person()], [])
+        mailbox = await self.store.mailbox_state(account.user_id)
+        places = Places(mailbox=mailbox, rooms={}, room_gaps={})
+        if resume:
+            for name, text in resume.rooms.items():
+                if name in self.rooms:
+                    await self._resume_room(places, name, Seq.parse(text))
+            if resume.inbox:
+                await self._resume_inbox(places, account.user_id, Seq.parse(resume.inbox))
+        for name, room in self.rooms.items():
+            places.rooms.setdefault(name, room.position)
+        return places
+
+    async def _resume_room(self, places: Places, name: str, cursor: Seq) -> None:
+        state = await self.store.room_state(name)
+        newest = max(state.newest, self.rooms[name].position)
+        if cursor > newest:
+            # The client knows of messages that the store does not: an old backup was put back.
+            places.room_gaps[name] = Seq(newest.ms, newest.n + 1)
+            cursor = newest
+        elif cursor < state.trimmed:
+            first = await self.store.room_after(name, state.trimmed, 1)
+            places.room_gaps[name] = first[0].seq if first else state.trimmed
+            cursor = state.trimmed
+        places.rooms[name] = cursor
+
+    async def _resume_inbox(self, places: Places, user_id: int, cursor: Seq) -> None:
+        mailbox = places.mailbox
+        if cursor > mailbox.newest:
+            places.inbox_gap = Seq(mailbox.newest.ms, mailbox.newest.n + 1)
+        elif cursor < mailbox.trimmed:
+            first = await self.store.mailbox_after(user_id, mailbox.trimmed, 1)
+            places.inbox_gap = first[0].seq if first else mailbox.trimmed
+
+    def entered(self, session: Session) -> None:
+        """The session was told that it is logged in: pushes may follow."""
+        self._puts.setdefault(session.codec, {})[session.tag] = session.put
+
+    def went(self, session: Session) -> None:
+        """The session's user is no longer online by this session."""
+        self._puts.get(session.codec, {}).pop(session.tag, None)
+        sessions = self._users.get(session.user_id, {})
+        if sessions.pop(session.tag, None) is not None and not sessions:
+            del self._users[session.user_id]
+            self._presence.depart(session.user_id)
+            self._roster_changed([], [session.user_id])
+
+    def status_of(self, account: Account) -> int:
+        """The user's status as everybody sees it now."""
+        person = self.roster.person(account.user_id)
+        return account.status if person is None else person.user_status
+
+    def mark_received(self, session: Session, seq: Seq) -> None:
+        """The session's client has all private messages up to ``seq``."""
+        self.store.mark_received(session.user_id, seq, session.tag).addErrback(
+            # Then they come again at the next login: twice, but never lost.
+            lambda failure: failure.trap(StoreUnavailable) and None
+        )
+
+    def _look_for_the_silent(self) -> None:
+        now = self.clock.seconds()
+        for session in self.sessions():
+            session.check_silence(now)
+
+    # ---- what the bus brings
+
+    def room_entries(self, room: str, entries: Sequence[Entry]) -> None:
+        self.rooms[room].fan_out(entries)
+
+    def mailbox_events(self, events: Sequence[MailboxEvent]) -> None:
+        for event in events:
+            for session in tuple(self._users.get(event.owner, {}).values()):
+                self._mailbox_event(session, event)
+
+    def _mailbox_event(self, session: Session, event: MailboxEvent) -> None:
+        inbox = session.inbox
+        if inbox is None:
+            return
+        if isinstance(event, PrivateEvent):
+            inbox.deliver(event.entry)
+        elif isinstance(event, KnownEvent):
+            if event.origin == session.tag:
+                inbox.acknowledge(event.seq, event.id, event.code)
+        elif event.origin != session.tag and session.is_member:
+            mark: Message = (
+                wire.ReadMes(peer=event.peer, seq=str(event.seq))
+                if isinstance(event, ReadEvent)
+                else wire.ReceivedMes(inbox=str(event.seq))
+            )
+            session.send(mark)
+
+    def presence_event(self, event: PresenceEvent) -> None:
+        if event.node == self.name:
+            # Who is here, this node knows best; what it learns is a status set elsewhere.
+            known = [person for person in event.present if person.user_id in self._users]
+            for person in known:
+                self._presence.update(person)
+            self._roster_changed(known, [])
+        else:
+            self._announcer.changed(self.roster.apply(event))
+
+    def lapsed(self) -> None:
+        """The store had taken this node for dead: say who is here, and look what was missed."""
+        _log.info("The store had lost sight of this node: telling it again who is online")
+        self._presence.reset()
+        for session in self.sessions():
+            if session.inbox is not None and session.is_member:
+                session.inbox.look_again()
+
+    # ---- presence
+
+    def _roster_changed(self, present: list[Person], gone: list[int]) -> None:
+        self._announcer.changed(
+            self.roster.apply(PresenceEvent(node=HERE, present=present, gone=gone))
+        )
+
+    def _tell_members(self, message: PresenceMes) -> None:
+        """Everybody is told, but nobody of only themselves."""
+        changed = {person.user_id for person in message.changes}
+        own = {
+            tag: session
+            for user_id in changed
+            for tag, session in self._users.get(user_id, {}).items()
+        }
+        for codec, puts in self._puts.items():
+            blob = codec.encode([message])
+            for tag, put in tuple(puts.items()):
+                if tag not in own:
+                    put(blob)
+        for session in own.values():
+            others = [person for person in message.changes if person.user_id != session.user_id]
+            if session.is_member and others:
+                session.send(msgspec.structs.replace(message, changes=others))

@@ -1,0 +1,88 @@
+"""Password hashes: argon2id in a bounded thread pool, never on the reactor."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+_T = TypeVar("_T")
+
+
+class RunsInThread(Protocol):
+    """Runs a function that takes long, and gives its result to the reactor."""
+
+    def __call__(self, function: Callable[..., _T], *args: object) -> Deferred[_T]: ...
+
+
+class HashThreads:
+    """A thread pool for hashing: as many at once as there are threads, the rest wait in line.
+
+    argon2 lets go of Python's lock while it works, so threads are all it takes.
+    """
+
+    def __init__(self, reactor: IReactorFromThreads, threads: int) -> None:
+        self._reactor = reactor
+        self._pool = ThreadPool(minthreads=0, maxthreads=threads, name="hash")
+
+    def start(self) -> None:
+        self._pool.start()
+
+    def stop(self) -> None:
+        """Wait for what is under way; what waits in line is forgotten."""
+        self._pool.stop()
+
+    def __call__(self, function: Callable[..., _T], *args: object) -> Deferred[_T]:
+        return deferToThreadPool(self._reactor, self._pool, function, *args)
+
+
+class Passwords:
+    """Makes and checks password hashes.
+
+    :param time_cost: passes over the memory.
+    :param memory_kib: memory of one hash, in KiB.
+    :param parallelism: lanes.
+
+    The defaults are OWASP's first choice for argon2id (Password Storage Cheat Sheet).
+    """
+
+    def __init__(
+        self,
+        in_thread: RunsInThread,
+        *,
+        time_cost: int = 2,
+        memory_kib: int = 19456,
+        parallelism: int = 1,
+    ) -> None:
+        self._in_thread = in_thread
+        self._hasher = PasswordHasher(time_cost, memory_kib, parallelism)
+
+    def hash(self, password: str) -> Deferred[str]:
+        """A new hash of ``password``, with a salt of its own."""
+        return self._in_thread(self._hasher.hash, password)
+
+    def verify(self, hashed: str, password: str) -> Deferred[bool]:
+        """Whether ``hashed`` was made from ``password``."""
+        return self._in_thread(self._verify, hashed, password)
+
+    def _verify(self, hashed: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(hashed, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    def is_outdated(self, hashed: str) -> bool:
+        """Whether ``hashed`` was made with other costs than are asked for now."""
+        return self._hasher.check_needs_rehash(hashed)
+
+
+def same_text(left: str, right: str) -> bool:
+    """Compare two secrets in a time that does not tell where they differ."""
+    return hmac.compare_digest(left.encode(), right.encode())

@@ -1,0 +1,82 @@
+"""What a client is told when something is refused: a code, and a text for people.
+
+Dialect 1 gets the original program's Chinese, which its client prints as it comes; dialect 2
+clients put words of their own by the code, and the English text helps who looks at the wire.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chatroom.wire import Code
+
+
+class Refusal(NamedTuple):
+    """Why something was not done."""
+
+    code: Code
+    zh: str
+    en: str
+
+
+class Refused(Exception):
+    """Carries a `Refusal` from where it is decided to where it is put on the wire."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.en)
+        self.refusal = refusal
+
+
+NO_SUCH_USER = Refusal(Code.NO_SUCH_USER, "用户不存在..", "no such user: register first")
+WRONG_PASSWORD = Refusal(Code.WRONG_PASSWORD, "密码不正确", "wrong password")
+WRONG_TOKEN = Refusal(
+    Code.WRONG_PASSWORD, "登录已过期, 请重新输入密码", "the token is no longer valid: log in again"
+)
+STORE_DOWN = Refusal(
+    Code.UNAVAILABLE, "服务器内部错误...", "the store is out of reach: try again in a moment"
+)
+ID_TAKEN = Refusal(Code.UNAVAILABLE, "用户已经存在...", "that id is taken: choose another one")
+REGISTER_FAILED = Refusal(
+    Code.REGISTER_FAILED, "注册发生未知错误...", "registering failed: try again in a moment"
+)
+NOT_LOGGED_IN = Refusal(Code.NOT_LOGGED_IN, "请先登录", "log in first")
+LOGGED_IN_ALREADY = Refusal(
+    Code.MALFORMED, "你已经登录了", "this session is logged in already: log out first"
+)
+NO_RECIPIENT = Refusal(Code.NO_RECIPIENT, "对方不存在, 消息没有发出", "no such recipient")
+NO_ROOM = Refusal(Code.NO_RECIPIENT, "没有这个聊天室", "no such room")
+MAILBOX_FULL = Refusal(
+    Code.MAILBOX_FULL, "对方的信箱已满, 消息没有发出", "the recipient's mailbox is full: try later"
+)
+SENDER_FULL = Refusal(
+    Code.MAILBOX_FULL,
+    "你的信箱已满, 消息没有发出",
+    "your own mailbox is full: confirm what has arrived (ReceivedMes) first",
+)
+OTHER_CONTENT = Refusal(
+    Code.MALFORMED, "消息编号重复", "this id was used before, for a message with other content"
+)
+UNKNOWN_PROTOCOL = Refusal(Code.MALFORMED, "不支持的协议版本", "unknown protocol: this is 2")
+SLOW_READER = Refusal(
+    Code.CLOSED, "接收太慢, 连接已断开", "too much was waiting to be read: reconnect and resume"
+)
+SHUTTING_DOWN = Refusal(
+    Code.CLOSED, "服务器正在关闭, 请稍后重新登录", "the server is stopping: reconnect in a moment"
+)
+SILENT = Refusal(
+    Code.CLOSED, "太久没有响应, 连接已断开", "nothing was heard for too long: reconnect"
+)
+
+
+def password_too_short(least: int) -> Refusal:
+    """:param least: characters that a password must have."""
+    return Refusal(
+        Code.REGISTER_FAILED,
+        f"密码太短, 至少要{least}个字符 (password too short: at least {least} characters)",
+        f"password too short: at least {least} characters",
+    )
+
+
+def malformed(why: str, code: Code = Code.MALFORMED) -> Refusal:
+    """What was sent can't be understood, or is not allowed, for the reason ``why`` (English)."""
+    return Refusal(code, f"请求有误: {why}", why)

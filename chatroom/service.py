@@ -1,0 +1,199 @@
+"""twistd's wiring: settings in, one service out, and a start that either works or says why not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any, cast
+
+from twisted.application.service import IService, MultiService, Service
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.logger import Logger
+
+from chatroom.accounts import Accounts
+from chatroom.clock import pause
+from chatroom.data_folder import DataFolder
+from chatroom.node import Node
+from chatroom.options import Options
+from chatroom.passwords import HashThreads, Passwords
+from chatroom.settings import Settings, StartError
+from chatroom.start_check import check_endpoints, check_redis
+from chatroom.store.address import RedisAddress
+from chatroom.store.interface import StoreUnavailable
+from chatroom.store.private import PrivateStore
+from chatroom.store.redis import RedisStore
+from chatroom.tcp import ChatFactory
+
+__all__ = ["Options", "makeService", "make_service"]
+
+#: Seconds between two lines that say that the store is still being reached for.
+PATIENCE = 5
+#: Seconds that the sessions have to take what is left for them when the server stops.
+GOODBYE = 1.0
+
+_log = Logger()
+
+
+class ChatService(Service):
+    """The server: starts from the store up to the port, and stops the other way round."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: Settings,
+        folder: DataFolder,
+        private: PrivateStore | None,
+        address: RedisAddress,
+    ) -> None:
+        self._reactor = reactor
+        self._settings = settings
+        self._folder = folder
+        self._private = private
+        self._address = address
+        self._ports: list[Any] = []
+        self._starting: Deferred[None] | None = None
+        name = settings.node or folder.node_name()
+        self._store = RedisStore(
+            reactor,
+            address,
+            node=name,
+            timeout=settings.store_timeout,
+            room_history=settings.room_history,
+            mailbox_unread=settings.mailbox_unread,
+            mailbox_history=settings.mailbox_history,
+        )
+        self._threads = HashThreads(reactor, settings.hash_threads)
+        passwords = Passwords(
+            self._threads,
+            time_cost=settings.argon2.time_cost,
+            memory_kib=settings.argon2.memory_kib,
+            parallelism=settings.argon2.parallelism,
+        )
+        accounts = Accounts(
+            self._store, passwords, min_password_length=settings.min_password_length
+        )
+        self.node = Node(reactor, self._store, accounts, name=name)
+
+    def startService(self) -> None:
+        super().startService()  # type: ignore[no-untyped-call]
+        self._threads.start()
+        self._starting = Deferred.fromCoroutine(self._start())
+        self._starting.addErrback(self._start_failed)
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()  # type: ignore[no-untyped-call]
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _start(self) -> None:
+        if self._private is not None:
+            self._private.startService()
+            await self._private.when_ready()
+        await self._reach_store()
+        factory = ChatFactory(
+            self.node, max_frame=self._settings.max_frame, send_queue=self._settings.send_queue
+        )
+        for text in self._settings.listen:
+            port = await serverFromString(self._reactor, text).listen(factory)
+            self._ports.append(port)
+            _log.info("Listening on {where} ({endpoint})", where=_where(port), endpoint=text)
+        _log.info("Ready: clients may connect")
+
+    async def _reach_store(self) -> None:
+        where = "its private store" if self._private is not None else str(self._address)
+        _log.info("Reaching for {where}", where=where)
+        waiting = self._reactor.callLater(PATIENCE, self._still_reaching)
+        self._waiting = waiting
+        try:
+            await self.node.start()
+            for line in await self._store.advice() if self._private is None else ():
+                _log.warn("{line}", line=line)
+        except StoreUnavailable as error:
+            raise StartError(f"the store at {self._address} can't be used: {error}") from None
+        finally:
+            if self._waiting.active():
+                self._waiting.cancel()
+        _log.info("Everything is kept in {where}", where=self._kept_where())
+
+    def _kept_where(self) -> str:
+        folder = self._settings.data
+        if self._private is not None:
+            return f"{folder} ({self._private.version}, fsync {self._settings.fsync})"
+        return f"the Redis at {self._address} (this node's name: {self.node.name}, in {folder})"
+
+    def _still_reaching(self) -> None:
+        _log.info("Still reaching for the store: {why}", why=self._store.why_not)
+        self._waiting = self._reactor.callLater(PATIENCE, self._still_reaching)
+
+    def _start_failed(self, failure: Any) -> None:
+        if not self.running:
+            return
+        if failure.check(StartError, OSError) is not None:
+            _log.critical("The server can't start: {why}", why=failure.getErrorMessage())
+        else:
+            _log.failure("The server can't start", failure)
+        # twistd exits with 0 whatever happened once the reactor runs, except by a signal; this one
+        # stops everything in order first.
+        self._reactor.callLater(0, os.kill, os.getpid(), signal.SIGTERM)
+
+    async def _stop(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+        for port in self._ports:
+            await port.stopListening()
+        if self.node.rooms:
+            await self.node.stop()
+            await self._goodbye()
+        await self._store.stop()
+        self._threads.stop()
+        if self._private is not None:
+            await self._private.stopService()
+        self._folder.close()
+
+    async def _goodbye(self) -> None:
+        """Give what was sent last the time to leave."""
+        until = self._reactor.seconds() + GOODBYE
+        while self.node.sessions() and self._reactor.seconds() < until:
+            await pause(self._reactor, 0.02)
+
+
+def _where(port: Any) -> str:
+    host = port.getHost()
+    if hasattr(host, "port"):
+        return f"{host.host}:{host.port}"
+    return str(getattr(host, "name", host))
+
+
+def make_service(settings: Settings, owner: tuple[int, int] | None = None) -> IService:
+    """The server as a service, once everything that can be checked before it runs was.
+
+    :param owner: user and group that twistd will change to.
+    :raises StartError: it can't work; the text is what the person who starts it is to see.
+    """
+    # Not before: twistd chooses the reactor first.
+    from twisted.internet import reactor
+
+    check_endpoints(settings.listen)
+    folder = DataFolder(settings.data, owner)
+    folder.open()
+    private = None
+    if settings.redis is None:
+        private = PrivateStore(reactor, folder, settings.fsync)
+        private.check()
+        address = private.address
+    else:
+        address = settings.redis
+        check_redis(address, settings.store_timeout)
+    service = MultiService()
+    chat: Any = ChatService(reactor, settings, folder, private, address)
+    chat.setServiceParent(service)
+    return cast("IService", service)
+
+
+def makeService(options: Options) -> IService:  # twistd's name
+    """What the plugin calls."""
+    try:
+        return make_service(options.settings(), options.owner())
+    except StartError as error:
+        sys.exit(f"chatroom: {error}")

@@ -1,0 +1,404 @@
+"""One connection's conversation: its state, what comes in, and what goes out.
+
+A door (TCP, WebSocket) gives frames in and takes encoded ones out. What a client can ask for, and
+what must hold before each, is the table in `chatroom.commands`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from msgspec import UNSET
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatroom import answers, refusals, wire
+from chatroom.commands import COMMANDS, Command
+from chatroom.dialects import Blob, Codec
+from chatroom.feeds import InboxFeed, RoomFeed
+from chatroom.node import Node
+from chatroom.outbox import Outbox
+from chatroom.refusals import Refusal, Refused
+from chatroom.states import State
+from chatroom.store.interface import Account, MailboxState, Outcome, Post, Receipt, StoreUnavailable
+from chatroom.wire import Code, Message, Seq, WireError
+
+#: Messages of one session that may be on their way into the store; then reading pauses.
+MAX_UNANSWERED = 100
+#: Seconds that a client has to take what is left for it when the server closes.
+CLOSE_TIMEOUT = 3.0
+#: Seconds of silence after which a dialect 2 session is asked whether it is there ...
+PING_AFTER = 30
+#: ... and after which it is dropped.
+SILENCE = 75
+
+_log = Logger()
+
+
+class Door(Protocol):
+    """What a connection gives its session."""
+
+    outbox: Outbox
+    #: Where it comes from, for the log.
+    address: str
+
+    def speak(self, dialect: int) -> Codec:
+        """How to encode for a client of that dialect; 0: it has not logged in yet.
+
+        From a login on the client's frames may be larger.
+        """
+
+    def pause(self) -> None:
+        """Read no more frames until `resume`."""
+
+    def resume(self) -> None: ...
+
+    def close(self) -> None:
+        """Close, once what the outbox holds was sent."""
+
+    def abort(self) -> None:
+        """Close now."""
+
+
+class Session:
+    """What is known of one client. The door calls `frame_received` and `lost`."""
+
+    __slots__ = (
+        "__weakref__",
+        "_holds",
+        "_unanswered",
+        "_waiting_for_drain",
+        "account",
+        "codec",
+        "dialect",
+        "door",
+        "feeds",
+        "heard_at",
+        "inbox",
+        "node",
+        "pinged",
+        "state",
+        "tag",
+        "token",
+        "user_id",
+    )
+
+    def __init__(self, node: Node, door: Door) -> None:
+        self.node = node
+        self.door = door
+        self.dialect = 0
+        self.codec = door.speak(0)
+        self.state = State.GUEST
+        self.tag = node.new_tag()
+        self.user_id = 0
+        self.account: Account | None = None
+        self.token = ""
+        self.inbox: InboxFeed | None = None
+        self.feeds: dict[str, RoomFeed] = {}
+        self.heard_at = node.clock.seconds()
+        self.pinged = False
+        self._holds = 0
+        self._unanswered = 0
+        self._waiting_for_drain: list[Deferred[None]] = []
+        self._watch_outbox()
+        node.opened(self)
+
+    # ---- what the door calls
+
+    def frame_received(self, payload: bytes) -> None:
+        """One frame's payload came. Never raises: bad input costs nobody but its sender."""
+        if self.state is State.CLOSED:
+            return
+        try:
+            message = wire.decode(payload)
+        except WireError as error:
+            self._malformed(error)
+            return
+        command = COMMANDS.get(type(message))
+        if command is None:
+            self.refuse(refusals.malformed(f"{type(message).__name__} is not for a server"))
+            return
+        refusal = command.needs(self.state)
+        if refusal is not None:
+            self.refuse_message(message, refusal)
+            return
+        self._run(command, message)
+
+    def frame_too_long(self, length: int, limit: int) -> None:
+        """A frame was announced that is longer than may be; what follows can't be framed."""
+        self.refuse(
+            refusals.malformed(f"a frame of {length} bytes: at most {limit}", Code.TOO_LARGE)
+        )
+        self.close()
+
+    def heard(self) -> None:
+        """Something came from the client, whatever it was."""
+        self.heard_at = self.node.clock.seconds()
+        self.pinged = False
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self._end()
+
+    # ---- sending
+
+    @property
+    def closed(self) -> bool:
+        return self.state is State.CLOSED
+
+    @property
+    def is_member(self) -> bool:
+        """Whether it is logged in, and was told so."""
+        return self.state is State.MEMBER
+
+    def check_silence(self, now: float) -> None:
+        """Ask who said nothing for a while whether it is there; drop who does not answer."""
+        silent = now - self.heard_at
+        if silent >= SILENCE and self.dialect != 1:
+            self.dismiss(refusals.SILENT)
+        elif silent >= PING_AFTER and self.dialect == 2 and self.is_member and not self.pinged:
+            self.pinged = True
+            self.send(wire.PingMes())
+
+    def put(self, blob: Blob) -> None:
+        """Send what is encoded already."""
+        self.door.outbox.put(blob)
+
+    def put_private(self, blob: Blob, seq: Seq) -> None:
+        """Send private messages up to ``seq``.
+
+        An original client can't say what it received; its TCP can.
+        """
+        if self.dialect == 1:
+            self.door.outbox.put_marked(blob, lambda: self.node.mark_received(self, seq))
+        else:
+            self.put(blob)
+
+    def send(self, *messages: Message) -> None:
+        """Encode and send."""
+        self.put(self.codec.encode(messages))
+
+    def when_drained(self) -> Deferred[None]:
+        """Fires when nothing waits to leave; never once the session is closed."""
+        deferred: Deferred[None] = Deferred()
+        if self.closed or self.door.outbox.queued:
+            self._waiting_for_drain.append(deferred)
+        else:
+            deferred.callback(None)
+        return deferred
+
+    def words(self, refusal: Refusal) -> str:
+        """The refusal's text for this client: who has not logged in may be of either dialect."""
+        if self.dialect == 2:
+            return refusal.en
+        return refusal.zh if self.dialect == 1 else f"{refusal.zh} ({refusal.en})"
+
+    def refuse(self, refusal: Refusal, message_id: str = "", **more: Any) -> None:
+        """Tell the client that something was not done."""
+        self.send(
+            wire.ErrorMes(
+                code=refusal.code,
+                error=self.words(refusal),
+                id=message_id or UNSET,
+                **more,
+            )
+        )
+
+    # ---- ending
+
+    def close(self) -> None:
+        """Say nothing more, and close once the client has taken what is left for it."""
+        if self._end():
+            self.door.close()
+            self.node.clock.callLater(CLOSE_TIMEOUT, self.door.abort)
+
+    def dismiss(self, refusal: Refusal) -> None:
+        """End the session from the server's side; the client may come back."""
+        if not self.closed:
+            if self.dialect == 2:
+                self.refuse(refusal, reconnect=True)
+            self.close()
+
+    def _end(self) -> bool:
+        """Leave the node; False: that was done before."""
+        if self.closed:
+            return False
+        self.state = State.CLOSED
+        for feed in self.feeds.values():
+            feed.stop()
+        self.node.left(self)
+        self._waiting_for_drain.clear()
+        return True
+
+    def _overflowed(self) -> None:
+        """The client reads too slowly: it is cut off, and comes back to where it was."""
+        if self.closed:
+            return
+        _log.info("Session {tag} of user {id} reads too slowly", tag=self.tag, id=self.user_id)
+        if self.dialect == 2:
+            answer = wire.ErrorMes(
+                code=refusals.SLOW_READER.code,
+                error=self.words(refusals.SLOW_READER),
+                reconnect=True,
+            )
+            self.door.outbox.cut_short(self.codec.encode([answer]))
+            self.close()
+        else:
+            self._end()
+            self.door.abort()
+
+    def _watch_outbox(self) -> None:
+        self.door.outbox.on_drained = self._drained
+        self.door.outbox.on_full = self._overflowed
+
+    def _drained(self) -> None:
+        waiting, self._waiting_for_drain = self._waiting_for_drain, []
+        for deferred in waiting:
+            deferred.callback(None)
+
+    # ---- running commands
+
+    def _run(self, command: Command, message: Message) -> None:
+        try:
+            running = command.run(self, message)
+        except Exception:  # noqa: BLE001 - a fault of ours must not cost anybody the connection
+            self._failed(Failure(), message)
+            return
+        if running is None:
+            return
+        if command.waits:
+            self.hold()
+        deferred = Deferred.fromCoroutine(running)
+        deferred.addErrback(self._failed, message)
+        if command.waits:
+            deferred.addBoth(lambda _: self.release())
+
+    def _failed(self, failure: Failure, message: Message) -> None:
+        if isinstance(failure.value, Refused):
+            self.refuse_message(message, failure.value.refusal)
+        elif failure.check(StoreUnavailable) is not None:
+            self.refuse_message(message, refusals.STORE_DOWN)
+        else:
+            _log.failure("{type} failed", failure, type=type(message).__name__)
+            self.refuse_message(message, refusals.STORE_DOWN)
+
+    def hold(self) -> None:
+        """Frames that follow wait until `release`."""
+        self._holds += 1
+        if self._holds == 1 and not self.closed:
+            self.door.pause()
+
+    def release(self) -> None:
+        self._holds -= 1
+        if self._holds == 0 and not self.closed:
+            self.door.resume()
+
+    def _malformed(self, error: WireError) -> None:
+        refusal = refusals.malformed(str(error), error.code)
+        answer = answers.refusal_of(error.type_name, self, refusal, error.message_id or "")
+        if answer is not None:
+            self.send(answer)
+        else:
+            self.refuse(refusal, error.message_id or "")
+        if error.fatal:
+            self.close()
+
+    def refuse_message(self, message: Message, refusal: Refusal) -> None:
+        """The answer that this kind of message gets when it is refused."""
+        message_id = message.id if isinstance(message, wire.Text) and message.id else ""
+        answer = answers.refusal_of(type(message).__name__, self, refusal, message_id)
+        if answer is not None:
+            self.send(answer)
+        else:
+            self.refuse(refusal, message_id)
+
+    # ---- messages to people
+
+    def post_from(self, message: wire.Text, to: int = 0) -> Post:
+        """Who speaks is who logged in, whatever the client wrote."""
+        account = self.account
+        assert account is not None, "only members send"
+        return Post(
+            user_id=account.user_id,
+            name=account.name,
+            status=self.node.status_of(account),
+            sex=account.sex,
+            content=message.content,
+            id=message.id or "",
+            to=to,
+            origin=self.tag,
+        )
+
+    def stored(self, storing: Deferred[Receipt], message: wire.Text, room: str = "") -> None:
+        """Answer for a message once the store has; its acknowledgement comes with the stream."""
+        self._unanswered += 1
+        if self._unanswered == MAX_UNANSWERED:
+            self.hold()
+
+        def settled(result: Receipt | Failure) -> None:
+            if self._unanswered == MAX_UNANSWERED:
+                self.release()
+            self._unanswered -= 1
+            if self.closed:
+                return
+            if isinstance(result, Failure):
+                self._failed(result, message)
+            elif result.outcome is Outcome.KNOWN:
+                # For a private message the bus brings it, in its place among the others.
+                if room in self.feeds and message.id:
+                    self.feeds[room].acknowledge(result.seq, message.id, result.code)
+            elif result.outcome in _REFUSALS:
+                self.refuse_message(message, _REFUSALS[result.outcome])
+
+        storing.addBoth(settled)
+        storing.addErrback(lambda failure: _log.failure("An answer failed", failure))
+
+    # ---- entering
+
+    def enter(self, account: Account, token: str, login: wire.LoginMes) -> Deferred[None]:
+        """Become a member: be online, be told where things stand, and then get what comes."""
+        return Deferred.fromCoroutine(self._enter(account, token, login))
+
+    async def _enter(self, account: Account, token: str, login: wire.LoginMes) -> None:
+        self.state = State.ENTERING
+        self.account, self.user_id, self.token = account, account.user_id, token
+        self.inbox = InboxFeed(self, self.node.store, self.node.clock)
+        try:
+            places = await self.node.enter(self, login.resume)
+        except StoreUnavailable:
+            if not self.closed:
+                self.node.went(self)
+                self.state = State.GUEST
+                self.inbox = None
+            raise
+        if self.closed:
+            return
+        self.state = State.MEMBER
+        self.codec = self.door.speak(self.dialect)
+        self._watch_outbox()
+        self.send(*answers.login_answers(self, places))
+        self._follow(login, places.mailbox, places.rooms)
+        self.node.entered(self)
+
+    def _follow(self, login: wire.LoginMes, mailbox: MailboxState, rooms: dict[str, Seq]) -> None:
+        """Start the feeds, each from its place."""
+        assert self.inbox is not None, "made when entering"
+        resume = login.resume or wire.Resume()
+        for name, cursor in rooms.items():
+            feed = RoomFeed(self, self.node.store, self.node.clock, self.node.rooms[name], cursor)
+            self.feeds[name] = feed
+            feed.start()
+        if resume.inbox:
+            cursor = min(Seq.parse(resume.inbox), mailbox.newest)
+            self.inbox.start(cursor, mailbox.newest, own_after=wire.SEQ_ZERO)
+        else:
+            self.inbox.start(mailbox.received, mailbox.newest, own_after=mailbox.newest)
+
+
+_REFUSALS = {
+    Outcome.CONFLICT: refusals.OTHER_CONTENT,
+    Outcome.NO_RECIPIENT: refusals.NO_RECIPIENT,
+    Outcome.MAILBOX_FULL: refusals.MAILBOX_FULL,
+    Outcome.SENDER_FULL: refusals.SENDER_FULL,
+}

@@ -1,0 +1,137 @@
+"""What can be found out before the reactor runs: whether ports are free, and the Redis answers.
+
+A start that fails later would tell nobody: once the reactor runs, twistd exits with 0, and a
+daemonised one has no terminal any more.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import hiredis
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import Factory
+
+from chatroom.settings import StartError
+from chatroom.store.address import RedisAddress
+
+#: What a server says that will soon be ready.
+_NOT_YET = "LOADING"
+
+
+class _TryingReactor:
+    """Stands in for a reactor, to find out whether an endpoint could listen: it lets go at once."""
+
+    # ruff: noqa: ARG002  # the reactor's signatures
+    def listenTCP(  # noqa: N802  # Twisted's name
+        self, port: int, factory: Factory, backlog: int = 50, interface: str = ""
+    ) -> None:
+        self._try_to_bind(port, interface)
+
+    def listenSSL(  # noqa: N802  # Twisted's name
+        self, port: int, factory: Factory, context: Any, backlog: int = 50, interface: str = ""
+    ) -> None:
+        self._try_to_bind(port, interface)
+
+    @staticmethod
+    def _try_to_bind(port: int, interface: str) -> None:
+        family = socket.AF_INET6 if ":" in interface else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as attempt:
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                attempt.bind((interface, port))
+                attempt.listen(1)
+            except OSError as error:
+                raise CannotListenError(interface, port, error) from None
+
+
+def check_endpoints(endpoints: Sequence[str]) -> None:
+    """Whether the server could listen on each of them. Kinds other than TCP and TLS are not tried.
+
+    :raises StartError: a port is taken, or may not be used.
+    """
+    for text in endpoints:
+        try:
+            listening = serverFromString(_TryingReactor(), text).listen(Factory())
+            listening.addErrback(_reraise_if_taken, text)
+        except AttributeError:
+            # It wants more of a reactor than is tried here.
+            continue
+        refused: list[Any] = []
+        listening.addErrback(refused.append)
+        if refused:
+            raise refused[0].value
+
+
+def _reraise_if_taken(failure: Any, text: str) -> None:
+    if failure.check(AttributeError) is not None:
+        return
+    error = failure.value
+    if isinstance(error, CannotListenError):
+        why = getattr(error.socketError, "strerror", None) or error.socketError
+        raise StartError(
+            f"can't listen on {text}: {why}; stop what uses that port or give --listen another one"
+        )
+    raise StartError(f"can't listen on {text}: {error}")
+
+
+def check_redis(address: RedisAddress, timeout: float) -> None:
+    """Whether the Redis answers; says on standard error that it is being reached for.
+
+    :param timeout: seconds for each step.
+    :raises StartError: it does not, or refuses.
+    """
+    print(f"chatroom: reaching for the store at {address}", file=sys.stderr)  # noqa: T201
+    try:
+        with _connect(address, timeout) as connection:
+            if address.password is not None:
+                user = [] if address.username is None else [address.username]
+                _ask(connection, "AUTH", *user, address.password)
+            if address.db:
+                _ask(connection, "SELECT", str(address.db))
+            _ask(connection, "PING")
+    except ssl.SSLError as error:
+        reason = getattr(error, "verify_message", "") or error.reason or error
+        raise StartError(f"the store at {address} has no valid certificate: {reason}") from None
+    except OSError as error:
+        why = error.strerror or str(error) or "no answer"
+        raise StartError(
+            f"the store at {address} is out of reach: {why}; start it, or correct --redis"
+        ) from None
+
+
+def _connect(address: RedisAddress, timeout: float) -> socket.socket:
+    if address.path is not None:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(timeout)
+        connection.connect(address.path)
+        return connection
+    connection = socket.create_connection((address.host, address.port), timeout)
+    if not address.tls:
+        return connection
+    return ssl.create_default_context().wrap_socket(connection, server_hostname=address.host)
+
+
+def _ask(connection: socket.socket, *command: str) -> None:
+    parts = [part.encode() for part in command]
+    connection.sendall(
+        b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+    )
+    reader = hiredis.Reader()
+    reply: Any = False
+    while reply is False:
+        data = connection.recv(4096)
+        if not data:
+            raise OSError(0, "it closed the connection")
+        reader.feed(data)
+        try:
+            reply = reader.gets()
+        except hiredis.ProtocolError:
+            raise OSError(0, "what answers there is no Redis") from None
+    if isinstance(reply, hiredis.ReplyError) and not str(reply).startswith(_NOT_YET):
+        raise OSError(0, f"it says {reply}")

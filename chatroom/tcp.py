@@ -1,0 +1,150 @@
+"""The door for TCP: frames off the socket to the session, and the session's blobs onto it."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.logger import Logger
+from twisted.protocols.basic import Int32StringReceiver
+from twisted.python.failure import Failure
+
+from chatroom.dialects import DIALECT_1, DIALECT_2, Codec
+from chatroom.node import Node
+from chatroom.outbox import DirectOutbox, Outbox, PacedOutbox, TransportOutbox
+from chatroom.session import Session
+from chatroom.wire import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN
+
+#: When the system finds out that a silent peer is gone: it asks after 30 s, then every 10 s, and
+#: gives up what stays unanswered for 75 s. So a peer that vanished is offline within 90 s.
+KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 75_000}
+
+_log = Logger()
+
+
+class ChatProtocol(Int32StringReceiver):
+    """One TCP connection: a `chatroom.session.Door`."""
+
+    factory: Any
+    transport: Any
+    session: Session
+    outbox: Outbox
+
+    def connectionMade(self) -> None:
+        # Until the login nothing larger is taken; what can be announced there is small.
+        self.MAX_LENGTH = min(MAX_FRAME_BEFORE_LOGIN, self.factory.max_frame)
+        self._socket: socket.socket | None = None
+        self._parsing = False
+        self._deaf = False
+        self.address = str(getattr(self.transport.getPeer(), "host", "local"))
+        if hasattr(self.transport, "getHandle"):
+            self._tune(self.transport.getHandle())
+        self.outbox = self._new_outbox(0)
+        self.session = Session(self.factory.node, self)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
+        self._deaf = True
+        self.outbox.drop()
+        self.session.lost()
+
+    def dataReceived(self, data: bytes) -> None:
+        # What is buffered is still delivered after the connection was told to close, and a frame
+        # that is too long would be complained of for each further piece of it.
+        if self._deaf:
+            return
+        if data:
+            self.session.heard()
+        self._parsing = True
+        try:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]
+        finally:
+            self._parsing = False
+
+    def stringReceived(self, string: bytes) -> None:
+        self.session.frame_received(string)
+
+    def lengthLimitExceeded(self, length: int) -> None:
+        self._deaf = True
+        self.session.frame_too_long(length, self.MAX_LENGTH)
+
+    # ---- what the session asks of its door
+
+    def speak(self, dialect: int) -> Codec:
+        if dialect:
+            self.MAX_LENGTH = self.factory.max_frame
+        if dialect == 1 and not isinstance(self.outbox, PacedOutbox) and self._socket is not None:
+            self.outbox = self._new_outbox(1)
+        return DIALECT_1 if dialect == 1 else DIALECT_2
+
+    def pause(self) -> None:
+        self.pauseProducing()  # type: ignore[no-untyped-call]
+
+    def resume(self) -> None:
+        if self._parsing:
+            # The loop that called us goes on by itself; to start it again from within would give it
+            # the same frame once more.
+            self.paused = False
+            self.transport.resumeProducing()
+        else:
+            self.resumeProducing()  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        self._deaf = True
+        self.outbox.finish(self._hang_up)
+
+    def abort(self) -> None:
+        self._deaf = True
+        self.transport.abortConnection()
+
+    def _hang_up(self) -> None:
+        # With a producer registered, the transport would wait for it for ever.
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    # ---- the socket
+
+    def _tune(self, handle: Any) -> None:
+        """No delay, and find out about a peer that vanished without a word."""
+        if not isinstance(handle, socket.socket) or handle.family == socket.AF_UNIX:
+            self._socket = handle if isinstance(handle, socket.socket) else None
+            return
+        self._socket = handle
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in KEEPALIVE.items():
+            if hasattr(socket, name):
+                handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+    def _new_outbox(self, dialect: int) -> Outbox:
+        limit = self.factory.send_queue
+        if self._socket is None:
+            return TransportOutbox(self.transport, limit)
+        if dialect != 1:
+            return DirectOutbox(self.transport, limit)
+        self.transport.unregisterProducer()
+        clock = self.factory.node.clock
+        return PacedOutbox(self.transport, limit, clock, behind=self.outbox.queued > 0)
+
+
+class ChatFactory(Factory):
+    """Makes a session for each connection; the node it holds knows who is online.
+
+    :param max_frame: largest frame taken from a client that is logged in, in bytes.
+    :param send_queue: what may wait for one slow client, in bytes.
+    """
+
+    noisy = False
+
+    def __init__(
+        self, node: Node, *, max_frame: int = MAX_FRAME, send_queue: int = 1024 * 1024
+    ) -> None:
+        self.node = node
+        self.max_frame = max_frame
+        self.send_queue = send_queue
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:  # noqa: ARG002
+        protocol = ChatProtocol()
+        protocol.factory = self
+        return protocol
