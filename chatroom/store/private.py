@@ -190,6 +190,8 @@ class PrivateStore(Service):
                     process=run.process,
                     ms=round(seconds * 1000),
                 )
+                self._ready = True
+                self._settle(None)
             await run.ended
             self._ready = False
             self._run = None
@@ -224,8 +226,6 @@ class PrivateStore(Service):
             # Out of the probe's own turn: what others do and log next is not the probe's doing.
             await self._sleep(0)
             if answer is True and not run.ended.called:
-                self._ready = True
-                self._settle(None)
                 return True
             if isinstance(answer, Loading) and self._reactor.seconds() >= next_progress:
                 next_progress = self._reactor.seconds() + PROGRESS
