@@ -26,8 +26,6 @@ def checked(refused: type[Refused], build: Callable[[], MessageT]) -> tuple[Mess
     # Of a text with lone surrogates a UnicodeEncodeError, which is a ValueError.
     except (ValueError, wire.WireError) as error:
         raise refused(_code(refused, error), str(error)) from None
-    if len(payload) > wire.MAX_FRAME:
-        raise refused(wire.Code.TOO_LARGE)
     return message, payload
 
 

@@ -104,18 +104,7 @@ class Link:
 
     async def log_in(self, identity: Identity) -> Welcome:
         """Log in on the connection that is up; raises what `chatroom.client.login.log_in` does."""
-        connection = self._connection
-        if connection is None:
-            raise NotConnected(self.why)
-        resume = self._owner.resume(identity.user_id)
-        welcome = await log_in(connection, identity, resume)
-        self.identity = identity
-        if self.state is State.RECONNECTING:
-            self._become(State.ONLINE, "connected again")
-            if self._connection is None:
-                raise NotConnected(self.why)  # the user closed it on hearing of it
-        self._owner.logged_in(connection, welcome, resume is not None)
-        return welcome
+        return await self._log_in(self.connection(), identity)
 
     def connection(self) -> ClientProtocol:
         """:raises NotConnected: there is none that is ready for requests."""
@@ -200,8 +189,7 @@ class Link:
             await pause(self._clock, max(wait, delay))
             wait = 0.0
             try:
-                await self._open()
-                await self.log_in(identity)
+                await self._log_in(await self._open(), identity)
                 return
             except NotConnected as error:
                 self.why = str(error)
@@ -214,15 +202,32 @@ class Link:
             if self._sent_away and self.state is State.RECONNECTING:
                 self._give_up(self.why)
 
-    async def _open(self) -> None:
+    async def _open(self) -> ClientProtocol:
         made = self._endpoint.connect(self._factory)
         error = NotConnected(f"no answer within {self._timing.connect:g} seconds")
         try:
-            self._connection = await within(made, self._timing.connect, self._clock, error)
+            connection: ClientProtocol = await within(
+                made, self._timing.connect, self._clock, error
+            )
         except NotConnected:
             raise
         except Exception as problem:  # noqa: BLE001  # an endpoint may fail with anything
             raise NotConnected(one_line(problem)) from None
+        if connection.over is not None:
+            raise NotConnected(connection.over)  # lost before the endpoint handed it over
+        self._connection = connection
+        return connection
+
+    async def _log_in(self, connection: ClientProtocol, identity: Identity) -> Welcome:
+        resume = self._owner.resume(identity.user_id)
+        welcome = await log_in(connection, identity, resume)
+        self.identity = identity
+        if self.state is State.RECONNECTING:
+            self._become(State.ONLINE, "connected again")
+            if self._connection is not connection:
+                return welcome  # gone again while the user was told; what follows is begun
+        self._owner.logged_in(connection, welcome, resume is not None)
+        return welcome
 
     def _leave(self, state: State, why: str, *, server_first: bool) -> Deferred[None]:
         connection, self._connection = self._connection, None

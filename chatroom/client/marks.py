@@ -56,8 +56,7 @@ class Marks:
         if self._timer is None:
             return
         self._stop()
-        if self._position.inbox is not None:
-            self._send(wire.ReceivedMes(inbox=str(self._position.inbox)))
+        self._send(wire.ReceivedMes(inbox=str(self._position.inbox)))
 
     def mark_read(self, peer: int, seq: wire.Seq) -> None:
         """The person has seen the conversation with ``peer`` up to ``seq``."""

@@ -68,7 +68,7 @@ class ClientProtocol(Int32StringReceiver):
         self._lost = Waiters()
         self._is_lost = False
         #: Why no more is taken from this connection, once that is so.
-        self._over: str | None = None
+        self.over: str | None = None
         #: What the server said of its hanging up, and what its last frame said was wrong.
         self._goodbye: str | None = None
         self._last_words: str | None = None
@@ -96,13 +96,13 @@ class ClientProtocol(Int32StringReceiver):
 
     def send_payload(self, payload: bytes) -> None:
         """Send a message that is encoded already."""
-        if self._over is None:
+        if self.over is None:
             self._transport.write(wire.frame(payload))
 
     def drop(self, why: str) -> None:
         """Break the connection at once: it is of no more use."""
-        if self._over is None:
-            self._over = why
+        if self.over is None:
+            self.over = why
         if not self._is_lost:
             self._transport.abortConnection()
 
@@ -117,8 +117,8 @@ class ClientProtocol(Int32StringReceiver):
         if self._is_lost:
             self._lost.fire()
             return lost
-        if self._over is None:
-            self._over = "closed"
+        if self.over is None:
+            self.over = "closed"
         if not server_first:
             self._transport.loseConnection()
         self.expect_close("closed")
@@ -140,12 +140,12 @@ class ClientProtocol(Int32StringReceiver):
     def dataReceived(self, data: bytes) -> None:
         """Take bytes, unless the connection was given up: then nothing of it counts any more."""
         self._heard_at = self._clock.seconds()
-        if self._over is None:
+        if self.over is None:
             super().dataReceived(data)  # type: ignore[no-untyped-call]  # Twisted's own
 
     def stringReceived(self, payload: bytes) -> None:
         """Take one frame."""
-        if self._over is not None:
+        if self.over is not None:
             return  # what was buffered is still delivered after the end
         try:
             self._take(wire.decode(payload))
@@ -161,8 +161,8 @@ class ClientProtocol(Int32StringReceiver):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Fail what waits and tell who this connection worked for."""
         self._is_lost = True
-        why = self._over or self._goodbye or self._last_words or one_line(reason.value)
-        self._over = why
+        why = self.over or self._goodbye or self._last_words or one_line(reason.value)
+        self.over = why
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._requests.close(why)

@@ -24,7 +24,6 @@ class _Request:
     answer: type[wire.Message]
     refused: type[Refused]
     deferred: Deferred[Any]
-    timer: Timer
 
 
 class Requests:
@@ -43,7 +42,7 @@ class Requests:
         give_up: Callable[[str], None],
     ) -> None:
         """
-        :param timeout: for an answer, from the call on, in seconds.
+        :param timeout: for an answer, from when the question was sent, in seconds.
         :param give_up: drops the connection when an answer fails to come: without it, no later
             answer could be told from it.
         """
@@ -53,6 +52,7 @@ class Requests:
         self._give_up = give_up
         self._queue: deque[_Request] = deque()
         self._current: _Request | None = None
+        self._timer: Timer | None = None
         self._closed: str | None = None
         self._idle = Waiters()
 
@@ -70,8 +70,7 @@ class Requests:
         if self._closed is not None:
             return fail(NotConnected(self._closed))
         deferred: Deferred[AnswerT] = Deferred(lambda _: self._cancelled(request))
-        timer = self._clock.callLater(self._timeout, lambda: self._overdue(request))
-        request = _Request(message, answer, refused, deferred, timer)
+        request = _Request(message, answer, refused, deferred)
         self._queue.append(request)
         self._next()
         return deferred
@@ -111,7 +110,7 @@ class Requests:
         self._queue.clear()
         if self._current is not None:
             waiting.insert(0, self._current)
-            self._current = None
+            self._end_current()
         for request in waiting:
             self._settle(request, NotConnected(why))
         self._idle.fire()
@@ -119,18 +118,22 @@ class Requests:
     def _next(self) -> None:
         if self._current is None and self._queue:
             self._current = self._queue.popleft()
+            self._timer = self._clock.callLater(self._timeout, self._overdue)
             self._send(self._current.message)
 
-    def _done(self, request: _Request, result: wire.Message | Refused) -> None:
+    def _end_current(self) -> None:
         self._current = None
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+    def _done(self, request: _Request, result: wire.Message | Refused) -> None:
+        self._end_current()
         self._next()
         self._settle(request, result)
         if self._current is None:
             self._idle.fire()
 
     def _settle(self, request: _Request, result: wire.Message | ChatError) -> None:
-        if request.timer.active():
-            request.timer.cancel()
         if request.deferred.called:
             return  # cancelled: nobody waits any more
         if isinstance(result, ChatError):
@@ -138,18 +141,12 @@ class Requests:
         else:
             request.deferred.callback(result)
 
-    def _overdue(self, request: _Request) -> None:
-        why = f"the server gave no answer within {self._timeout:g} seconds"
-        if request is self._current:
-            self._give_up(why)
-        else:
-            self._queue.remove(request)
-            self._settle(request, NotConnected(why))
+    def _overdue(self) -> None:
+        self._give_up(f"the server gave no answer within {self._timeout:g} seconds")
 
     def _cancelled(self, request: _Request) -> None:
         if request is not self._current:
             self._queue.remove(request)
-            request.timer.cancel()
 
 
 def _may_answer(error: wire.ErrorMes) -> bool:
