@@ -1,0 +1,1 @@
+"""What tests put in place of the real thing, and real things of the tests' own."""

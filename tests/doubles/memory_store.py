@@ -1,0 +1,291 @@
+"""A store in memory: passes the same contract as the one on Redis, and can be told to fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+
+from chatroom.store.interface import (
+    Account,
+    BusListener,
+    ConversationState,
+    Entry,
+    MailboxState,
+    Page,
+    Post,
+    PresenceEvent,
+    Receipt,
+    StoreUnavailable,
+    Token,
+)
+from chatroom.wire import Person, Seq
+from tests.doubles.memory_backend import MemoryBackend, Node, page
+
+T = TypeVar("T")
+
+
+class Trouble(Enum):
+    """How a store fails."""
+
+    NONE = auto()
+    #: Everything fails at once, and the bus is silent: the connection is gone.
+    REFUSES = auto()
+    #: Nothing is answered nor done until `MemoryStore.recover`, and the bus is silent: it froze.
+    HANGS = auto()
+    #: What is asked is done, and then said to have failed: the connection broke before the reply.
+    FORGETS = auto()
+
+
+class MemoryStore:
+    """One node's `chatroom.store.interface.Store` on a shared `MemoryBackend`.
+
+    As with the real one, nothing is done or answered in the turn in which it is asked, and news
+    come in a turn of their own: with a `Clock`, ``advance(0)`` brings all that is due.
+    """
+
+    def __init__(
+        self,
+        backend: MemoryBackend,
+        *,
+        node: str = "node",
+        room_history: int = 100_000,
+        mailbox_unread: int = 10_000,
+        mailbox_history: int = 10_000,
+    ) -> None:
+        self.backend = backend
+        self.trouble = Trouble.NONE
+        self._clock = backend.clock
+        self._node = node
+        self._run = object()
+        self._limits = (mailbox_unread, mailbox_history)
+        self._room_history = room_history
+        self._held: list[Callable[[], None]] = []
+        self._listener: BusListener | None = None
+        self._places: dict[str, Seq] = {}
+        self._presence_read = 0
+        self._looking = False
+        self._stopped = False
+        self._heartbeat = LoopingCall(self._beat)
+        self._heartbeat.clock = self._clock  # type: ignore[assignment]  # zope's interface
+
+    # ---- failing
+
+    def fail(self, trouble: Trouble) -> None:
+        """From now on fail in this way, until `recover`."""
+        self.trouble = trouble
+
+    def recover(self) -> None:
+        """Do and answer what hangs, in order, and work again."""
+        self.trouble = Trouble.NONE
+        held, self._held = self._held, []
+        for answer in held:
+            self._clock.callLater(0, answer)
+        if self._listener is not None:
+            self._clock.callLater(0, self._reconnected)
+
+    def crash(self) -> None:
+        """The process is gone, and has told nobody."""
+        self.trouble = Trouble.REFUSES
+        self._stopped = True
+        if self._heartbeat.running:
+            self._heartbeat.stop()
+
+    def _ask(self, step: Callable[[], T]) -> Deferred[T]:
+        deferred: Deferred[T] = Deferred()
+
+        def answer() -> None:
+            if self.trouble is Trouble.HANGS:
+                self._held.append(answer)
+            elif self.trouble is Trouble.REFUSES or self._stopped:
+                deferred.errback(StoreUnavailable("stopped" if self._stopped else "unavailable"))
+            else:
+                result = step()
+                if self.trouble is Trouble.FORGETS:
+                    deferred.errback(StoreUnavailable("the connection was lost"))
+                else:
+                    deferred.callback(result)
+
+        self._clock.callLater(0, answer)
+        return deferred
+
+    # ---- accounts and tokens
+
+    def account(self, user_id: int) -> Deferred[Account | None]:
+        def step() -> Account | None:
+            found = self.backend.accounts.get(user_id) or self.backend.legacy.get(user_id)
+            return None if found is None else replace(found)
+
+        return self._ask(step)
+
+    def create_account(self, account: Account) -> Deferred[bool]:
+        def step() -> bool:
+            if account.user_id in {*self.backend.accounts, *self.backend.legacy}:
+                return False
+            self.backend.accounts[account.user_id] = replace(account)
+            return True
+
+        return self._ask(step)
+
+    def replace_password(
+        self, account: Account, password: str, *, void_tokens: bool
+    ) -> Deferred[bool]:
+        def step() -> bool:
+            accounts, legacy = self.backend.accounts, self.backend.legacy
+            current = (legacy if account.legacy else accounts).get(account.user_id)
+            if current is None or current.password != account.password:
+                return False
+            generation = current.generation + (void_tokens and not account.legacy)
+            accounts[account.user_id] = replace(
+                current, password=password, generation=generation, legacy=False
+            )
+            legacy.pop(account.user_id, None)
+            return True
+
+        return self._ask(step)
+
+    def set_status(self, user_id: int, status: int) -> Deferred[None]:
+        return self._ask(lambda: self.backend.set_status(user_id, status))
+
+    def create_token(
+        self, digest: str, token: Token, *, lifetime: int, replaces: str = ""
+    ) -> Deferred[None]:
+        return self._ask(lambda: self.backend.put_token(digest, token, lifetime, replaces))
+
+    def token(self, digest: str) -> Deferred[Token | None]:
+        return self._ask(lambda: self.backend.get_token(digest))
+
+    def delete_token(self, digest: str) -> Deferred[None]:
+        return self._ask(lambda: self.backend.drop_token(digest))
+
+    # ---- conversations
+
+    def append_to_room(self, room: str, post: Post) -> Deferred[Receipt]:
+        return self._ask(lambda: self.backend.append_room(room, post, self._room_history))
+
+    def append_private(self, post: Post) -> Deferred[Receipt]:
+        return self._ask(lambda: self.backend.append_private(post, *self._limits))
+
+    def room_state(self, room: str) -> Deferred[ConversationState]:
+        def step() -> ConversationState:
+            found = self.backend.room(room)
+            return ConversationState(newest=found.newest, trimmed=found.trimmed)
+
+        return self._ask(step)
+
+    def room_after(self, room: str, after: Seq, limit: int) -> Deferred[list[Entry]]:
+        return self._ask(lambda: self.backend.room(room).after(after, limit))
+
+    def room_before(self, room: str, before: Seq | None, limit: int) -> Deferred[Page]:
+        return self._ask(lambda: page(self.backend.room(room).entries, before, limit))
+
+    def mailbox_state(self, user_id: int) -> Deferred[MailboxState]:
+        def step() -> MailboxState:
+            box = self.backend.mailbox(user_id)
+            return MailboxState(
+                newest=box.newest,
+                trimmed=box.trimmed,
+                received=box.received,
+                unread=box.unread(user_id),
+                read=dict(box.read),
+            )
+
+        return self._ask(step)
+
+    def mailbox_after(self, user_id: int, after: Seq, limit: int) -> Deferred[list[Entry]]:
+        return self._ask(lambda: self.backend.mailbox(user_id).after(after, limit))
+
+    def mailbox_before(
+        self, user_id: int, peer: int, before: Seq | None, limit: int
+    ) -> Deferred[Page]:
+        def step() -> Page:
+            pair = {(user_id, peer), (peer, user_id)}
+            entries = self.backend.mailbox(user_id).entries
+            ours = [entry for entry in entries if (entry.post.user_id, entry.post.to) in pair]
+            return page(ours, before, limit)
+
+        return self._ask(step)
+
+    def mark_received(self, user_id: int, seq: Seq, origin: str) -> Deferred[None]:
+        return self._ask(lambda: self.backend.mark_received(user_id, seq, origin))
+
+    def mark_read(self, user_id: int, peer: int, seq: Seq, origin: str) -> Deferred[None]:
+        return self._ask(lambda: self.backend.mark_read(user_id, peer, seq, origin))
+
+    # ---- presence and the bus
+
+    def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> Deferred[None]:
+        return self._ask(lambda: self.backend.update(self._node, present, gone, reset=False))
+
+    def reset_presence(self, present: Sequence[Person]) -> Deferred[None]:
+        return self._ask(lambda: self.backend.update(self._node, present, (), reset=True))
+
+    def start(self, listener: BusListener, rooms: Sequence[str]) -> Deferred[dict[str, Seq]]:
+        def step() -> dict[str, Seq]:
+            self.backend.take(self._node, self._run)
+            self._presence_read = len(self.backend.presence)
+            self._places = {room: self.backend.room(room).newest for room in rooms}
+            self._listener = listener
+            self._look_around(listener)
+            self.backend.followers.append(self._schedule)
+            self._heartbeat.start(self.backend.heartbeat, now=False)
+            return dict(self._places)
+
+        return self._ask(step)
+
+    def stop(self) -> Deferred[None]:
+        def step(result: Any) -> None:
+            self.crash()
+
+        def leave() -> None:
+            self.backend.leave(self._node, self._run)
+
+        return self._ask(leave).addBoth(step)
+
+    def _beat(self) -> None:
+        if self._listener is not None and self.trouble in (Trouble.NONE, Trouble.FORGETS):
+            if not self.backend.beat(self._node, self._run):
+                self._listener.lapsed()
+
+    def _look_around(self, listener: BusListener) -> None:
+        for name, node in self.backend.nodes.items():
+            if name != self._node:
+                people = list(node.users.values())
+                listener.presence_event(
+                    PresenceEvent(node=name, present=people, gone=[], reset=True)
+                )
+
+    def _reconnected(self) -> None:
+        self._beat()
+        if self._listener is not None:
+            self._look_around(self._listener)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self._clock.callLater(0, self._look)
+
+    def _look(self) -> None:
+        """Hand out what is new."""
+        self._looking = False
+        silent = self._stopped or self.trouble in (Trouble.REFUSES, Trouble.HANGS)
+        if self._listener is None or silent:
+            return
+        presence = self.backend.presence[self._presence_read :]
+        self._presence_read += len(presence)
+        for event in presence:
+            self._listener.presence_event(event)
+        node: Node | None = self.backend.nodes.get(self._node)
+        if node is not None and node.events:
+            events, node.events = node.events, []
+            self._listener.mailbox_events(events)
+        for room, place in self._places.items():
+            entries = self.backend.room(room).after(place)
+            if entries:
+                self._places[room] = entries[-1].seq
+                self._listener.room_entries(room, entries)

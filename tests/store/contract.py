@@ -1,0 +1,15 @@
+"""The contract of `chatroom.store.interface.Store`, for everything that implements it.
+
+A test module makes a subclass of `StoreContract` whose fixture ``nodes`` gives `Nodes`.
+"""
+
+from __future__ import annotations
+
+from tests.store.contract_accounts import AccountsContract
+from tests.store.contract_bus import BusContract
+from tests.store.contract_mailboxes import MailboxContract
+from tests.store.contract_rooms import RoomContract
+
+
+class StoreContract(AccountsContract, RoomContract, MailboxContract, BusContract):
+    """Everything that holds for any store."""

@@ -1,0 +1,182 @@
+"""The contract of the store: presence, marks that others hear of, and nodes that come and go."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_twisted import ensureDeferred
+
+from chatroom.store.interface import PrivateEvent, ReadEvent, ReceivedEvent
+from chatroom.wire import LOBBY, SEQ_ZERO
+from tests.store.contract_accounts import BIGGEST_ID, ODD_NAMES
+from tests.store.nodes import (
+    LIFETIME,
+    Nodes,
+    Recorder,
+    a_moment,
+    people,
+    person,
+    say,
+    tell,
+    until,
+)
+
+
+class BusContract:
+    # ---- presence
+
+    @ensureDeferred
+    async def test_other_nodes_see_who_comes_and_goes(self, nodes: Nodes) -> None:
+        one, _ = await nodes.started("one")
+        _, told = await nodes.started("two")
+        ann, ben = person(1, "Ann"), person(BIGGEST_ID, "Ben")
+        await one.update_presence([ann, ben], [])
+        await until(lambda: told.people("one") == {1: ann, BIGGEST_ID: ben})
+        await one.update_presence([], [BIGGEST_ID])
+        await until(lambda: told.people("one") == {1: ann})
+        await one.reset_presence([ben])
+        await until(lambda: told.people("one") == {BIGGEST_ID: ben})
+
+    @ensureDeferred
+    async def test_a_node_that_starts_is_told_first_who_is_online_elsewhere(
+        self, nodes: Nodes
+    ) -> None:
+        one, _ = await nodes.started("one")
+        await one.update_presence([person(1, "Ann")], [])
+        two, told = await nodes.make("two"), Recorder()
+        await two.start(told, [LOBBY])
+        assert [event.node for event in told.presence] == ["one"]
+        assert told.presence[0].reset
+        assert told.people("one") == {1: person(1, "Ann")}
+
+    @pytest.mark.parametrize("name", ODD_NAMES)
+    @ensureDeferred
+    async def test_a_status_is_seen_on_every_node(self, nodes: Nodes, name: str) -> None:
+        one, told_one = await nodes.started("one")
+        two, told_two = await nodes.started("two")
+        somebody = person(BIGGEST_ID, name)
+        for store in (one, two):
+            await store.update_presence([somebody, person(2)], [])
+        await one.set_status(BIGGEST_ID, 2)
+        busy = person(BIGGEST_ID, name, 2)
+        await until(lambda: told_one.people("two").get(BIGGEST_ID) == busy)
+        await until(lambda: told_two.people("one").get(BIGGEST_ID) == busy)
+        assert told_two.people("one")[2] == person(2)
+        _, told_three = await nodes.started("three")
+        assert told_three.people("one")[BIGGEST_ID] == busy
+
+    @ensureDeferred
+    async def test_stopping_takes_a_nodes_users_offline(self, nodes: Nodes) -> None:
+        one, _ = await nodes.started("one")
+        two, told = await nodes.started("two")
+        await people(two, 1, 2)
+        await one.update_presence([person(1)], [])
+        await until(lambda: told.people("one"))
+        await one.stop()
+        await until(lambda: not told.people("one"))
+        assert (await tell(two, 2, 1, "hi")).code == 202
+
+    @ensureDeferred
+    async def test_many_users_are_told_of_at_once(self, nodes: Nodes) -> None:
+        one, _ = await nodes.started("one")
+        two, told = await nodes.started("two")
+        crowd = [person(number, f"user {number}") for number in range(1, 20_001)]
+        await one.reset_presence(crowd)
+        await until(lambda: len(told.people("one")) == 20_000)
+        await one.update_presence([], [one.user_id for one in crowd[1:]])
+        await until(lambda: len(told.people("one")) == 1)
+        _, told_late = await nodes.started("three")
+        assert told_late.people("one") == {1: crowd[0]}
+        await two.stop()
+
+    # ---- nodes that die
+
+    @ensureDeferred
+    async def test_a_dead_nodes_users_go_offline(self, nodes: Nodes) -> None:
+        one, _ = await nodes.started("one")
+        two, told = await nodes.started("two")
+        await people(two, 1, 2)
+        await one.update_presence([person(1)], [])
+        await until(lambda: told.people("one"))
+        await nodes.crash(one)
+        await nodes.pass_time(2 * LIFETIME)
+        await until(lambda: not told.people("one"))
+        assert (await tell(two, 2, 1, "hi")).code == 202
+
+    @ensureDeferred
+    async def test_the_next_run_of_a_node_clears_what_the_last_one_left(self, nodes: Nodes) -> None:
+        first, _ = await nodes.started("one")
+        two, told = await nodes.started("two")
+        await people(two, 1, 2)
+        await first.update_presence([person(1)], [])
+        await tell(two, 2, 1, "for the first run")
+        await nodes.crash(first)
+        again, told_again = await nodes.started("one")
+        await until(lambda: not told.people("one"))
+        await again.update_presence([person(1)], [])
+        assert (await tell(two, 2, 1, "for the second")).code == 200
+        await until(lambda: told_again.mail)
+        assert [event.entry.post.content for event in told_again.mail_of(PrivateEvent)] == [
+            "for the second"
+        ]
+
+    @ensureDeferred
+    async def test_a_node_that_was_taken_for_dead_is_told_and_can_come_back(
+        self, nodes: Nodes
+    ) -> None:
+        one, told_one = await nodes.started("one")
+        two, told_two = await nodes.started("two")
+        await people(two, 1, 2)
+        await one.update_presence([person(1)], [])
+        await until(lambda: told_two.people("one"))
+        await nodes.freeze(one)
+        await nodes.pass_time(2 * LIFETIME)
+        await until(lambda: not told_two.people("one"))
+        await say(two, 2, "meanwhile")
+        assert told_one.lapses == 0
+        await nodes.thaw(one)
+        await until(lambda: told_one.lapses)
+        await until(lambda: told_one.texts() == ["meanwhile"])
+        await one.reset_presence([person(1)])
+        await until(lambda: told_two.people("one"))
+        assert (await tell(two, 2, 1, "hi")).code == 200
+        await until(lambda: told_one.mail)
+
+    @ensureDeferred
+    async def test_a_node_that_beats_is_never_told_that_it_lapsed(self, nodes: Nodes) -> None:
+        one, told_one = await nodes.started("one")
+        _, told_two = await nodes.started("two")
+        await one.update_presence([person(1)], [])
+        await nodes.pass_time(1.5 * LIFETIME)
+        assert (told_one.lapses, told_two.lapses) == (0, 0)
+        assert told_two.people("one") == {1: person(1)}
+
+    # ---- marks
+
+    @ensureDeferred
+    async def test_a_received_mark_is_told_where_the_user_is_online(self, nodes: Nodes) -> None:
+        one, told_one = await nodes.started("one")
+        two, told_two = await nodes.started("two")
+        await people(one, 1, 2)
+        await tell(one, 1, 2, "hi")
+        await two.update_presence([person(2)], [])
+        [entry] = await one.mailbox_after(2, SEQ_ZERO, 10)
+        await one.mark_received(2, entry.seq, "phone")
+        await one.mark_received(2, entry.seq, "phone")
+        await until(lambda: told_two.mail)
+        await a_moment()
+        assert told_two.mail == [ReceivedEvent(owner=2, origin="phone", seq=entry.seq)]
+        assert told_one.mail == []
+
+    @ensureDeferred
+    async def test_a_read_mark_is_told_where_the_user_is_online(self, nodes: Nodes) -> None:
+        one, _ = await nodes.started("one")
+        two, told = await nodes.started("two")
+        await people(one, 1, 2)
+        await tell(one, 1, 2, "hi")
+        await two.update_presence([person(2)], [])
+        [entry] = await one.mailbox_after(2, SEQ_ZERO, 10)
+        await one.mark_read(2, 1, entry.seq, "phone")
+        await one.mark_read(2, 1, entry.seq, "phone")
+        await until(lambda: told.mail)
+        await a_moment()
+        assert told.mail == [ReadEvent(owner=2, origin="phone", peer=1, seq=entry.seq)]

@@ -1,0 +1,94 @@
+"""The store on a real Valkey keeps the store's contract."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pytest_twisted import blockon
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
+
+from chatroom.store import bus
+from chatroom.store.interface import Account, Store
+from chatroom.store.redis import RedisStore
+from chatroom.wire import LOBBY
+from tests.doubles.valkey import Valkey
+from tests.store.contract import StoreContract
+from tests.store.nodes import LIFETIME, Nodes, Recorder
+
+
+class RedisNodes:
+    """`tests.store.nodes.Nodes` on a Valkey."""
+
+    def __init__(self, valkey: Valkey) -> None:
+        self.valkey = valkey
+        self._stores: list[RedisStore] = []
+
+    async def make(self, name: str = "one", **limits: int) -> RedisStore:
+        store = RedisStore(reactor, self.valkey.address, node=name, **limits)
+        self._stores.append(store)
+        await store.connect()
+        return store
+
+    async def started(self, name: str = "one", **limits: int) -> tuple[RedisStore, Recorder]:
+        store, told = await self.make(name, **limits), Recorder()
+        await store.start(told, [LOBBY])
+        return store, told
+
+    async def crash(self, store: Store) -> None:
+        assert isinstance(store, RedisStore)
+        await self.freeze(store)
+        store._bus._listener = None
+        await store.stop()
+
+    async def freeze(self, store: Store) -> None:
+        assert isinstance(store, RedisStore)
+        store._bus._heartbeat.stop()
+
+    async def thaw(self, store: Store) -> None:
+        assert isinstance(store, RedisStore)
+        store._bus._heartbeat.start(bus.HEARTBEAT)
+
+    async def leave_legacy_account(self, account: Account) -> None:
+        text = {
+            "userId": account.user_id,
+            "userPwd": account.password,
+            "userName": account.name,
+            "userStatus": 0,
+            "sex": account.sex,
+        }
+        self.valkey.ask("HSET", "users", str(account.user_id), json.dumps(text))
+
+    async def legacy_text(self, user_id: int) -> object | None:
+        reply = self.valkey.ask("HGET", "users", str(user_id))
+        return None if reply == b"$-1\r\n" else reply
+
+    async def pass_time(self, seconds: float) -> None:
+        await deferLater(clock(), seconds)
+
+    async def stop(self) -> None:
+        await gatherResults([store.stop() for store in self._stores])
+
+
+def clock() -> Any:
+    return reactor
+
+
+class RedisContract(StoreContract):
+    """The contract on Valkey, whatever reads its replies."""
+
+    @pytest.fixture
+    def nodes(self, valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
+        monkeypatch.setattr(bus, "NODE_LIFETIME", LIFETIME)
+        monkeypatch.setattr(bus, "HEARTBEAT", LIFETIME / 4)
+        nodes = RedisNodes(valkey)
+        yield nodes
+        blockon(Deferred.fromCoroutine(nodes.stop()))
+
+
+class TestRedisStore(RedisContract):
+    """With hiredis's parser, as everybody runs it."""
