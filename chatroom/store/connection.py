@@ -155,15 +155,16 @@ class Connection:
             self._waiting.append(deferred)
         return deferred
 
-    async def call(self, *command: object) -> Any:
+    async def call(self, *command: object, quiet: bool = False) -> Any:
         """Send a command and wait for its reply.
 
+        :param quiet: do not log it when the server refuses.
         :raises StoreUnavailable: there is no connection, it was lost or timed out before the reply
-            came (the command may have been done), or the server refused.
+            came (the command may have been done), or the server refused (`StoreRefused`).
         """
         if self._protocol is None:
             raise StoreUnavailable(self.why_not)
-        return await self._execute(self._protocol, *command)
+        return await self._execute(self._protocol, *command, quiet=quiet)
 
     async def run(self, script: Script, *args: object) -> Any:
         """Run a script, and load it first where the server does not know it.
@@ -175,11 +176,11 @@ class Connection:
         except _UnknownScript:
             return await self.call("EVAL", script.text, 0, *args)
 
-    async def _execute(self, protocol: Any, *command: object) -> Any:
+    async def _execute(self, protocol: Any, *command: object, quiet: bool = False) -> Any:
         try:
             reply = await protocol.execute_command(*command)
         except txredisapi.ResponseError as error:
-            raise self._refused(protocol, str(error)) from None
+            raise self._refused(protocol, str(error), quiet) from None
         except txredisapi.TimeoutError:
             protocol.lost_why = f"no answer within {self._timeout:g} s"
             self._lost(protocol)
@@ -189,17 +190,17 @@ class Connection:
         self._refusal = ""
         return reply
 
-    def _refused(self, protocol: Any, text: str) -> StoreUnavailable:
+    def _refused(self, protocol: Any, text: str, quiet: bool) -> StoreRefused:
         if text.startswith("NOSCRIPT"):
             return _UnknownScript(text)
         if text.startswith("READONLY"):
             # Another server has become the primary; who connects anew finds it.
             protocol.lost_why = text
             protocol.transport.abortConnection()
-        if self._protocol is protocol and text != self._refusal:
+        if self._protocol is protocol and text != self._refusal and not quiet:
             self._refusal = text  # said once, not for each command that meets with it
             _log.error("The store at {address} refuses: {text}", address=self._address, text=text)
-        return StoreUnavailable(text)
+        return StoreRefused(text)
 
     # ---- connecting
 
@@ -272,7 +273,11 @@ class Connection:
             )
 
 
-class _UnknownScript(StoreUnavailable):
+class StoreRefused(StoreUnavailable):
+    """The server answered that it won't."""
+
+
+class _UnknownScript(StoreRefused):
     """The server does not know the script (any more)."""
 
 

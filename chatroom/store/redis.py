@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from chatroom.store.accounts import AccountTable
 from chatroom.store.address import RedisAddress
+from chatroom.store.advice import advice
 from chatroom.store.bus import BLOCK, Bus
 from chatroom.store.connection import Connection
 from chatroom.store.conversations import Conversations
@@ -68,6 +69,13 @@ class RedisStore(AccountTable, Conversations):
         self._connection.start()
         self._blocking.start()
         return self._connection.when_ready()
+
+    async def advice(self) -> list[str]:
+        """What about this Redis breaks a promise of ours, one line each.
+
+        :raises StoreUnavailable: it can't be used at all, or is out of reach.
+        """
+        return await advice(self._connection)
 
     def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> Deferred[None]:
         return self._bus.update_presence(present, gone)

@@ -237,6 +237,10 @@ class MemoryStore:
 
         return self._ask(step)
 
+    async def flush(self) -> None:
+        # Everything is answered in the order in which it was asked.
+        await self._ask(lambda: None).addErrback(lambda _: None)
+
     def stop(self) -> Deferred[None]:
         def step(result: Any) -> None:
             self.crash()
