@@ -174,10 +174,11 @@ class ChatClient(LoggedIn):
             await within(settled, seconds, self._clock, ChatError("still under way"))
 
     async def _settle(self) -> None:
-        if self._link.identity is None:
-            return
-        await self._session.outbox.when_empty()
-        await self._link.connection().when_idle()
-        self._session.marks.flush()
-        # Frames are handled in order: the answer says that the server has read the marks too.
-        await self._link.connection().ask(wire.PingMes(), wire.PongMes)
+        if self._link.identity is not None:
+            await self._session.outbox.when_empty()
+        if self.state is State.ONLINE:
+            await self._link.connection().when_idle()
+        if self._link.identity is not None:
+            self._session.marks.flush()
+            # Frames are handled in order: the answer says that the server has read the marks too.
+            await self._link.connection().ask(wire.PingMes(), wire.PongMes)

@@ -203,12 +203,11 @@ class Link:
                 self._give_up(self.why)
 
     async def _open(self) -> ClientProtocol:
-        made = self._endpoint.connect(self._factory)
-        error = NotConnected(f"no answer within {self._timing.connect:g} seconds")
+        seconds = self._timing.connect
+        error = NotConnected(f"no answer within {seconds:g} seconds")
         try:
-            connection: ClientProtocol = await within(
-                made, self._timing.connect, self._clock, error
-            )
+            made = self._endpoint.connect(self._factory)
+            connection: ClientProtocol = await within(made, seconds, self._clock, error)
         except NotConnected:
             raise
         except Exception as problem:  # noqa: BLE001  # an endpoint may fail with anything

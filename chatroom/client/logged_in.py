@@ -156,6 +156,8 @@ class LoggedIn:
         """The person has seen the conversation with ``peer`` up to ``seq``.
 
         Other devices are told; while reconnecting, as soon as that is done.
+
+        :raises ValueError: ``seq`` is a text that is no place.
         """
         if self.login is not None:
             self._session.marks.mark_read(peer, wire.Seq.parse(str(seq)))
@@ -177,7 +179,7 @@ class LoggedIn:
                 people += page.users
                 # A server that does not get on must not keep its client here for ever.
                 after = page.next if page.next is not None and page.next > after else None
-            self._session.roster.replace(people, len(people))
+            self._session.roster.replace(people)
             return people
 
         return Deferred.fromCoroutine(work())

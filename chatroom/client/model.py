@@ -56,7 +56,8 @@ class Sent:
 
     id: str
     seq: wire.Seq
-    #: 200, or 202: kept for a recipient who is away.
+    #: 200, or 202: kept for a recipient who is away. 200 also where the message itself came back
+    #: after a break, in place of the acknowledgement that was lost with it.
     code: int
 
 

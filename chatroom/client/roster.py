@@ -17,14 +17,14 @@ class Roster:
         #: There are so many users that their comings and goings are not told.
         self.partial = False
 
-    def replace(self, people: Iterable[wire.Person], count: int) -> list[wire.Person]:
+    def replace(self, people: Iterable[wire.Person], count: int | None = None) -> list[wire.Person]:
         """Take the server's whole list; returns what is other than before.
 
-        :param count: how many are online; more than ``people`` where the server leaves them out.
+        :param count: how many are online, where the server may have left some out.
         """
         now = {person.user_id: person for person in people if _is_here(person)}
-        self.count = count
-        self.partial = len(now) < count
+        self.count = len(now) if count is None else count
+        self.partial = len(now) < self.count
         changes = [person for person in now.values() if self.online.get(person.user_id) != person]
         if not self.partial:
             changes += [

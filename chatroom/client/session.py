@@ -46,6 +46,7 @@ class Session:
         self.login: Login | None = None
         self.roster = Roster()
         self.busy = False
+        #: How many of the next private messages had waited in the mailbox.
         self._late = 0
         self.link = Link(endpoint, clock, self, timing=timing, reconnect=reconnect, chance=chance)
         self.marks = Marks(clock, timing.confirm, position, self.link.send)
@@ -74,7 +75,8 @@ class Session:
         self.login = login
         self._position_of = login.user_id
         self.position.adopt(welcome.rooms, welcome.inbox)
-        self._late = 0 if resumed else login.unread
+        if not resumed:  # else what is left of the late ones comes first
+            self._late = login.unread
         changes = self.roster.replace(login.users, login.online)
         self.marks.logged_in(welcome.inbox, login.read)
         if self.busy:
@@ -97,7 +99,8 @@ class Session:
         """Nobody is logged in any more; the position stays, should the same user come back."""
         self.login = None
         self.busy = False
-        self.roster.replace([], 0)
+        self._late = 0
+        self.roster.replace([])
         self.marks.clear()
         self.outbox.fail_all(error)
 

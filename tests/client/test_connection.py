@@ -193,6 +193,16 @@ def test_closing_before_a_login_is_immediate() -> None:
     assert stage.server.got == []
 
 
+def test_closing_waits_for_a_registration_too() -> None:
+    stage = Stage()
+    registered = Outcome(stage.client.register(100, "secret", "Ann"))
+    closed = Outcome(stage.client.close())
+    stage.run()
+    assert not closed.done
+    stage.say(wire.RegisterResMes(200))
+    assert (registered.error, closed.times) == (None, 1)
+
+
 def test_the_client_is_told_the_token_of_each_login(stage: Stage) -> None:
     stage.network.last.cut()
     stage.come_back(a_welcome(token="newer"))

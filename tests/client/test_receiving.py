@@ -74,6 +74,16 @@ def test_what_waited_in_the_mailbox_is_marked_as_late(stage: Stage) -> None:
     assert [i.late for i in stage.shown] == [True, False, True, False, False]
 
 
+def test_a_break_leaves_the_rest_of_what_waited_late() -> None:
+    stage = Stage()
+    stage.log_in(a_welcome(unread=2, inbox="3-0"))
+    stage.say(to_person("one", "4-0"))
+    stage.network.last.cut()
+    stage.come_back(a_welcome(unread=1))
+    stage.say(to_person("two", "4-1"), to_person("new", "4-2"))
+    assert [i.late for i in stage.shown] == [True, True, False]
+
+
 def test_private_messages_are_confirmed_together_once_they_were_shown(stage: Stage) -> None:
     stage.say(to_person("one", "4-0"), to_person("two", "4-1"))
     assert stage.server.all(wire.ReceivedMes) == []

@@ -503,3 +503,11 @@ def test_dropping_a_connection_that_is_lost_does_nothing(online: Stage) -> None:
     online.network.last.cut()
     connection.protocol.drop("again")
     assert not connection.aborted
+
+
+def test_an_endpoint_that_raises_is_as_good_as_none(stage: Stage) -> None:
+    def connect(factory: Factory) -> Deferred[Any]:
+        raise ValueError("no such thing")
+
+    stage.network.connect = connect  # type: ignore[method-assign]
+    assert str(Outcome(stage.client.connect()).error) == "no such thing"
