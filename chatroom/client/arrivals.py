@@ -16,7 +16,7 @@ from chatroom.client.message_log import MessageLog
 from chatroom.client.model import Gap, Incoming, Login, State
 from chatroom.client.screen import Screen, Style
 from chatroom.client.wording import Wording
-from chatroom.wire import Person, ReadMes, ReceivedMes, Seq
+from chatroom.wire import ReadMes, ReceivedMes, Seq
 
 #: Seconds without any of the messages that are still to come, after which they are not waited for.
 LATE_TIMEOUT = 5.0
@@ -42,6 +42,8 @@ class Arrivals:
         self._clock = clock
         self._ended = ended
         self._comings = Comings(clock, wording, lambda line: self._screen.show(line, Style.NOTICE))
+        #: There is a connection, or there was one and another is being made.
+        self._connected = False
         self._lost = False
         self._leaving = False
         self._late = 0
@@ -105,18 +107,19 @@ class Arrivals:
             self._lost = True
             self._comings.stop()
             self._screen.show(self._wording.say(texts.LOST), Style.NOTICE)
-        elif state is State.ONLINE and self._lost:
-            self._lost = False
-            self._screen.show(self._wording.say(texts.BACK), Style.NOTICE)
-            if self.client.login is not None:
-                self._comings.start(self.client.login.user_id, self._online())
-        elif state is State.OFFLINE:
-            self._lost = False
+        elif state is State.ONLINE:
+            if self._lost:
+                self._back()
+            self._connected, self._lost = True, False
+        elif state is State.OFFLINE and self._connected:
+            self._connected = self._lost = False
             self._comings.stop()
             self._ended()
 
-    def _online(self) -> list[Person]:
-        return list(self.client.online.values())
+    def _back(self) -> None:
+        self._screen.show(self._wording.say(texts.BACK), Style.NOTICE)
+        if self.client.login is not None:
+            self._comings.start(self.client.login.user_id, self.client.online.values())
 
     def _on_gap(self, _: Gap) -> None:
         self._screen.show(self._wording.say(texts.GAP), Style.NOTICE)

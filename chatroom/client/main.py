@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,6 +48,9 @@ def _parser(say: Translate, language: str) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the menus, and exit with 0, with 1 after an error, or with 128 and a signal's number."""
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        # Until the menus run, Ctrl-C simply ends it: a traceback tells a person nothing.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     _open_standard_files()
     settings = arguments(sys.argv[1:] if argv is None else argv, os.environ)
     # Only from here on may anything import the reactor: the choice of it comes first.

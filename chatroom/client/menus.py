@@ -159,7 +159,6 @@ class Menus:
             Field(texts.ASK_LOGIN_ID, answers.user_id),
             Field(texts.ASK_LOGIN_PASSWORD, answers.password, secret=True),
         )
-        await self._connect_again()
         self._arrivals.expect_login()
         login = await self._client.log_in(answers.user_id(user_id), password)
         self._dialogue.failed = False
@@ -177,7 +176,6 @@ class Menus:
             Field(texts.ASK_NEW_PASSWORD, answers.password, secret=True),
             Field(texts.ASK_NEW_NAME, answers.name),
         )
-        await self._connect_again()
         await self._client.register(answers.user_id(user_id), password, name.strip())
         self._screen.show(self._say(texts.REGISTERED), Style.GOOD)
 
@@ -246,8 +244,3 @@ class Menus:
         await self._client.set_status(not self._busy)
         self._busy = not self._busy
         self._screen.show(self._say(texts.NOW_BUSY if self._busy else texts.NOW_ONLINE))
-
-    async def _connect_again(self) -> None:
-        """After a connection that ended for good, a person may want to try once more."""
-        if self._client.state is State.OFFLINE:
-            await self._client.connect()

@@ -103,9 +103,22 @@ class _Program:
         self.error: Failure | None = None
         self._reactor = reactor
         self._screen = screen
-        self._running: Deferred[int] | None = None
+        self._running: Deferred[None] | None = None
 
     def start(self, menus: Menus) -> None:
+        self._running = Deferred.fromCoroutine(self._run(menus))
+        self._running.addErrback(self._broke)
+        self._running.addBoth(lambda _: self._stop())
+
+    async def _run(self, menus: Menus) -> None:
+        self._take_signals()
+        StandardIO(self._screen, reactor=self._reactor)
+        try:
+            self.status = await menus.run()
+        finally:
+            await self._screen.close()
+
+    def _take_signals(self) -> None:
         for number in _ENDING:
             # What a shell starts in the background ignores Ctrl-C: it is meant for others.
             if self._screen.interactive or signal.getsignal(number) != signal.SIG_IGN:
@@ -116,15 +129,6 @@ class _Program:
             signal.signal(signal.SIGTSTP, self._suspend)
             signal.signal(signal.SIGCONT, self._continue)
             signal.signal(signal.SIGWINCH, self._resized)
-        StandardIO(self._screen, reactor=self._reactor)
-        self._running = Deferred.fromCoroutine(menus.run())
-        self._running.addCallbacks(self._ended, self._broke)
-        self._running.addCallback(lambda _: self._screen.close())
-        self._running.addErrback(self._broke)
-        self._running.addBoth(lambda _: self._stop())
-
-    def _ended(self, status: int) -> None:
-        self.status = status
 
     def _broke(self, failure: Failure) -> None:
         if not failure.check(CancelledError):

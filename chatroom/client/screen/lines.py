@@ -158,12 +158,15 @@ class LineScreen(Protocol):
         return BadLine(texts.TOO_LONG, limit=MAX_CONTENT)
 
     def _fail_waiting(self, error: Exception) -> None:
-        waiting, self._waiting, self._question = self._waiting, None, None
+        waiting = self._waiting
         if waiting is not None:
+            self._forget(waiting)
             waiting.errback(Failure(error))
 
     def _forget(self, _: Deferred[str]) -> None:
         self._waiting = self._question = None
+        if self.interactive:
+            self._write("\n")
 
     def _gone(self) -> None:
         if self._mode is not None:

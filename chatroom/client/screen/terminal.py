@@ -196,8 +196,6 @@ class TerminalScreen(Protocol):
     def _finish(self, outcome: str | Exception) -> None:
         waiting = self._waiting
         assert waiting is not None
-        self._editor.press(Key.END)
-        self._write(self._erase() + self._draw() + "\n")
         self._forget(waiting)
         if isinstance(outcome, str):
             waiting.callback(outcome)
@@ -205,6 +203,9 @@ class TerminalScreen(Protocol):
             waiting.errback(Failure(outcome))
 
     def _forget(self, _: Deferred[str]) -> None:
+        """The question is done with; what was typed stays on the screen."""
+        self._editor.press(Key.END)
+        self._write(self._erase() + self._draw() + "\n")
         self._waiting = self._question = self._rows_above = None
 
     # ---------------------------------------------------------------- drawing

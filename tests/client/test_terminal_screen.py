@@ -1,0 +1,342 @@
+"""On a terminal: what a person sees while typing, and while something arrives."""
+
+from __future__ import annotations
+
+import os
+import pty
+import termios
+from typing import Any, cast
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred
+
+from chatroom.client.screen import BadLine, EndOfInput, OutputClosed, Question, Style
+from chatroom.client.screen.keys import PASTE_OFF, PASTE_ON
+from chatroom.client.screen.terminal import TerminalScreen
+from chatroom.client.screen.tty_mode import TtyMode
+
+from .terminal_emulator import Emulator
+
+NAME = Question("name:")
+SECRET = Question("password:", secret=True)
+TEXT = Question("say:", lines=True)
+
+
+class Mode(TtyMode):
+    """Remembers how it was left instead of changing a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(-1)
+        self.now = ""
+
+    def key_by_key(self) -> None:
+        self.now = "keys"
+
+    def leave(self) -> None:
+        self.now = "found"
+
+
+class Stage:
+    """A screen on an emulated terminal."""
+
+    def __init__(self, columns: int = 20, rows: int = 6, *, colour: bool = False) -> None:
+        self.emulator = Emulator(columns, rows)
+        self.mode = Mode()
+        self.screen = TerminalScreen(
+            "utf-8", self.mode, lambda: (self.emulator.columns, self.emulator.rows), colour=colour
+        )
+        self.screen.transport = cast(Any, self.emulator)
+        self.screen.connectionMade()
+
+    def ask(self, question: Question = NAME) -> Deferred[str]:
+        return self.screen.ask(question)
+
+    def type(self, text: str) -> None:
+        self.screen.dataReceived(text.encode())
+
+    @property
+    def seen(self) -> list[str]:
+        return self.emulator.seen
+
+    @property
+    def cursor(self) -> tuple[int, int]:
+        return self.emulator.row, self.emulator.column
+
+
+def result(answer: Deferred[str]) -> str | Exception | None:
+    """The answer or the error, or None while there is neither."""
+    results: list[Any] = []
+    answer.addBoth(results.append)
+    if not results:
+        return None
+    outcome: str | Exception = getattr(results[0], "value", results[0])
+    return outcome
+
+
+def test_what_is_typed_stands_behind_the_question() -> None:
+    stage = Stage()
+    answer = stage.ask()
+    stage.type("To")
+    stage.type("m\r")
+    assert result(answer) == "Tom"
+    assert stage.seen == ["name: Tom"]
+    assert stage.cursor == (1, 0)
+
+
+def test_what_arrives_is_printed_above_what_is_being_typed() -> None:
+    stage = Stage()
+    stage.ask()
+    stage.type("half a li\x1b[D\x1b[D")
+    stage.screen.show("news")
+    assert stage.seen == ["news", "name: half a li"]
+    assert stage.cursor == (1, 13)
+
+
+def test_what_arrives_does_not_tear_a_line_of_several_rows() -> None:
+    stage = Stage(columns=10)
+    stage.ask()
+    stage.type("你好你好你好你好")
+    stage.screen.show("a long piece of news")
+    assert stage.seen == ["a long pie", "ce of news", "name: 你好", "你好你好你", "好"]
+    stage.type("\x01x\r")
+    assert stage.seen[2:] == ["name: x你", "好你好你好", "你好"]
+    assert stage.cursor == (5, 0)
+
+
+def test_a_row_that_is_just_full_puts_the_cursor_on_the_next() -> None:
+    stage = Stage(columns=10)
+    stage.ask()
+    stage.type("1234")
+    assert stage.cursor == (1, 0)
+    stage.type("5\x7f\x7f")
+    assert stage.seen == ["name: 123"]
+    assert stage.cursor == (0, 9)
+
+
+def test_a_password_is_not_shown() -> None:
+    stage = Stage()
+    answer = stage.ask(SECRET)
+    stage.type("123456\x7f")
+    stage.screen.show("news")
+    assert stage.seen == ["news", "password:"]
+    stage.type("\r")
+    assert result(answer) == "12345"
+    assert stage.seen == ["news", "password:"]
+
+
+def test_keys_pressed_before_the_question_wait_unseen_for_it() -> None:
+    stage = Stage()
+    stage.type("Tom\r123456\r")
+    assert stage.seen == []
+    assert result(stage.ask()) == "Tom"
+    assert result(stage.ask(SECRET)) == "123456"
+    assert stage.seen == ["name: Tom", "password:"]
+
+
+def test_many_lines_typed_ahead_are_answers_one_after_the_other() -> None:
+    stage = Stage()
+    answers: list[str] = []
+
+    def again(answer: str) -> None:
+        answers.append(answer)
+        if len(answers) < 2000:
+            stage.ask().addCallback(again)
+
+    stage.ask().addCallback(again)
+    stage.type("x\r" * 2000)
+    assert answers == ["x"] * 2000
+
+
+def test_earlier_answers_come_back_to_their_own_question_only() -> None:
+    stage = Stage()
+    for question, text in (
+        (NAME, "Tom"),
+        (TEXT, "one"),
+        (TEXT, "two"),
+        (TEXT, "two"),
+        (SECRET, "x"),
+    ):
+        stage.ask(question)
+        stage.type(text + "\r")
+    stage.ask(SECRET)
+    stage.type("\x1b[A\r")
+    answer = stage.ask(TEXT)
+    stage.type("\x1b[A\x1b[A\r")
+    assert result(answer) == "one"
+
+
+def test_several_pasted_lines_are_one_message() -> None:
+    stage = Stage(columns=40)
+    answer = stage.ask(TEXT)
+    stage.type("\x1b[200~one\r\n  two\r\n\x1b[201~!\r")
+    assert stage.seen == ["say: one↵  two!"]
+    assert result(answer) == "one\n  two!"
+
+
+def test_pasted_lines_are_answers_where_one_line_is_wanted() -> None:
+    stage = Stage()
+    first = stage.ask()
+    stage.type("\x1b[200~a\nb\nc\x1b[201~")
+    second, third = stage.ask(), stage.ask()
+    assert [result(first), result(second), result(third)] == ["a", "b", None]
+    assert stage.seen[-1] == "name: c"
+
+
+def test_letters_that_come_in_pieces_are_put_together() -> None:
+    stage = Stage()
+    answer = stage.ask()
+    for byte in "你好\r".encode():
+        stage.screen.dataReceived(bytes([byte]))
+    assert result(answer) == "你好"
+
+
+def test_ctrl_d_on_an_empty_line_ends_the_input_and_elsewhere_deletes() -> None:
+    stage = Stage()
+    answer = stage.ask()
+    stage.type("ab\x01\x04")
+    assert stage.seen == ["name: b"]
+    stage.type("\x04\x04")
+    assert isinstance(result(answer), EndOfInput)
+
+
+def test_a_line_that_is_too_long_is_refused_and_can_be_brought_back() -> None:
+    stage = Stage()
+    answer = stage.ask(TEXT)
+    stage.type("x" * 4001 + "\r")
+    assert isinstance(result(answer), BadLine)
+    answer = stage.ask(TEXT)
+    stage.type("\x1b[A\x7f\r")
+    assert result(answer) == "x" * 4000
+
+
+def test_a_line_longer_than_the_screen_is_drawn_around_the_cursor() -> None:
+    stage = Stage(columns=10, rows=4)
+    stage.ask(TEXT)
+    stage.type("a" * 30 + "b" * 30)
+    stage.screen.show("news")
+    assert stage.seen[-4:] == ["aaaaabbbbb", "b" * 10, "b" * 10, "b" * 5]
+    assert "news" in stage.seen
+
+
+def test_a_new_size_draws_the_question_anew() -> None:
+    stage = Stage(columns=30)
+    stage.screen.resized()
+    stage.ask()
+    stage.type("a line of some length")
+    stage.emulator.columns = 10
+    # What a terminal does with the rows that it has.
+    stage.emulator.lines = [list("name: a li"), list("ne of some"), list(" length")]
+    stage.emulator.row = 2
+    stage.screen.resized()
+    assert stage.seen == ["name: a li", "ne of some", " length"]
+
+
+def test_ctrl_l_clears_the_screen() -> None:
+    stage = Stage()
+    stage.screen.show("old")
+    stage.ask()
+    stage.type("new\x0c")
+    assert stage.seen == ["name: new"]
+
+
+def test_stopped_and_continued_the_question_is_asked_again() -> None:
+    stage = Stage()
+    stage.screen.suspend()
+    stage.screen.resume()
+    stage.ask()
+    stage.type("To")
+    modes = [stage.mode.now]
+    stage.screen.suspend()
+    modes.append(stage.mode.now)
+    stage.emulator.write(b"\nStopped\n")
+    stage.screen.resume()
+    modes.append(stage.mode.now)
+    assert modes == ["keys", "found", "keys"]
+    assert stage.seen == ["name: To", "Stopped", "name: To"]
+
+
+def test_colours_only_where_they_are_wanted() -> None:
+    written: list[bytes] = []
+    for colour in (False, True):
+        stage = Stage(colour=colour)
+        stage.emulator.write = written.append  # type: ignore[assignment,method-assign]
+        stage.screen.error("bad")
+        stage.screen.show("plain", Style.PLAIN)
+    assert written == [b"bad\n", b"plain\n", b"\x1b[31mbad\x1b[0m\n", b"plain\n"]
+
+
+def test_a_question_that_is_cancelled_leaves_its_line() -> None:
+    stage = Stage()
+    answer = stage.ask()
+    stage.type("To\x01")
+    answer.cancel()
+    assert isinstance(result(answer), CancelledError)
+    stage.screen.show("bye")
+    assert stage.seen == ["name: To", "bye"]
+
+
+def test_a_terminal_that_goes_away_ends_the_input() -> None:
+    stage = Stage()
+    stage.screen.writeConnectionLost()
+    assert isinstance(result(stage.ask()), OutputClosed)
+    stage = Stage()
+    answer = stage.ask()
+    stage.screen.readConnectionLost()
+    assert isinstance(result(answer), EndOfInput)
+    assert isinstance(result(stage.ask()), EndOfInput)
+    stage = Stage()
+    answer = stage.ask()
+    stage.screen.writeConnectionLost()
+    assert isinstance(result(answer), OutputClosed)
+    stage.screen.readConnectionLost()
+
+
+def test_closing_gives_the_terminal_back() -> None:
+    stage = Stage()
+    closed = stage.screen.close()
+    called = [closed.called]
+    stage.screen.connectionLost()
+    assert [*called, closed.called] == [False, True]
+    assert stage.mode.now == "found"
+    assert stage.screen.close().called
+
+
+@pytest.fixture
+def terminal() -> Any:
+    master, slave = pty.openpty()
+    yield master, slave
+    os.close(master)
+    os.close(slave)
+
+
+def local_flags(fd: int) -> int:
+    flags: int = termios.tcgetattr(fd)[3]
+    return flags
+
+
+def test_the_terminal_is_given_back_as_it_was_found(terminal: tuple[int, int]) -> None:
+    master, slave = terminal
+    found = termios.tcgetattr(slave)
+    mode = TtyMode(slave, slave)
+    mode.leave()
+    mode.key_by_key()
+    mode.key_by_key()
+    assert not local_flags(slave) & (termios.ICANON | termios.ECHO)
+    assert local_flags(slave) & termios.ISIG
+    mode.leave()
+    mode.leave()
+    assert termios.tcgetattr(slave) == found
+    told = ""
+    while len(told) < len(PASTE_ON * 2 + PASTE_OFF):
+        told += os.read(master, 100).decode()
+    assert told == PASTE_ON * 2 + PASTE_OFF
+
+
+def test_only_the_echo_goes_where_lines_are_read(terminal: tuple[int, int]) -> None:
+    _, slave = terminal
+    mode = TtyMode(slave, slave)
+    mode.hide()
+    assert not local_flags(slave) & termios.ECHO
+    assert local_flags(slave) & termios.ICANON
+    mode.leave()
+    assert local_flags(slave) & termios.ECHO
