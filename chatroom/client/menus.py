@@ -18,7 +18,7 @@ from chatroom.client.model import State
 from chatroom.client.screen import EndOfInput, OutputClosed, Screen, Style
 from chatroom.client.screen.glyphs import harmless_name
 from chatroom.client.wording import Wording
-from chatroom.wire import LOBBY, MAX_USERS, Code
+from chatroom.wire import LOBBY, MAX_USERS, Code, Status
 
 #: Seconds that a message waits for the server's word before the person is told that none came.
 SEND_TIMEOUT: Final = 15.0
@@ -182,9 +182,12 @@ class Menus:
     async def _list_online(self) -> None:
         page = await self._client.users_page(limit=MAX_USERS)
         own_id = self._client.login.user_id if self._client.login else 0
-        lines = [
-            self._wording.online(person, own=person.user_id == own_id) for person in page.users
-        ]
+        lines = []
+        for person in page.users:
+            own = person.user_id == own_id
+            # One's own status may be on its way yet to where the server looks.
+            busy = self._busy if own else person.user_status == Status.BUSY
+            lines.append(self._wording.online(person, own=own, busy=busy))
         more = page.online - len(page.users)
         if more > 0:
             lines.append(self._say(texts.MORE_ONLINE).format(count=more))

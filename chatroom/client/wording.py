@@ -8,7 +8,7 @@ from chatroom.client import texts
 from chatroom.client.language import Translate
 from chatroom.client.model import Incoming
 from chatroom.client.screen.glyphs import harmless, harmless_name
-from chatroom.wire import Person, Status
+from chatroom.wire import Person
 
 
 class Wording:
@@ -47,10 +47,10 @@ class Wording:
         line = self.say(texts.USER).format(id=person.user_id)
         return f"{line} {name}" if name else line
 
-    def online(self, person: Person, *, own: bool) -> str:
+    def online(self, person: Person, *, own: bool, busy: bool) -> str:
         """A line of the list of those who are online."""
         line = self.user(person)
-        if person.user_status == Status.BUSY:
+        if busy:
             line += f" {self.say(texts.BUSY)}"
         return f"{line} {self.say(texts.YOU)}" if own else line
 

@@ -229,7 +229,8 @@ def test_a_nul_is_not_sent() -> None:
 
 
 def test_the_status_changes_with_each_choice() -> None:
-    stage = Stage(IN + "6 6 4")
+    stage = Stage(IN + "6 1 6 4")
+    assert "User id:\t 100 Tom [busy] (you)" in stage.said
     assert stage.called("set_status") == [(True,), (False,)]
     assert stage.screen.said.count("Your status now: busy") == 1
     assert stage.screen.said.count("Your status now: online") == 1

@@ -454,4 +454,5 @@ def test_a_second_ctrl_c_does_not_wait(mortal_server: str, terminal: Start) -> N
     tom.type("\x03")
     time.sleep(0.2)
     tom.type("\x03")
-    assert tom.status() == 130
+    # The second one may come when the first has ended it but for its last breath.
+    assert tom.status() in (130, -signal.SIGINT)
