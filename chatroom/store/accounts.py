@@ -8,8 +8,9 @@ import msgspec
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from chatroom.store.connection import Connection, Script
+from chatroom.store.connection import Connection
 from chatroom.store.interface import Account, Token
+from chatroom.store.lua import Script
 
 #: Seconds that a token still works after it was replaced: for a client whose connection broke
 #: while the answer with the new one was on its way.

@@ -30,25 +30,19 @@ async def advice(commands: Connection) -> list[str]:
 
 
 def _about_append_only(enabled: str | None) -> list[str]:
-    if enabled == "1":
-        return []
     if enabled is None:
         return ["Whether the Redis has an append-only file could not be checked"]
-    return [
-        "The Redis has no append-only file: messages that were acknowledged are lost when it "
-        "stops or crashes. Set 'appendonly yes'"
-    ]
+    loss = "messages that were acknowledged are lost when it stops or crashes"
+    fix = "set 'appendonly yes'"
+    return [] if enabled == "1" else [f"The Redis has no append-only file: {loss}; {fix}"]
 
 
 def _about_eviction(policy: str | None) -> list[str]:
-    if policy == "noeviction":
-        return []
     if policy is None:
         return ["Whether the Redis drops data when its memory is full could not be checked"]
-    return [
-        f"The Redis drops data when its memory is full (policy {policy}): messages are then lost. "
-        "Set 'maxmemory-policy noeviction'"
-    ]
+    loss = f"The Redis drops data when its memory is full ({policy}), messages among it"
+    fix = "set 'maxmemory-policy noeviction'"
+    return [] if policy == "noeviction" else [f"{loss}; {fix}"]
 
 
 def _fields(info: bytes) -> dict[str, str]:

@@ -16,7 +16,7 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatroom.store.connection import Connection, Script
+from chatroom.store.connection import Connection
 from chatroom.store.conversations import Fields, entry_from, readable, room_key
 from chatroom.store.interface import (
     BusListener,
@@ -28,6 +28,7 @@ from chatroom.store.interface import (
     ReceivedEvent,
     StoreUnavailable,
 )
+from chatroom.store.lua import Script
 from chatroom.wire import Person, Seq
 
 #: Seconds after which a node that does not say that it lives is taken for dead.

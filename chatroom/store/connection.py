@@ -10,9 +10,7 @@ be whose preparation is cancelled, and has no transition for one that is lost wh
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable
-from importlib import resources
 from random import uniform
 from typing import Any
 
@@ -29,21 +27,12 @@ from twisted.python.failure import Failure
 
 from chatroom.store.address import RedisAddress
 from chatroom.store.interface import StoreUnavailable
+from chatroom.store.lua import Script
 
 #: Seconds between two tries to connect, at most: service is to be back soon after the store is.
 MAX_RETRY_DELAY = 0.5
 
 _log = Logger()
-
-
-class Script:
-    """One atomic step: a Lua script, with what all of them share before it."""
-
-    def __init__(self, name: str) -> None:
-        folder = resources.files("chatroom.store") / "scripts"
-        parts = [(folder / f"{part}.lua").read_bytes() for part in ("common", name)]
-        self.text = b"".join(parts)
-        self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest()
 
 
 def endpoint_for(reactor: Any, address: RedisAddress, timeout: float) -> Any:
@@ -80,6 +69,11 @@ class LossNoticed:
             super().dataReceived(data, *rest)  # type: ignore[misc]  # txredisapi's
         except (txredisapi.RedisError, ValueError) as error:
             self.lost_why = f"what answers is no Redis: {error}"
+            self.abort()
+
+    def abort(self) -> None:
+        """Drop the connection, if it is not lost yet: with TLS that could not be done twice."""
+        if not self.lost.called:
             self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure) -> None:
@@ -139,7 +133,7 @@ class Connection:
         protocol, self._protocol = self._protocol, None
         self.why_not = "stopped"
         if protocol is not None:
-            protocol.transport.abortConnection()
+            protocol.abort()
         elif self._running is not None:
             self._running.cancel()
         if self._running is not None:
@@ -196,7 +190,7 @@ class Connection:
         if text.startswith("READONLY"):
             # Another server has become the primary; who connects anew finds it.
             protocol.lost_why = text
-            protocol.transport.abortConnection()
+            protocol.abort()
         if self._protocol is protocol and text != self._refusal and not quiet:
             self._refusal = text  # said once, not for each command that meets with it
             _log.error("The store at {address} refuses: {text}", address=self._address, text=text)
@@ -235,7 +229,7 @@ class Connection:
                 await self._on_ready()
         except BaseException:
             self._protocol = None
-            protocol.transport.abortConnection()
+            protocol.abort()
             raise
         self._wake_waiting(None)
         return protocol

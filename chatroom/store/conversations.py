@@ -10,7 +10,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from chatroom.store.connection import Connection, Script
+from chatroom.store.connection import Connection
 from chatroom.store.interface import (
     ConversationState,
     Entry,
@@ -21,6 +21,7 @@ from chatroom.store.interface import (
     Receipt,
     StoreUnavailable,
 )
+from chatroom.store.lua import Script
 from chatroom.wire import Seq
 
 #: Most messages that one script call gives their place.

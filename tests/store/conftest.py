@@ -1,24 +1,40 @@
-"""A real Valkey for the tests of the store."""
+"""Valkeys, connections to them, and what can come between, for the tests of the store."""
 
 from __future__ import annotations
 
+import gc
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pytest_twisted import blockon
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import LogLevel, globalLogPublisher
 
 from chatroom.settings import StartError
+from chatroom.store import connection
+from chatroom.store.address import RedisAddress
 from chatroom.store.binary import find_binary
+from chatroom.store.connection import Connection
+from tests.doubles.proxy import Proxy
+from tests.doubles.scripted_redis import ScriptedRedis
 from tests.doubles.valkey import Valkey
+from tests.store.connecting import TIMEOUT, Connect, PureProtocol
 
 pytest.register_assert_rewrite(
-    "tests.store.contract",
-    "tests.store.contract_accounts",
-    "tests.store.contract_bus",
-    "tests.store.contract_mailboxes",
-    "tests.store.contract_rooms",
+    *("tests.store.contract_accounts", "tests.store.contract_bus"),
+    *("tests.store.contract_mailboxes", "tests.store.contract_rooms", "tests.store.nodes"),
 )
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder for sockets: pytest's own have paths longer than a socket's may be."""
+    with tempfile.TemporaryDirectory(prefix="chatroom-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +47,6 @@ def valkey_binary() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_valkey(valkey_binary: Path) -> Iterator[Valkey]:
-    # Not pytest's folders: their paths can be longer than a socket's may be.
     with tempfile.TemporaryDirectory(prefix="chatroom-") as folder:
         server = Valkey(valkey_binary, Path(folder))
         server.start()
@@ -48,17 +63,69 @@ def valkey(shared_valkey: Valkey) -> Valkey:
 
 
 @pytest.fixture
-def own_valkey(valkey_binary: Path) -> Iterator[Callable[..., Valkey]]:
+def own_valkey(valkey_binary: Path, short_folder: Path) -> Iterator[Callable[..., Valkey]]:
     """Makes Valkeys that one test may freeze, kill and start again as it likes."""
     servers: list[Valkey] = []
-    with tempfile.TemporaryDirectory(prefix="chatroom-") as folder:
 
-        def make(*options: str) -> Valkey:
-            own = Path(folder) / str(len(servers))
-            own.mkdir()
-            servers.append(Valkey(valkey_binary, own, *options))
-            return servers[-1]
+    def make(*options: str) -> Valkey:
+        own = short_folder / str(len(servers))
+        own.mkdir()
+        servers.append(Valkey(valkey_binary, own, *options))
+        return servers[-1]
 
-        yield make
-        for server in servers:
-            server.kill()
+    yield make
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture(params=["hiredis", "pure"])
+def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What reads the replies."""
+    if request.param == "pure":
+        monkeypatch.setattr(connection, "_Protocol", PureProtocol)
+    return str(request.param)
+
+
+@pytest.fixture
+def logged() -> Iterator[list[Any]]:
+    """What was logged; nothing may have been left unhandled."""
+    events: list[Any] = []
+    publisher: Any = globalLogPublisher
+    gc.freeze()  # else collecting what this test leaves would take longer than the test
+    publisher.addObserver(events.append)
+    yield events
+    gc.collect()
+    gc.unfreeze()
+    publisher.removeObserver(events.append)
+    assert [event for event in events if event["log_level"] is LogLevel.critical] == []
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Makes connections, and ends them after the test."""
+    made: list[Connection] = []
+
+    def connect(
+        address: RedisAddress, on_ready: Callable[[], Awaitable[None]] | None = None
+    ) -> Connection:
+        one = Connection(reactor, address, timeout=TIMEOUT, on_ready=on_ready)
+        made.append(one)
+        one.start()
+        return one
+
+    yield connect
+    blockon(gatherResults([Deferred.fromCoroutine(one.stop()) for one in made]))
+
+
+@pytest.fixture
+def proxy(valkey: Valkey, short_folder: Path) -> Iterator[Proxy]:
+    proxy = Proxy(reactor, valkey.socket, short_folder / "proxy.sock")
+    yield proxy
+    blockon(proxy.stop())
+
+
+@pytest.fixture
+def fake(short_folder: Path) -> Iterator[ScriptedRedis]:
+    fake = ScriptedRedis(reactor, short_folder / "fake.sock")
+    yield fake
+    blockon(fake.stop())
