@@ -337,8 +337,6 @@ class Session:
             self.hold()
 
         def settled(result: Receipt | Failure) -> None:
-            if self._unanswered == MAX_UNANSWERED:
-                self.release()
             self._unanswered -= 1
             if self.closed:
                 return
@@ -350,6 +348,9 @@ class Session:
                     self.feeds[room].acknowledge(result.seq, message.id, result.code)
             elif result.outcome in _REFUSALS:
                 self.refuse_message(message, _REFUSALS[result.outcome])
+            # Last: what waits to be read is read at once, and may fill the hundred again.
+            if self._unanswered == MAX_UNANSWERED - 1:
+                self.release()
 
         storing.addBoth(settled)
         storing.addErrback(lambda failure: _log.failure("An answer failed", failure))
