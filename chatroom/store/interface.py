@@ -263,5 +263,8 @@ class Store(Protocol):
         listener has got a `PresenceEvent` with ``reset`` for each other node.
         """
 
+    async def flush(self) -> None:
+        """Wait until everything that was given to be stored is stored, or has failed."""
+
     def stop(self) -> Deferred[None]:
         """Finish what is in hand, take this node's users offline, and close the connections."""
