@@ -154,7 +154,7 @@ class ChatService(Service):
     async def _goodbye(self) -> None:
         """Give what was sent last the time to leave."""
         until = self._reactor.seconds() + GOODBYE
-        while self.node.sessions() and self._reactor.seconds() < until:
+        while self.node.connections and self._reactor.seconds() < until:
             await pause(self._reactor, 0.02)
 
 
@@ -174,21 +174,30 @@ def make_service(settings: Settings, owner: tuple[int, int] | None = None) -> IS
     # Not before: twistd chooses the reactor first.
     from twisted.internet import reactor
 
-    check_endpoints(settings.listen)
     folder = DataFolder(settings.data, owner)
-    folder.open()
-    private = None
-    if settings.redis is None:
-        private = PrivateStore(reactor, folder, settings.fsync)
-        private.check()
-        address = private.address
-    else:
-        address = settings.redis
-        check_redis(address, settings.store_timeout)
+    try:
+        private, address = _check(reactor, settings, folder)
+    except KeyboardInterrupt:
+        # Reaching for a store can take a while, and twistd does not yet take Ctrl-C for an end.
+        raise StartError("interrupted") from None
     service = MultiService()
     chat: Any = ChatService(reactor, settings, folder, private, address)
     chat.setServiceParent(service)
     return cast("IService", service)
+
+
+def _check(
+    reactor: Any, settings: Settings, folder: DataFolder
+) -> tuple[PrivateStore | None, RedisAddress]:
+    """Do all that can fail before the reactor runs; gives the store."""
+    check_endpoints(settings.listen)
+    folder.open()
+    if settings.redis is not None:
+        check_redis(settings.redis, settings.store_timeout)
+        return None, settings.redis
+    private = PrivateStore(reactor, folder, settings.fsync)
+    private.check()
+    return private, private.address
 
 
 def makeService(options: Options) -> IService:  # twistd's name

@@ -1,0 +1,83 @@
+"""The server and the menus as processes of their own, started and ended by fixtures."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from chatroom.settings import StartError
+from chatroom.store.binary import find_binary
+from tests.doubles.valkey import Valkey
+from tests.system.lab import Lab, Server
+from tests.system.wire_client import WireClient
+
+_ids = count(1000)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_counts() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so would all that it starts."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """Ends what a test started with it."""
+    lab = Lab(tmp_path)
+    yield lab
+    lab.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that only talk to it, each with users of its own."""
+    lab = Lab(tmp_path_factory.mktemp("server"))
+    try:
+        yield lab.server()
+    finally:
+        lab.close()
+
+
+@pytest.fixture(scope="session")
+def valkey_binary() -> Path:
+    try:
+        return find_binary()[0]
+    except StartError as error:
+        pytest.skip(f"no Valkey here: {error}")
+
+
+@pytest.fixture
+def valkey(valkey_binary: Path) -> Iterator[Valkey]:
+    """A Valkey of the test's own, for ``--redis``."""
+    # Not pytest's folders: their paths can be longer than a socket's may be.
+    with tempfile.TemporaryDirectory(prefix="chatroom-") as folder:
+        valkey = Valkey(valkey_binary, Path(folder))
+        valkey.start()
+        yield valkey
+        valkey.kill()
+
+
+@pytest.fixture
+def new_user() -> Callable[[], int]:
+    """Gives ids that no other test uses."""
+    return lambda: next(_ids)
+
+
+@pytest.fixture
+def connect(server: Server) -> Iterator[Callable[[], WireClient]]:
+    """Connects to the shared server."""
+    clients: list[WireClient] = []
+
+    def connect() -> WireClient:
+        clients.append(server.client())
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        client.close()

@@ -1,0 +1,317 @@
+"""A start that can't work: one line that says what to do, an exit status, and no traceback."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import pwd
+import re
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.doubles.valkey import Valkey
+from tests.system.lab import (
+    ANY_PORT,
+    TAC,
+    TWISTD,
+    Ended,
+    Lab,
+    Server,
+    environment,
+    processes_naming,
+    works_for,
+)
+
+#: Runs ``twistd`` with some arguments, and gives the line that it says.
+Start = Callable[..., str]
+
+
+def the_line(ended: Ended) -> str:
+    """What a refused start says; that it tries to reach the store may stand before it."""
+    assert ended.status == 1, ended.said
+    assert ended.output == ""
+    lines = ended.errors.splitlines()
+    if lines[0].startswith("chatroom: reaching for the store at"):
+        del lines[0]
+    assert len(lines) == 1, ended.said
+    assert lines[0].startswith("chatroom: ")
+    return lines[0]
+
+
+@pytest.fixture
+def start(lab: Lab) -> Iterator[Start]:
+    """Starts it in the foreground and as a daemon at once, which must end alike."""
+
+    def start(*arguments: str, data: str = "", **environ: str) -> str:
+        def foreground() -> Ended:
+            env = environment(CHATROOM_DATA=data or "data-1", **environ)
+            return lab.run([TWISTD, "-n", "--pidfile=", *given("data-1")], env)
+
+        def daemon() -> Ended:
+            env = environment(CHATROOM_DATA=data or "data-2", **environ)
+            return lab.daemon(given("data-2"), lab.folder, env=env)[0]
+
+        def given(own: str) -> list[str]:
+            if arguments[0] != "chatroom":
+                return list(arguments)
+            return ["chatroom", *ANY_PORT, "--data", data or own, *arguments[1:]]
+
+        with ThreadPoolExecutor() as pool:
+            both = [pool.submit(foreground), pool.submit(daemon)]
+        lines = {the_line(ended.result()) for ended in both}
+        assert len(lines) == 1
+        return lines.pop()
+
+    yield start
+    assert not list(lab.folder.glob("*.pid"))
+    assert not processes_naming(str(lab.folder))
+
+
+@pytest.fixture
+def chatroom(start: Start) -> Start:
+    """Starts a server in vain; gives the line that it says."""
+    return partial(start, "chatroom")
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[[Callable[[socket.socket], object]], int]]:
+    """A port where somebody takes connections and does what it is given with each."""
+    listening: list[socket.socket] = []
+
+    def serve(server: socket.socket, answer: Callable[[socket.socket], object]) -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection:
+                try:
+                    answer(connection)
+                except OSError:
+                    continue
+
+    def answering(answer: Callable[[socket.socket], object]) -> int:
+        server = socket.create_server(("127.0.0.1", 0))
+        listening.append(server)
+        threading.Thread(target=serve, args=(server, answer), daemon=True).start()
+        return int(server.getsockname()[1])
+
+    yield answering
+    for server in listening:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+
+
+Answering = Callable[[Callable[[socket.socket], object]], int]
+
+
+# ---------------------------------------------------------------- ports
+
+
+def test_a_port_that_is_taken(chatroom: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
+        line = chatroom("--listen", listen)
+    assert f"can't listen on {listen}: Address already in use" in line
+    assert "give --listen another one" in line
+
+
+def test_an_address_that_this_machine_has_not(chatroom: Start) -> None:
+    assert "can't listen on" in chatroom("--listen", "tcp:0:interface=192.0.2.1")
+
+
+# ---------------------------------------------------------------- the data folder
+
+
+def test_a_data_folder_that_is_a_file(chatroom: Start, lab: Lab) -> None:
+    (lab.folder / "file").touch()
+    assert "is no folder; give --data another one" in chatroom(data="file")
+
+
+def test_a_data_folder_inside_of_a_file(chatroom: Start, lab: Lab) -> None:
+    (lab.folder / "file").touch()
+    assert "Not a directory" in chatroom(data="file/data")
+
+
+def test_a_data_folder_that_everybody_can_write_to(chatroom: Start, lab: Lab) -> None:
+    (lab.folder / "open").mkdir()
+    (lab.folder / "open").chmod(0o777)
+    assert "give --data a folder of its own" in chatroom(data="open")
+
+
+def test_a_data_folder_that_may_not_be_written(lab: Lab) -> None:
+    closed = lab.folder / "closed"
+    closed.mkdir(mode=0o555)
+    user = None
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("nobody").pw_uid
+        if not works_for(user):
+            pytest.skip("root may write anywhere, and others can't get at this Python")
+    command = [TWISTD, "-n", "--pidfile=", "chatroom", *ANY_PORT, "--data", str(closed)]
+    line = the_line(lab.run(command, user=user, cwd="/"))
+    assert "Permission denied" in line
+    assert "give --data another folder" in line
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_data_folder_of_somebody_else(lab: Lab) -> None:
+    (lab.folder / "data").mkdir()
+    options = ["-n", "--pidfile=", "--uid", "nobody"]
+    line = the_line(lab.run([TWISTD, *options, "chatroom", *ANY_PORT, "--data", "data"]))
+    assert "belongs to user root, and the server runs as nobody" in line
+
+
+def test_a_data_folder_that_another_server_uses(chatroom: Start, server: Server) -> None:
+    line = chatroom(data=str(server.data))
+    assert f"in use by the chat server with process id {server.pid}" in line
+    with server.client() as client:
+        assert client.is_alive()
+
+
+# ---------------------------------------------------------------- the store
+
+
+def test_a_redis_that_is_not_there(chatroom: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    line = chatroom("--redis", f"redis://127.0.0.1:{port}")
+    assert f"the store at redis://127.0.0.1:{port} is out of reach: Connection refused" in line
+    assert "start it, or correct --redis" in line
+
+
+def test_a_socket_that_is_not_there(chatroom: Start, lab: Lab) -> None:
+    line = chatroom("--redis", f"unix://{lab.folder}/redis.sock")
+    assert "No such file or directory" in line
+
+
+def test_a_wrong_password(chatroom: Start, valkey: Valkey) -> None:
+    valkey.ask("CONFIG", "SET", "requirepass", "the right one")
+    line = chatroom("--redis", f"unix://:wrong@{valkey.socket}")
+    assert "it says WRONGPASS" in line
+    assert ":wrong" not in line
+
+
+def test_a_missing_password(chatroom: Start, valkey: Valkey) -> None:
+    valkey.ask("CONFIG", "SET", "requirepass", "the right one")
+    assert "it says NOAUTH" in chatroom("--redis", f"unix://{valkey.socket}")
+
+
+def test_a_port_where_something_else_answers(chatroom: Start, answering: Answering) -> None:
+    port = answering(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+    line = chatroom("--redis", f"redis://127.0.0.1:{port}")
+    assert "what answers there is no Redis" in line
+
+
+def test_a_redis_that_does_not_answer(chatroom: Start, answering: Answering) -> None:
+    port = answering(lambda connection: connection.recv(4096) and connection.recv(4096))
+    line = chatroom("--redis", f"redis://127.0.0.1:{port}", "--store-timeout", "0.3")
+    assert "is out of reach: timed out" in line
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for this machine that nobody has reason to trust, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("certificate") / "own.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return file
+
+
+def test_a_certificate_that_nobody_vouches_for(
+    chatroom: Start, answering: Answering, certificate: Path
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    port = answering(lambda connection: context.wrap_socket(connection, server_side=True))
+    line = chatroom("--redis", f"rediss://localhost:{port}")
+    assert re.search(r"has no valid certificate: self.signed certificate", line)
+
+
+def test_no_tls_where_tls_was_asked_for(chatroom: Start, answering: Answering) -> None:
+    port = answering(lambda connection: connection.sendall(b"-ERR no TLS here\r\n"))
+    line = chatroom("--redis", f"rediss://localhost:{port}")
+    assert f"the store at rediss://localhost:{port}" in line
+
+
+# ---------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--listen", "nonsense"], "'nonsense' is no endpoint to listen on"),
+        (["--redis", "http://localhost"], "--redis: not a Redis URL"),
+        (["--max-frame", "many"], "--max-frame: 'many' is no whole number"),
+        (["--no-such-option"], "--no-such-option not recognized"),
+        (["too much"], "chatroom --help"),
+    ],
+)
+def test_a_bad_option(chatroom: Start, options: list[str], words: str) -> None:
+    assert words in chatroom(*options)
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ("CHATROOM_LISTEN", "CHATROOM_LISTEN: 'nonsense' is no endpoint to listen on"),
+        ("CHATROOM_ARGON2", "CHATROOM_ARGON2: 'nonsense' is not passes,KiB,lanes"),
+    ],
+)
+def test_a_bad_setting_in_the_environment(start: Start, variable: str, words: str) -> None:
+    assert words in start("-y", str(TAC), **{variable: "nonsense"})
+
+
+def test_the_tac_refuses_what_the_command_refuses(start: Start, server: Server) -> None:
+    listen = "tcp:0:interface=127.0.0.1"
+    line = start("-y", str(TAC), data=str(server.data), CHATROOM_LISTEN=listen)
+    assert f"in use by the chat server with process id {server.pid}" in line
+
+
+# ---------------------------------------------------------------- what looks like a failure
+
+
+def test_a_start_that_is_interrupted_while_it_waits_says_nothing_frightening(
+    lab: Lab, answering: Answering
+) -> None:
+    port = answering(lambda connection: connection.recv(4096) and connection.recv(4096))
+    output, errors = lab.folder / "out", lab.folder / "err"
+    options = ["chatroom", *ANY_PORT, "--data", "data", "--redis", f"redis://127.0.0.1:{port}"]
+    command = [TWISTD, "-n", "--pidfile=", *options]
+    process = lab.start(command, output, errors, environment())
+    while "reaching for the store" not in errors.read_text():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(5) != 0
+    assert "Traceback" not in errors.read_text()
