@@ -95,11 +95,15 @@ class Accounts:
             hashed = await self._passwords.hash(new)
             if not await self._store.replace_password(account, hashed, void_tokens=True):
                 raise Refused(refusals.WRONG_PASSWORD)
-            if keep:
-                account.generation += 1
-                await self._keep_token(account, keep, replaces="")
         except StoreUnavailable:
             raise Refused(refusals.STORE_DOWN) from None
+        if keep:
+            account.generation += 1
+            try:
+                await self._keep_token(account, keep, replaces="")
+            except StoreUnavailable:
+                # The new password holds all the same; it is what the next login takes.
+                _log.info("The token of {id} went with the old password", id=user_id)
 
     async def forget_token(self, token: str) -> None:
         """Make a token void."""
