@@ -15,14 +15,12 @@ from twisted.logger import Logger
 
 from chatroom.clock import Clock, pause
 from chatroom.dialects import Blob, Codec
-from chatroom.room import Put, Room, sms_from
+from chatroom.room import SLICE, Put, Room, size_of, sms_from
 from chatroom.store.interface import Entry, Store, StoreUnavailable
 from chatroom.wire import SEQ_ZERO, AckMes, Message, PrivateMes, Seq
 
 #: Messages read from the store at once while catching up.
 PAGE = 100
-#: Bytes that are given to the connection at once while catching up.
-SLICE = 128 * 1024
 #: Seconds until the store is asked again when it failed while a session was catching up.
 RETRY = 0.5
 
@@ -84,6 +82,10 @@ class _Feed:
             self._waiting_acks.append((seq, ack))
 
     def release(self) -> None:
+        """Send the acknowledgements that waited for the place that is reached now."""
+        if self.session.closed:
+            # An acknowledgement behind what was cut off would tell the client that it has that.
+            return
         reached = [ack for seq, ack in self._waiting_acks if seq <= self.place]
         if reached:
             self._waiting_acks = [item for item in self._waiting_acks if item[0] > self.place]
@@ -99,7 +101,7 @@ class _Feed:
         )
 
     async def _catch_up(self) -> None:
-        while not self.session.closed:
+        while True:
             await self.session.when_drained()
             try:
                 entries = await self._read()
@@ -107,7 +109,7 @@ class _Feed:
                 await pause(self._clock, RETRY)
                 continue
             await self._hand_over_slowly(entries)
-            if self._go_live():
+            if self.session.closed or self._go_live():
                 break
         self._catching_up = False
 
@@ -115,8 +117,7 @@ class _Feed:
         size, part = 0, []
         for entry in entries:
             part.append(entry)
-            # JSON inside JSON, in UTF-8: four bytes a character is what texts come to at most.
-            size += 200 + 4 * len(entry.post.content)
+            size += size_of(entry)
             if size >= SLICE:
                 self.hand_over(part)
                 size, part = 0, []
@@ -184,13 +185,19 @@ class RoomFeed(_Feed):
 
     def _go_live(self) -> bool:
         self._live = self._room.join(self)
+        if self.session.closed:
+            # It did not take what the room gave it, and has left already.
+            self._room.leave(self)
         return self._live
 
     async def _read(self) -> Sequence[Entry]:
+        position = self._room.position
         entries = await self._store.room_after(self._room.name, self.cursor, PAGE)
-        if not entries:
-            # What lies between was trimmed: there is nothing left to wait for.
-            self.cursor = max(self.cursor, self._room.position)
+        if not entries and position > self.cursor:
+            # What lies between is not there any more: there is nothing left to wait for. What came
+            # since is not skipped.
+            self.cursor = position
+            self.release()
         return entries
 
 
@@ -204,6 +211,7 @@ class InboxFeed(_Feed):
         super().__init__(session, store, clock, SEQ_ZERO)
         #: The user's own messages up to here are left out.
         self._own_after = SEQ_ZERO
+        self._started = False
         self._live = False
         #: Something came that was not handed over: the store has to be read (again).
         self._came = False
@@ -217,13 +225,15 @@ class InboxFeed(_Feed):
         self.cursor = cursor
         self._own_after = own_after
         self._came = self._came or newest > cursor
+        self._started = True
         self._start()
 
     def look_again(self) -> None:
         """Something may have been missed: read everything after the cursor from the store."""
         self._came = True
         self._live = False
-        self._start()
+        if self._started:
+            self._start()
 
     def deliver(self, entry: Entry) -> None:
         """A message was put into the mailbox."""
@@ -260,8 +270,8 @@ class InboxFeed(_Feed):
         except StoreUnavailable:
             self._came = True
             raise
-        if len(entries) == PAGE:
-            self._came = True
+        # Until a page is empty: one that is not full may lack what could not be read.
+        self._came = self._came or bool(entries)
         return entries
 
 

@@ -14,6 +14,8 @@ from chatroom.wire import Message, Seq, SmsMes
 
 #: Messages kept in memory, so that who catches up gets over the last stretch in one step.
 RECENT = 128
+#: Bytes that are given to a connection at once while it catches up.
+SLICE = 128 * 1024
 
 Put = Callable[[Blob], None]
 
@@ -55,6 +57,12 @@ def sms_from(entry: Entry, room: str) -> SmsMes:
     )
 
 
+def size_of(entry: Entry) -> int:
+    """About how many bytes the message is on the wire."""
+    # JSON inside JSON, in UTF-8: four bytes a character is what texts come to at most.
+    return 200 + 4 * len(entry.post.content)
+
+
 class Room:
     """Hands what the store ordered to everyone who follows live.
 
@@ -84,7 +92,10 @@ class Room:
         if follower.cursor < self.position:
             if follower.cursor < self._recent_after:
                 return False
-            follower.hand_over([entry for entry in self._recent if entry.seq > follower.cursor])
+            missing = [entry for entry in self._recent if entry.seq > follower.cursor]
+            if sum(map(size_of, missing)) > SLICE:
+                return False
+            follower.hand_over(missing)
         self._live[follower.tag] = follower
         if follower.cursor > self.position:
             self._ahead[follower.tag] = follower
@@ -101,6 +112,8 @@ class Room:
 
     def fan_out(self, entries: Sequence[Entry]) -> None:
         """What one read of the stream brought leaves as one write for each follower."""
+        if not entries:
+            return
         for entry in entries:
             if len(self._recent) == RECENT:
                 self._recent_after = self._recent[0].seq
