@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import count
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at who has fallen silent.
 SWEEP = 5
+#: Seconds that what is in hand when the node stops may take.
+FLUSH_TIMEOUT = 1.0
 #: The name of this node in its own roster; a node's name in the store is never empty.
 HERE = ""
 
@@ -71,6 +75,8 @@ class Node:
         self._run = token_hex(4)
         self._numbers = count(1)
         self._sessions: dict[str, Session] = {}
+        #: Those whose connection is not gone yet, the ended ones included.
+        self._connected: set[Session] = set()
         #: The sessions of each user, from before they are told that they are logged in.
         self._users: dict[int, dict[str, Session]] = {}
         #: The members' ways out, for each codec.
@@ -84,13 +90,19 @@ class Node:
         """Follow the bus. Sessions may come from then on."""
         for name, position in (await self.store.start(self, [LOBBY])).items():
             self.rooms[name] = Room(name, position)
-        self._sweep.start(SWEEP, now=False)
+        self._sweep.start(SWEEP, now=False).addErrback(
+            lambda failure: _log.failure("Nobody looks for the silent any more", failure)
+        )
 
     async def stop(self) -> None:
         """Let what is in hand be answered, tell the sessions, and leave the store."""
         for session in self.sessions():
             session.hold()
-        await self.store.flush()
+        try:
+            flushing = Deferred.fromCoroutine(self.store.flush())
+            await flushing.addTimeout(FLUSH_TIMEOUT, cast("Any", self.clock))
+        except defer.TimeoutError:
+            _log.warn("The store did not answer: what is not acknowledged will be sent again")
         if self._sweep.running:
             self._sweep.stop()
         # What was stored comes back with the stream in a moment, and with it the answers.
@@ -99,6 +111,11 @@ class Node:
             session.dismiss(refusals.SHUTTING_DOWN)
 
     # ---- sessions
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are, those included that only take what was sent last."""
+        return len(self._connected)
 
     def sessions(self) -> list[Session]:
         """All there are now, logged in or not."""
@@ -111,9 +128,14 @@ class Node:
     def opened(self, session: Session) -> None:
         """A session begins."""
         self._sessions[session.tag] = session
+        self._connected.add(session)
+
+    def lost(self, session: Session) -> None:
+        """A session's connection is gone."""
+        self._connected.discard(session)
 
     def left(self, session: Session) -> None:
-        """A session ended."""
+        """A session ended; its connection may still be there."""
         self._sessions.pop(session.tag, None)
         self.went(session)
 
@@ -127,11 +149,15 @@ class Node:
         account = session.account
         assert account is not None, "set when the login was checked"
         self._users.setdefault(account.user_id, {})[session.tag] = session
-        await self._presence.arrive(account.person())
-        if session.closed:
+        # The account was read before the password was checked: the roster may know better by now.
+        await self._presence.arrive(
+            msgspec.structs.replace(account.person(), user_status=self.status_of(account))
+        )
+        person = self._presence.person(account.user_id)
+        if session.closed or person is None:
             # It went while the store was told; so the store has to be told of that, too.
             raise StoreUnavailable("the session is gone")
-        self._roster_changed([account.person()], [])
+        self._roster_changed([person], [])
         mailbox = await self.store.mailbox_state(account.user_id)
         places = Places(mailbox=mailbox, rooms={}, room_gaps={})
         if resume:
@@ -214,13 +240,13 @@ class Node:
         elif isinstance(event, KnownEvent):
             if event.origin == session.tag:
                 inbox.acknowledge(event.seq, event.id, event.code)
-        elif event.origin != session.tag and session.is_member:
+        elif event.origin != session.tag:
             mark: Message = (
                 wire.ReadMes(peer=event.peer, seq=str(event.seq))
                 if isinstance(event, ReadEvent)
                 else wire.ReceivedMes(inbox=str(event.seq))
             )
-            session.send(mark)
+            session.push(mark)
 
     def presence_event(self, event: PresenceEvent) -> None:
         if event.node == self.name:
@@ -235,9 +261,14 @@ class Node:
     def lapsed(self) -> None:
         """The store had taken this node for dead: say who is here, and look what was missed."""
         _log.info("The store had lost sight of this node: telling it again who is online")
-        self._presence.reset()
+        # Not before the store knows again who is here: until then it wakes nobody.
+        self._presence.reset().addCallback(lambda _: self._look_again()).addErrback(
+            lambda failure: _log.failure("Looking for what was missed failed", failure)
+        )
+
+    def _look_again(self) -> None:
         for session in self.sessions():
-            if session.inbox is not None and session.is_member:
+            if session.inbox is not None:
                 session.inbox.look_again()
 
     # ---- presence

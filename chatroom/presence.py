@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatroom.clock import Clock
+from chatroom.clock import Clock, Timer
 from chatroom.store.interface import PresenceEvent, Store, StoreUnavailable
 from chatroom.wire import Person, PresenceMes, Status
 
@@ -112,27 +112,30 @@ class Announcer:
         self._tell = tell
         self._changes: dict[int, Person] = {}
         self._crowded = False
-        self._scheduled = False
+        self._scheduled: Timer | None = None
         self._told_at = float("-inf")
 
     def changed(self, changes: Sequence[Person]) -> None:
         """These came, went or changed their status."""
         if not changes:
             return
-        online = len(self._roster)
-        self._crowded = online >= (UNCROWDED if self._crowded else CROWDED)
+        was_crowded, online = self._crowded, len(self._roster)
+        self._crowded = online >= (UNCROWDED if was_crowded else CROWDED)
         if self._crowded:
             self._changes.clear()
         else:
             self._changes.update((person.user_id, person) for person in changes)
-        if not self._scheduled:
-            self._scheduled = True
+        if self._scheduled is not None and was_crowded and not self._crowded:
+            # What is told again is not to wait for the next count.
+            self._scheduled.cancel()
+            self._scheduled = None
+        if self._scheduled is None:
             interval = COUNT_INTERVAL if self._crowded else BATCH_INTERVAL
             wait = self._told_at + interval - self._clock.seconds()
-            self._clock.callLater(max(wait, 0), self._announce)
+            self._scheduled = self._clock.callLater(max(wait, 0), self._announce)
 
     def _announce(self) -> None:
-        self._scheduled = False
+        self._scheduled = None
         changes = list(self._changes.values())
         self._changes.clear()
         self._told_at = self._clock.seconds()
@@ -151,6 +154,12 @@ class LocalPresence:
         self._going: set[int] = set()
         self._busy = False
         self._reset = False
+        #: Those who wait until the store was told everything again.
+        self._resetting: list[Deferred[None]] = []
+
+    def person(self, user_id: int) -> Person | None:
+        """The user as the store knows it, or is about to, if online here."""
+        return self._here.get(user_id)
 
     def arrive(self, person: Person) -> Deferred[None]:
         """Fires when the store, and so every node, has been told; fails with StoreUnavailable."""
@@ -172,10 +181,13 @@ class LocalPresence:
             self._going.add(user_id)
             self._schedule()
 
-    def reset(self) -> None:
-        """Tell the store everything again: it may have forgotten."""
+    def reset(self) -> Deferred[None]:
+        """Tell the store everything again: it may have forgotten. Fires once it knows."""
+        deferred: Deferred[None] = Deferred()
+        self._resetting.append(deferred)
         self._reset = True
         self._schedule()
+        return deferred
 
     def _schedule(self, delay: float = 0) -> None:
         if not self._busy:
@@ -186,7 +198,9 @@ class LocalPresence:
         coming, self._coming = self._coming, {}
         going, self._going = self._going, set()
         reset, self._reset = self._reset, False
+        resetting: list[Deferred[None]] = []
         if reset:
+            resetting, self._resetting = self._resetting, []
             told = self._store.reset_presence(list(self._here.values()))
         else:
             present = [self._here[user_id] for user_id in coming if user_id in self._here]
@@ -194,12 +208,13 @@ class LocalPresence:
         waiting = [deferred for deferreds in coming.values() for deferred in deferreds]
 
         def stored(_: None) -> None:
-            for deferred in waiting:
+            for deferred in waiting + resetting:
                 deferred.callback(None)
 
         def failed(failure: Failure) -> None:
             # Whether the store took it is unknown: everything has to be said again.
             self._reset = True
+            self._resetting = resetting + self._resetting
             for deferred in waiting:
                 deferred.errback(failure)
             if failure.check(StoreUnavailable) is None:

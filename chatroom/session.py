@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatroom import answers, refusals, wire
+from chatroom.clock import Timer
 from chatroom.commands import COMMANDS, Command
 from chatroom.dialects import Blob, Codec
 from chatroom.feeds import InboxFeed, RoomFeed
@@ -66,6 +67,8 @@ class Session:
 
     __slots__ = (
         "__weakref__",
+        "_aborting",
+        "_early",
         "_holds",
         "_unanswered",
         "_waiting_for_drain",
@@ -98,6 +101,9 @@ class Session:
         self.feeds: dict[str, RoomFeed] = {}
         self.heard_at = node.clock.seconds()
         self.pinged = False
+        self._aborting: Timer | None = None
+        #: What came before the login was answered, and is to follow the answer.
+        self._early: list[Message] = []
         self._holds = 0
         self._unanswered = 0
         self._waiting_for_drain: list[Deferred[None]] = []
@@ -140,6 +146,9 @@ class Session:
     def lost(self) -> None:
         """The connection is gone."""
         self._end()
+        self.node.lost(self)
+        if self._aborting is not None and self._aborting.active():
+            self._aborting.cancel()
 
     # ---- sending
 
@@ -154,6 +163,9 @@ class Session:
 
     def check_silence(self, now: float) -> None:
         """Ask who said nothing for a while whether it is there; drop who does not answer."""
+        if self._holds:
+            # Nothing is read from it now; so its silence is ours.
+            self.heard_at = now
         silent = now - self.heard_at
         if silent >= SILENCE and self.dialect != 1:
             self.dismiss(refusals.SILENT)
@@ -176,8 +188,16 @@ class Session:
             self.put(blob)
 
     def send(self, *messages: Message) -> None:
-        """Encode and send."""
-        self.put(self.codec.encode(messages))
+        """Encode and send, unless the session has ended meanwhile."""
+        if not self.closed:
+            self.put(self.codec.encode(messages))
+
+    def push(self, message: Message) -> None:
+        """Send what nobody asked for, but not before the login was answered."""
+        if self.state is State.ENTERING:
+            self._early.append(message)
+        elif self.state is State.MEMBER:
+            self.send(message)
 
     def when_drained(self) -> Deferred[None]:
         """Fires when nothing waits to leave; never once the session is closed."""
@@ -210,8 +230,8 @@ class Session:
     def close(self) -> None:
         """Say nothing more, and close once the client has taken what is left for it."""
         if self._end():
+            self._aborting = self.node.clock.callLater(CLOSE_TIMEOUT, self.door.abort)
             self.door.close()
-            self.node.clock.callLater(CLOSE_TIMEOUT, self.door.abort)
 
     def dismiss(self, refusal: Refusal) -> None:
         """End the session from the server's side; the client may come back."""
@@ -367,26 +387,32 @@ class Session:
         self.inbox = InboxFeed(self, self.node.store, self.node.clock)
         try:
             places = await self.node.enter(self, login.resume)
-        except StoreUnavailable:
+        except Exception:
             if not self.closed:
                 self.node.went(self)
                 self.state = State.GUEST
                 self.inbox = None
+                self._early.clear()
             raise
         if self.closed:
             return
         self.state = State.MEMBER
         self.codec = self.door.speak(self.dialect)
         self._watch_outbox()
-        self.send(*answers.login_answers(self, places))
+        early, self._early = self._early, []
+        self.send(*answers.login_answers(self, places), *early)
         self._follow(login, places.mailbox, places.rooms)
-        self.node.entered(self)
+        if not self.closed:
+            self.node.entered(self)
 
     def _follow(self, login: wire.LoginMes, mailbox: MailboxState, rooms: dict[str, Seq]) -> None:
         """Start the feeds, each from its place."""
         assert self.inbox is not None, "made when entering"
         resume = login.resume or wire.Resume()
         for name, cursor in rooms.items():
+            if self.closed:
+                # It did not even take the answer.
+                return
             feed = RoomFeed(self, self.node.store, self.node.clock, self.node.rooms[name], cursor)
             self.feeds[name] = feed
             feed.start()
