@@ -12,12 +12,16 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
-from chatroom.store import bus
+from chatroom.store import bus, connection
 from chatroom.store.interface import Account, Store
 from chatroom.store.redis import RedisStore
 from chatroom.wire import LOBBY
 from tests.doubles.valkey import Valkey
+from tests.store.connecting import PureProtocol
 from tests.store.contract import StoreContract
+from tests.store.contract_accounts import AccountsContract
+from tests.store.contract_mailboxes import MailboxContract
+from tests.store.contract_rooms import RoomContract
 from tests.store.nodes import LIFETIME, Nodes, Recorder
 
 
@@ -78,17 +82,22 @@ def clock() -> Any:
     return reactor
 
 
-class RedisContract(StoreContract):
-    """The contract on Valkey, whatever reads its replies."""
-
-    @pytest.fixture
-    def nodes(self, valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
-        monkeypatch.setattr(bus, "NODE_LIFETIME", LIFETIME)
-        monkeypatch.setattr(bus, "HEARTBEAT", LIFETIME / 4)
-        nodes = RedisNodes(valkey)
-        yield nodes
-        blockon(Deferred.fromCoroutine(nodes.stop()))
+@pytest.fixture
+def nodes(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
+    monkeypatch.setattr(bus, "NODE_LIFETIME", LIFETIME)
+    monkeypatch.setattr(bus, "HEARTBEAT", LIFETIME / 4)
+    nodes = RedisNodes(valkey)
+    yield nodes
+    blockon(Deferred.fromCoroutine(nodes.stop()))
 
 
-class TestRedisStore(RedisContract):
+class TestRedisStore(StoreContract):
     """With hiredis's parser, as everybody runs it."""
+
+
+class TestPureParser(AccountsContract, RoomContract, MailboxContract):
+    """What people's texts go through, with txredisapi's own parser."""
+
+    @pytest.fixture(autouse=True)
+    def _pure(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connection, "_Protocol", PureProtocol)

@@ -1,0 +1,323 @@
+"""The bus on a real Valkey, when connections break and odd things lie in the streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_twisted import blockon, ensureDeferred
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
+from twisted.logger import LogLevel
+
+from chatroom.store import bus, redis
+from chatroom.store.address import RedisAddress
+from chatroom.store.interface import (
+    Entry,
+    Outcome,
+    PresenceEvent,
+    PrivateEvent,
+    Receipt,
+    StoreUnavailable,
+)
+from chatroom.store.redis import RedisStore
+from chatroom.wire import LOBBY, SEQ_ZERO
+from tests.doubles.proxy import Proxy
+from tests.doubles.valkey import Valkey
+from tests.store.nodes import LIFETIME, Recorder, people, person, post, say, tell, until
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+def start(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts nodes, and stops them after the test."""
+    monkeypatch.setattr(bus, "NODE_LIFETIME", LIFETIME)
+    monkeypatch.setattr(bus, "HEARTBEAT", LIFETIME / 4)
+    stores: list[RedisStore] = []
+
+    async def start(
+        name: str = "one", *, address: RedisAddress = valkey.address, told: Any = None
+    ) -> tuple[RedisStore, Any]:
+        store = RedisStore(reactor, address, node=name, timeout=1)
+        stores.append(store)
+        told = told or Recorder()
+        await store.start(told, [LOBBY])
+        return store, told
+
+    yield start
+    blockon(gatherResults([store.stop() for store in stores]))
+
+
+@pytest.fixture
+def through_proxy(proxy: Proxy, short_folder: Path) -> RedisAddress:
+    return RedisAddress(path=str(short_folder / "proxy.sock"))
+
+
+async def send_until_stored(store: RedisStore, number: int) -> Receipt:
+    """Send a message as a client does: again under the same id, until it is answered."""
+    message = post(1, f"text {number}", id=f"id {number}")
+    while True:
+        try:
+            return await store.append_to_room(LOBBY, message)
+        except StoreUnavailable:
+            await deferLater(clock(), 0.01)
+
+
+def clock() -> Any:
+    return reactor
+
+
+@ensureDeferred
+async def test_however_often_connections_are_cut_nothing_is_lost_doubled_or_out_of_order(
+    start: Start, proxy: Proxy, through_proxy: RedisAddress
+) -> None:
+    store, told = await start(address=through_proxy)
+    elsewhere, told_elsewhere = await start("two")
+    cutting = [clock().callLater(0.07 * turn, proxy.cut) for turn in range(1, 12)]
+    receipts = {}
+    for number in range(1000):
+        if number % 10 == 0:
+            await deferLater(clock(), 0.005)
+        receipts[number] = Deferred.fromCoroutine(send_until_stored(store, number))
+    await gatherResults(list(receipts.values()))
+    await until(lambda: not any(call.active() for call in cutting))
+    await until(lambda: len(told.room) >= 1000)
+    stored = await elsewhere.room_after(LOBBY, SEQ_ZERO, 2000)
+    assert sorted(entry.post.id for entry in stored) == sorted(f"id {n}" for n in range(1000))
+    assert told.room == stored
+    assert told_elsewhere.room == stored
+
+
+@ensureDeferred
+async def test_a_message_whose_answer_was_lost_is_stored_once(
+    start: Start, proxy: Proxy, through_proxy: RedisAddress, valkey: Valkey
+) -> None:
+    store, told = await start(address=through_proxy)
+    await say(store, 1, "so that the script is known")
+    proxy.cut_after(b"EVALSHA")
+    with pytest.raises(StoreUnavailable):
+        await store.append_to_room(LOBBY, post(1, "hi", id="a"))
+    await until(lambda: "hi" in told.texts())
+    await store.connect()
+    receipt = await store.append_to_room(LOBBY, post(1, "hi", id="a"))
+    assert (receipt.outcome, receipt.seq) == (Outcome.KNOWN, told.room[1].seq)
+    assert valkey.ask("XLEN", "chatroom:room:lobby") == b":2\r\n"
+
+
+@ensureDeferred
+async def test_private_messages_that_came_while_the_bus_was_cut_are_delivered_once(
+    start: Start, proxy: Proxy, through_proxy: RedisAddress
+) -> None:
+    one, told = await start("one", address=through_proxy)
+    two, _ = await start("two")
+    await people(two, 1, 2)
+    await one.update_presence([person(1)], [])
+    for number in range(30):
+        if number % 10 == 5:
+            proxy.cut()
+        await tell(two, 2, 1, f"text {number}")
+    await until(lambda: len(told.mail) >= 30)
+    assert [event.entry.post.content for event in told.mail_of(PrivateEvent)] == [
+        f"text {number}" for number in range(30)
+    ]
+
+
+@ensureDeferred
+async def test_who_went_while_the_connection_was_cut_is_gone_after_it(
+    start: Start, proxy: Proxy, through_proxy: RedisAddress, valkey: Valkey
+) -> None:
+    _, told = await start("one", address=through_proxy)
+    two, _ = await start("two")
+    await two.update_presence([person(2)], [])
+    await until(lambda: told.people("two"))
+    await two.stop()
+    valkey.ask("DEL", "chatroom:presence")
+    valkey.ask("SREM", "chatroom:nodes", "two")
+    proxy.cut()
+    await until(lambda: not told.people("two"))
+
+
+# ---- what lies in the streams
+
+
+@ensureDeferred
+async def test_what_can_not_be_read_is_left_out_alone(start: Start, valkey: Valkey) -> None:
+    store, told = await start()
+    await people(store, 1)
+    await store.update_presence([person(1)], [])
+    await say(store, 1, "before")
+    for stream in ("room:lobby", "presence", "node:one:events", "mailbox:1"):
+        valkey.ask("XADD", f"chatroom:{stream}", "*", "m", "nonsense", "k", "private", "u", "x")
+    await say(store, 1, "after")
+    await tell(store, 1, 1, "a note")
+    await store.set_status(1, 2)
+    await until(lambda: told.people("one") == {1: person(1, status=2)})
+    await until(lambda: told.texts() == ["before", "after"])
+    await until(lambda: len(told.mail) == 1)
+    page = await store.room_before(LOBBY, None, 10)
+    assert [entry.post.content for entry in page.entries] == ["before", "after"]
+    assert len(await store.mailbox_after(1, SEQ_ZERO, 10)) == 1
+    assert len((await store.mailbox_before(1, 1, None, 10)).entries) == 1
+
+
+class Clumsy(Recorder):
+    """A listener that fails at everything, after it noted it."""
+
+    def room_entries(self, room: str, entries: Any) -> None:
+        super().room_entries(room, entries)
+        raise ValueError("room")
+
+    def mailbox_events(self, events: Any) -> None:
+        super().mailbox_events(events)
+        raise ValueError("mail")
+
+    def presence_event(self, event: PresenceEvent) -> None:
+        super().presence_event(event)
+        raise ValueError("presence")
+
+    def lapsed(self) -> None:
+        super().lapsed()
+        raise ValueError("lapsed")
+
+
+@ensureDeferred
+async def test_a_listener_that_fails_stops_neither_bus_nor_heartbeat(
+    start: Start, valkey: Valkey
+) -> None:
+    await start("two")
+    store, told = await start("one", told=Clumsy())
+    await people(store, 1)
+    await store.update_presence([person(1)], [])
+    for number in range(3):
+        await say(store, 1, f"text {number}")
+        await tell(store, 1, 1, f"note {number}")
+    await until(lambda: len(told.room) == len(told.mail) == 3)
+    valkey.ask("DEL", "chatroom:node:one:alive")
+    await until(lambda: told.lapses == 1)
+    valkey.ask("DEL", "chatroom:node:one:alive")
+    await until(lambda: told.lapses == 2)
+
+
+@ensureDeferred
+async def test_events_that_were_read_do_not_pile_up(start: Start, valkey: Valkey) -> None:
+    store, told = await start()
+    await people(store, 1)
+    await store.update_presence([person(1)], [])
+    for number in range(50):
+        await tell(store, 1, 1, f"note {number}")
+    await until(lambda: len(told.mail) == 50)
+    await until(lambda: valkey.ask("XLEN", "chatroom:node:one:events") <= b":1\r\n")
+
+
+# ---- names and data that go
+
+
+@ensureDeferred
+async def test_two_servers_under_one_name_are_told_so(start: Start, logged: list[Any]) -> None:
+    _, told_first = await start("one")
+    _, told_second = await start("one")
+    await until(lambda: told_first.lapses and told_second.lapses)
+    errors = [event for event in logged if event["log_level"] is LogLevel.error]
+    assert "node name" in errors[0]["log_format"]
+
+
+@ensureDeferred
+async def test_after_the_store_lost_everything_a_node_starts_anew(
+    start: Start, valkey: Valkey
+) -> None:
+    one, told_one = await start("one")
+    two, told_two = await start("two")
+    for store, user_id in ((one, 1), (two, 2)):
+        await store.update_presence([person(user_id)], [])
+    await say(one, 1, "before")
+    await until(lambda: told_two.room)
+    valkey.ask("FLUSHALL")
+    valkey.ask("SCRIPT", "FLUSH")
+    await until(lambda: told_one.lapses and told_two.lapses)
+    await one.reset_presence([person(1)])
+    await say(one, 1, "after")
+    await until(lambda: told_two.texts() == ["before", "after"])
+    await until(lambda: told_two.people("one"))
+
+
+@ensureDeferred
+async def test_a_server_that_is_killed_and_comes_back_empty_handed_is_joined_again(
+    own_valkey: Callable[..., Valkey], start: Start
+) -> None:
+    server = own_valkey("--appendonly", "yes", "--appendfsync", "always")
+    server.start()
+    store, told = await start("one", address=server.address)
+    [before] = await say(store, 1, "before")
+    server.kill()
+    with pytest.raises(StoreUnavailable):
+        await store.append_to_room(LOBBY, post(1, "lost"))
+    server.start()
+    began = clock().seconds()
+    await store.connect()
+    [after] = await say(store, 1, "after")
+    await until(lambda: told.texts() == ["before", "after"])
+    assert clock().seconds() - began < 3
+    assert before < after
+
+
+# ---- starting and stopping
+
+
+@ensureDeferred
+async def test_a_start_that_failed_can_be_tried_again(
+    start: Start, proxy: Proxy, through_proxy: RedisAddress
+) -> None:
+    store = RedisStore(reactor, through_proxy, node="one", timeout=1)
+    await store.connect()
+    proxy.cut_after(b"HVALS")
+    await start("two")
+    told = Recorder()
+    with pytest.raises(StoreUnavailable):
+        await store.start(told, [LOBBY])
+    assert await store.start(told, [LOBBY]) == {LOBBY: SEQ_ZERO}
+    await say(store, 1, "hi")
+    await until(lambda: told.texts() == ["hi"])
+    await store.stop()
+
+
+@ensureDeferred
+async def test_stopping_finishes_what_is_in_hand(start: Start, valkey: Valkey) -> None:
+    store, _ = await start()
+    sent = [store.append_to_room(LOBBY, post(1, f"text {number}")) for number in range(1200)]
+    await store.stop()
+    receipts = await gatherResults(sent)
+    assert {receipt.outcome for receipt in receipts} == {Outcome.STORED}
+    assert valkey.ask("SMEMBERS", "chatroom:nodes") == b"*0\r\n"
+    with pytest.raises(StoreUnavailable, match="stopped"):
+        await store.account(1)
+
+
+@ensureDeferred
+async def test_stopping_waits_for_a_frozen_store_no_longer_than_it_said(
+    own_valkey: Callable[..., Valkey], start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis, "STOP_TIMEOUT", 0.2)
+    server = own_valkey()
+    server.start()
+    store, _ = await start("one", address=server.address)
+    server.freeze()
+    sent = store.append_to_room(LOBBY, post(1, "hi"))
+    began = clock().seconds()
+    await store.stop()
+    assert clock().seconds() - began < 1
+    with pytest.raises(StoreUnavailable):
+        await sent
+
+
+@ensureDeferred
+async def test_a_store_that_never_started_can_be_stopped(valkey: Valkey) -> None:
+    store = RedisStore(reactor, valkey.address, node="one")
+    assert store.why_not == "not connected yet"
+    await store.stop()
+    entries: list[Entry] = []
+    with pytest.raises(StoreUnavailable):
+        entries += await store.room_after(LOBBY, SEQ_ZERO, 1)
