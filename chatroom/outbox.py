@@ -81,7 +81,7 @@ class _Queueing:
 
     def _enqueue(self, blob: Blob) -> bool:
         size = sum(map(len, blob))
-        if self.queued and self.queued + size > self.limit:
+        if size and self.queued and self.queued + size > self.limit:
             self.on_full()
             return False
         self._waiting.extend(blob)
@@ -109,8 +109,16 @@ class _Queueing:
 
     def cut_short(self, blob: Blob) -> None:
         self._waiting.clear()
-        self._waiting.extend(blob)
-        self.queued = self._in_transport + sum(map(len, blob))
+        self.queued = self._in_transport
+        if self.queued:
+            # What the transport holds may end in the middle of a frame: this goes behind it.
+            self._waiting.extend(blob)
+            self.queued += sum(map(len, blob))
+        else:
+            self.put(blob)
+
+    def put(self, blob: Blob) -> None:
+        raise NotImplementedError
 
     def finish(self, done: Callable[[], None]) -> None:
         if self.queued and not self._dropped:
@@ -121,7 +129,7 @@ class _Queueing:
     def drop(self) -> None:
         self._dropped = True
         self._waiting.clear()
-        self.queued = 0
+        self.queued = self._in_transport = 0
         self.on_drained = self.on_full = _NOTHING
         self._finished = None
 
@@ -139,7 +147,7 @@ class TransportOutbox(_Queueing):
     def put(self, blob: Blob) -> None:
         if self._dropped:
             return
-        if self._paused:
+        if self._paused or self._waiting:
             self._enqueue(blob)
         else:
             self._transport.write(b"".join(blob))
@@ -209,6 +217,7 @@ class DirectOutbox(_Queueing):
         self.drop()
 
 
+@implementer(IPushProducer)
 class PacedOutbox(_Queueing):
     """One write a frame, and the next one only while little of what was written is unacknowledged.
 
@@ -216,28 +225,45 @@ class PacedOutbox(_Queueing):
     kills it. What its TCP has not acknowledged yet, the system counts (``TIOCOUTQ``).
     """
 
-    def __init__(self, transport: Any, limit: int, clock: Clock, *, behind: bool) -> None:
-        """:param behind: the transport still holds something that has to leave first."""
+    def __init__(
+        self, transport: Any, limit: int, clock: Clock, *, behind: DirectOutbox | None = None
+    ) -> None:
+        """:param behind: what was in use until now; what still waits there leaves first."""
         super().__init__(limit)
         self._transport = transport
         self._socket: socket = transport.getHandle()
         self._clock = clock
         self._look: Timer | None = None
         self._delay = FIRST_LOOK
+        #: Bytes that were handed to the socket or the transport.
         self._written = 0
-        #: Set once the system did not take a frame whole: what follows must stay behind the rest.
-        self._torn = behind
+        #: Whether something was put since the queue was empty.
+        self._filled = False
         #: Offsets in what was written, and whom to tell when the peer has it up to there.
         self._marks: deque[tuple[int, Callable[[], None]]] = deque()
+        # As a pull producer we are asked for more each time the transport has let go of all it had,
+        # and once right now, whatever it holds.
+        transport.registerProducer(self, False)
+        if behind is not None and behind.queued:
+            self._filled = True
+            self._waiting.extend(behind._waiting)
+            self.queued, self._in_transport = behind.queued, behind._in_transport
 
     def put(self, blob: Blob) -> None:
         if not self._dropped and self._enqueue(blob):
+            self._filled = True
             self._push()
 
     def put_marked(self, blob: Blob, on_arrived: Callable[[], None]) -> None:
         if not self._dropped and self._enqueue(blob):
-            self._marks.append((self._written + self.queued, on_arrived))
+            self._filled = True
+            self._marks.append((self._written + self.queued - self._in_transport, on_arrived))
             self._push()
+
+    def cut_short(self, blob: Blob) -> None:
+        # What is forgotten never arrives.
+        self._marks = deque(mark for mark in self._marks if mark[0] <= self._written)
+        super().cut_short(blob)
 
     def _unacknowledged(self) -> int:
         if TIOCOUTQ is None:
@@ -250,33 +276,45 @@ class PacedOutbox(_Queueing):
 
     def _push(self) -> None:
         """Write what may be written now, tell whose mark was reached, and look again if need be."""
-        had_some = self.queued > 0
         outstanding = self._unacknowledged()
-        while self._waiting and outstanding <= MAX_UNACKNOWLEDGED:
-            frame = self._waiting.popleft()
-            self.queued -= len(frame)
-            self._written += len(frame)
-            self._delay = FIRST_LOOK
-            self._write(frame)
+        while self._waiting and not self._in_transport and outstanding <= MAX_UNACKNOWLEDGED:
+            self._write(self._waiting.popleft())
             outstanding = self._unacknowledged()
-        arrived = self._written - outstanding
+        arrived = self._written - self._in_transport - outstanding
         while self._marks and self._marks[0][0] <= arrived:
             self._marks.popleft()[1]()
-        if self._waiting or (self._marks and not self._dropped):
+        if self._waiting or self._marks:
             self._look_again()
-        elif had_some:
+        if self._filled and not self.queued:
+            self._filled = False
             self._drained()
 
     def _write(self, frame: bytes) -> None:
         try:
-            sent = 0 if self._torn else self._socket.send(frame)
+            sent = self._socket.send(frame)
         except OSError:
             sent = 0
+        self._written += len(frame)
+        self.queued -= sent
+        self._delay = FIRST_LOOK
         if sent != len(frame):
             # There is room for 4 KiB and a frame in every socket's buffer unless the system is out
-            # of memory, or the connection is broken, which the transport finds out.
-            self._torn = True
+            # of memory, or the connection is broken, which the transport finds out. Until it has
+            # let go of the rest nothing follows.
+            self._in_transport = len(frame) - sent
             self._transport.write(frame[sent:])
+
+    def resumeProducing(self) -> None:
+        if self._in_transport:
+            self.queued -= self._in_transport
+            self._in_transport = 0
+            self._push()
+
+    def pauseProducing(self) -> None:
+        """A pull producer is not told to pause."""
+
+    def stopProducing(self) -> None:
+        self.drop()
 
     def _look_again(self) -> None:
         if self._look is None:

@@ -41,7 +41,7 @@ class ChatProtocol(Int32StringReceiver):
         self.address = str(getattr(self.transport.getPeer(), "host", "local"))
         if hasattr(self.transport, "getHandle"):
             self._tune(self.transport.getHandle())
-        self.outbox = self._new_outbox(0)
+        self.outbox = self._new_outbox()
         self.session = Session(self.factory.node, self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
@@ -74,8 +74,10 @@ class ChatProtocol(Int32StringReceiver):
     def speak(self, dialect: int) -> Codec:
         if dialect:
             self.MAX_LENGTH = self.factory.max_frame
-        if dialect == 1 and not isinstance(self.outbox, PacedOutbox) and self._socket is not None:
-            self.outbox = self._new_outbox(1)
+        if dialect == 1 and isinstance(self.outbox, DirectOutbox):
+            self.transport.unregisterProducer()
+            limit, clock = self.outbox.limit, self.factory.node.clock
+            self.outbox = PacedOutbox(self.transport, limit, clock, behind=self.outbox)
         return DIALECT_1 if dialect == 1 else DIALECT_2
 
     def pause(self) -> None:
@@ -117,15 +119,11 @@ class ChatProtocol(Int32StringReceiver):
             if hasattr(socket, name):
                 handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
-    def _new_outbox(self, dialect: int) -> Outbox:
+    def _new_outbox(self) -> Outbox:
         limit = self.factory.send_queue
         if self._socket is None:
             return TransportOutbox(self.transport, limit)
-        if dialect != 1:
-            return DirectOutbox(self.transport, limit)
-        self.transport.unregisterProducer()
-        clock = self.factory.node.clock
-        return PacedOutbox(self.transport, limit, clock, behind=self.outbox.queued > 0)
+        return DirectOutbox(self.transport, limit)
 
 
 class ChatFactory(Factory):
