@@ -63,11 +63,14 @@ class ChatProtocol(Int32StringReceiver):
             self._parsing = False
 
     def stringReceived(self, string: bytes) -> None:
-        self.session.frame_received(string)
+        # The loop that calls us has no end but that of its data, also when a frame made us close.
+        if not self._deaf:
+            self.session.frame_received(string)
 
     def lengthLimitExceeded(self, length: int) -> None:
-        self._deaf = True
-        self.session.frame_too_long(length, self.MAX_LENGTH)
+        if not self._deaf:
+            self._deaf = True
+            self.session.frame_too_long(length, self.MAX_LENGTH)
 
     # ---- what the session asks of its door
 
