@@ -45,6 +45,7 @@ class ChatProtocol(Int32StringReceiver):
         self.session = Session(self.factory.node, self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
+        self.connected = 0
         self._deaf = True
         self.outbox.drop()
         self.session.lost()
@@ -101,7 +102,9 @@ class ChatProtocol(Int32StringReceiver):
 
     def abort(self) -> None:
         self._deaf = True
-        self.transport.abortConnection()
+        # Twisted's TLS has let go of everything by then, and would trip over it.
+        if self.connected:
+            self.transport.abortConnection()
 
     def _hang_up(self) -> None:
         # With a producer registered, the transport would wait for it for ever.
