@@ -88,7 +88,7 @@ class Bus:
     async def follow(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
         """Take the node's name, tell the listener who is online elsewhere, and begin to read."""
         presence, events = await self._commands.run(
-            self._take_node, self._node, self._run, NODE_LIFETIME
+            self._take_node, self._node, self._run, _lifetime_ms()
         )
         self._positions = {_PRESENCE: presence.decode(), self._events_key: events.decode()}
         places = {}
@@ -164,7 +164,7 @@ class Bus:
     async def _beat_once(self, listener: BusListener) -> None:
         state = await self._commands.run(
             self._heartbeat_script,
-            *(self._node, self._run, NODE_LIFETIME, self._positions[self._events_key]),
+            *(self._node, self._run, _lifetime_ms(), self._positions[self._events_key]),
         )
         if state == b"taken":
             _log.error(
@@ -229,6 +229,10 @@ def _event_from(_seq: bytes, fields: Fields) -> MailboxEvent:
     return KnownEvent(
         owner=owner, origin=origin, id=named[b"i"].decode(), seq=place, code=int(named[b"c"])
     )
+
+
+def _lifetime_ms() -> int:
+    return round(NODE_LIFETIME * 1000)
 
 
 def _tell(what: Callable[..., None], *news: object) -> None:

@@ -98,7 +98,7 @@ class BusContract:
         await one.update_presence([person(1)], [])
         await until(lambda: told.people("one"))
         await nodes.crash(one)
-        await nodes.pass_time(2 * LIFETIME)
+        await nodes.pass_time(1.25 * LIFETIME)
         await until(lambda: not told.people("one"))
         assert (await tell(two, 2, 1, "hi")).code == 202
 
@@ -129,7 +129,7 @@ class BusContract:
         await one.update_presence([person(1)], [])
         await until(lambda: told_two.people("one"))
         await nodes.freeze(one)
-        await nodes.pass_time(2 * LIFETIME)
+        await nodes.pass_time(1.25 * LIFETIME)
         await until(lambda: not told_two.people("one"))
         await say(two, 2, "meanwhile")
         assert told_one.lapses == 0

@@ -22,7 +22,9 @@ from chatroom.wire import LOBBY, Person, Seq
 E = TypeVar("E")
 
 #: Seconds that a node of these tests lives without a heartbeat.
-LIFETIME = 1
+LIFETIME = 0.8
+#: Seconds between its heartbeats.
+HEARTBEAT = 0.1
 
 
 class Recorder:

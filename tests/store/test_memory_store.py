@@ -16,7 +16,7 @@ from chatroom.wire import LOBBY, SEQ_ZERO
 from tests.doubles.memory_backend import MemoryBackend
 from tests.doubles.memory_store import MemoryStore, Trouble
 from tests.store.contract import StoreContract
-from tests.store.nodes import LIFETIME, Recorder, post
+from tests.store.nodes import HEARTBEAT, LIFETIME, Recorder, post
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class MemoryNodes:
 
     def __init__(self) -> None:
         self.clock = PumpedClock()
-        self.backend = MemoryBackend(self.clock, lifetime=LIFETIME, heartbeat=LIFETIME / 4)
+        self.backend = MemoryBackend(self.clock, lifetime=LIFETIME, heartbeat=HEARTBEAT)
 
     async def make(self, name: str = "one", **limits: int) -> MemoryStore:
         return MemoryStore(self.backend, node=name, **limits)

@@ -27,7 +27,7 @@ from chatroom.store.redis import RedisStore
 from chatroom.wire import LOBBY, SEQ_ZERO
 from tests.doubles.proxy import Proxy
 from tests.doubles.valkey import Valkey
-from tests.store.nodes import LIFETIME, Recorder, people, person, post, say, tell, until
+from tests.store.nodes import HEARTBEAT, LIFETIME, Recorder, people, person, post, say, tell, until
 
 Start = Callable[..., Any]
 
@@ -36,7 +36,7 @@ Start = Callable[..., Any]
 def start(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Starts nodes, and stops them after the test."""
     monkeypatch.setattr(bus, "NODE_LIFETIME", LIFETIME)
-    monkeypatch.setattr(bus, "HEARTBEAT", LIFETIME / 4)
+    monkeypatch.setattr(bus, "HEARTBEAT", HEARTBEAT)
     stores: list[RedisStore] = []
 
     async def start(

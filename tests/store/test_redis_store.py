@@ -19,10 +19,9 @@ from chatroom.wire import LOBBY
 from tests.doubles.valkey import Valkey
 from tests.store.connecting import PureProtocol
 from tests.store.contract import StoreContract
-from tests.store.contract_accounts import AccountsContract
 from tests.store.contract_mailboxes import MailboxContract
 from tests.store.contract_rooms import RoomContract
-from tests.store.nodes import LIFETIME, Nodes, Recorder
+from tests.store.nodes import HEARTBEAT, LIFETIME, Nodes, Recorder
 
 
 class RedisNodes:
@@ -85,7 +84,7 @@ def clock() -> Any:
 @pytest.fixture
 def nodes(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
     monkeypatch.setattr(bus, "NODE_LIFETIME", LIFETIME)
-    monkeypatch.setattr(bus, "HEARTBEAT", LIFETIME / 4)
+    monkeypatch.setattr(bus, "HEARTBEAT", HEARTBEAT)
     nodes = RedisNodes(valkey)
     yield nodes
     blockon(Deferred.fromCoroutine(nodes.stop()))
@@ -95,7 +94,7 @@ class TestRedisStore(StoreContract):
     """With hiredis's parser, as everybody runs it."""
 
 
-class TestPureParser(AccountsContract, RoomContract, MailboxContract):
+class TestPureParser(RoomContract, MailboxContract):
     """What people's texts go through, with txredisapi's own parser."""
 
     @pytest.fixture(autouse=True)

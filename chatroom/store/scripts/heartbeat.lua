@@ -1,11 +1,11 @@
 -- A node lives, and has read its events up to a place; nodes that no longer do are cleared.
--- ARGV: node, run, seconds to live, seq read.
+-- ARGV: node, run, milliseconds to live, seq read.
 -- Returns "alive"; "lapsed": it had been taken for dead; "taken": another run has the name.
 local name, run = ARGV[1], ARGV[2]
 local node = 'chatroom:node:' .. name
 local holder = redis.call('GET', node .. ':alive')
 local known = redis.call('SISMEMBER', 'chatroom:nodes', name) == 1
-redis.call('SET', node .. ':alive', run, 'EX', ARGV[3])
+redis.call('SET', node .. ':alive', run, 'PX', ARGV[3])
 redis.call('SADD', 'chatroom:nodes', name)
 redis.call('XTRIM', node .. ':events', 'MINID', ARGV[4])
 redis.call('PERSIST', node .. ':events')

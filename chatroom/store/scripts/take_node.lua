@@ -1,7 +1,7 @@
--- A node starts: clear what its predecessor of that name left. ARGV: node, run, seconds to live.
+-- A node starts: clear what its predecessor of that name left. ARGV: node, run, milliseconds to live.
 local name = ARGV[1]
 redis.call('SADD', 'chatroom:nodes', name)
-redis.call('SET', 'chatroom:node:' .. name .. ':alive', ARGV[2], 'EX', ARGV[3])
+redis.call('SET', 'chatroom:node:' .. name .. ':alive', ARGV[2], 'PX', ARGV[3])
 clear_node(name)
 redis.call('PERSIST', 'chatroom:node:' .. name .. ':events')
 return {newest('chatroom:presence'), newest('chatroom:node:' .. name .. ':events')}
