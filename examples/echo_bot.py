@@ -1,0 +1,24 @@
+"""A bot that answers whoever writes to it in private: echo_bot.py [SERVER]"""
+
+import sys
+from contextlib import suppress
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import react
+
+from chatroom.client import ChatClient, Incoming, RegisterRefused, connect
+
+
+async def main(reactor: object, server: str = "localhost:8889") -> None:
+    async def answer(message: Incoming) -> None:
+        if message.kind == "private" and not message.own:
+            await bot.send_private(message.user_id, f"You said: {message.content}")
+
+    bot: ChatClient = await connect(server, reactor=reactor, on_text=answer)
+    with suppress(RegisterRefused):  # it is there already
+        await bot.register(200, "echo-echo", "Echo")
+    await bot.log_in(200, "echo-echo")
+    await Deferred()  # until Ctrl-C
+
+
+react(main, sys.argv[1:])

@@ -1,0 +1,165 @@
+"""The floors of the house: who may import whom."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parent.parent
+PACKAGE = CHECKOUT / "chatroom"
+
+#: Lowest first. A name stands for the module, or for the package with all that is in it.
+FLOORS = (
+    ("chatroom", "chatroom.wire", "chatroom.clock"),
+    ("chatroom.dialects", "chatroom.refusals", "chatroom.states"),
+    ("chatroom.store", "chatroom.settings", "chatroom.data_folder"),
+    (
+        *("chatroom.accounts", "chatroom.passwords", "chatroom.room", "chatroom.feeds"),
+        *("chatroom.presence", "chatroom.outbox"),
+    ),
+    ("chatroom.node",),
+    ("chatroom.session", "chatroom.commands", "chatroom.answers"),
+    ("chatroom.tcp", "chatroom.web"),
+    ("chatroom.service", "chatroom.options", "chatroom.start_check"),
+)
+#: Where the wiring is done: only there may the domain's store be put together.
+WIRING = FLOORS[-1]
+#: What the domain may know of the store, and what an operator says of it.
+STORE_INTERFACE = "chatroom.store.interface"
+#: What the client may know of the rest.
+FOR_THE_CLIENT = ("chatroom", "chatroom.wire", "chatroom.clock")
+#: Packages that one module wraps.
+WRAPPED = {"txredisapi": "chatroom.store.connection", "argon2": "chatroom.passwords"}
+#: Lines of code in a module, without blank lines, comments and docstrings.
+MOST_CODE = 350
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(CHECKOUT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] in ("__init__", "__main__") else parts)
+
+
+SOURCES = {path: path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {path: ast.parse(source) for path, source in SOURCES.items()}
+MODULES = {module_of(path) for path in SOURCES}
+SERVER = [path for path in SOURCES if path.parts[-2] != "client" and "client" not in path.parts]
+CLIENT = [path for path in SOURCES if path not in SERVER]
+
+every_module = pytest.mark.parametrize("path", SOURCES, ids=module_of)
+
+
+def statements(tree: ast.AST, *, in_functions: bool) -> Iterator[ast.AST]:
+    """All that runs; what is there for type checkers only is left out."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            if not in_functions:
+                continue
+        yield node
+        yield from statements(node, in_functions=in_functions)
+
+
+def imports(path: Path, *, in_functions: bool = True) -> set[str]:
+    """What a module imports: modules, and what is taken from them, by their full names."""
+    names = set()
+    for node in statements(TREES[path], in_functions=in_functions):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module is not None, "imports are absolute"
+            taken = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= taken
+            # "from chatroom import wire" is about that module, not about the package.
+            if not taken <= MODULES:
+                names.add(node.module)
+    return names
+
+
+def floor(module: str) -> int:
+    for number, modules in enumerate(FLOORS):
+        if module in modules or module.rpartition(".")[0] in set(modules) - {"chatroom"}:
+            return number
+    raise AssertionError(f"{module} stands on no floor: give it one here and in the document")
+
+
+@pytest.mark.parametrize("path", SERVER, ids=module_of)
+def test_a_module_imports_only_from_its_own_floor_and_below(path: Path) -> None:
+    module = module_of(path)
+    if path.name == "__main__.py":
+        return
+    for other in imports(path) & MODULES:
+        assert not other.startswith("chatroom.client")
+        assert floor(other) <= floor(module), f"{module} imports {other} from above"
+
+
+@pytest.mark.parametrize("path", SERVER, ids=module_of)
+def test_only_the_wiring_knows_more_of_the_store_than_its_interface(path: Path) -> None:
+    module = module_of(path)
+    if floor(module) == floor("chatroom.store") or module in WIRING:
+        return
+    known = {other for other in imports(path) & MODULES if other.startswith("chatroom.store")}
+    assert known <= {STORE_INTERFACE}
+
+
+@pytest.mark.parametrize("path", CLIENT, ids=module_of)
+def test_the_client_stands_on_the_wire_alone(path: Path) -> None:
+    for other in imports(path) & MODULES:
+        assert other.startswith("chatroom.client") or other in FOR_THE_CLIENT
+
+
+@every_module
+def test_no_module_chooses_the_reactor(path: Path) -> None:
+    """Importing it installs one: twistd and the client choose theirs first."""
+    assert "twisted.internet.reactor" not in imports(path, in_functions=False)
+
+
+@pytest.mark.parametrize("path", SERVER, ids=module_of)
+def test_the_server_is_given_its_reactor_and_never_sleeps(path: Path) -> None:
+    module = module_of(path)
+    names = imports(path)
+    if module not in WIRING:
+        assert "twisted.internet.reactor" not in names
+    # It looks for a leftover before the reactor runs.
+    if module != "chatroom.store.leftover":
+        assert "time" not in names
+
+
+@every_module
+def test_a_wrapped_package_is_imported_in_one_place(path: Path) -> None:
+    names = {name.partition(".")[0] for name in imports(path)}
+    for package, place in WRAPPED.items():
+        assert package not in names or module_of(path) == place
+
+
+@every_module
+def test_a_module_is_no_longer_than_can_be_read_at_once(path: Path) -> None:
+    source = SOURCES[path]
+    docstrings: set[int] = set()
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            docstrings |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    code: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in _NO_CODE:
+            code |= set(range(token.start[0], token.end[0] + 1))
+    assert len(code - docstrings) <= MOST_CODE
+
+
+_NO_CODE = {
+    *(tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE),
+    *(tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER),
+}
+
+
+def test_the_document_names_every_module_of_the_server() -> None:
+    document = (CHECKOUT / "docs" / "architecture.md").read_text("utf-8")
+    for path in SERVER:
+        name = module_of(path).rpartition(".")[2]
+        if "store" not in path.parts and name != "chatroom":
+            assert name in document, f"{module_of(path)} is not in docs/architecture.md"
