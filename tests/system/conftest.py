@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from chatroom.settings import StartError
 from chatroom.store.binary import find_binary
 from tests.doubles.valkey import Valkey
-from tests.system.lab import Lab, Server
+from tests.system.lab import Lab, Server, own_valkey
 from tests.system.wire_client import WireClient
 
 _ids = count(1000)
@@ -55,12 +54,8 @@ def valkey_binary() -> Path:
 @pytest.fixture
 def valkey(valkey_binary: Path) -> Iterator[Valkey]:
     """A Valkey of the test's own, for ``--redis``."""
-    # Not pytest's folders: their paths can be longer than a socket's may be.
-    with tempfile.TemporaryDirectory(prefix="chatroom-") as folder:
-        valkey = Valkey(valkey_binary, Path(folder))
-        valkey.start()
+    with own_valkey(valkey_binary) as valkey:
         yield valkey
-        valkey.kill()
 
 
 @pytest.fixture

@@ -8,13 +8,15 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.doubles.valkey import Valkey
 from tests.system.wire_client import WireClient
 
 T = TypeVar("T")
@@ -69,6 +71,19 @@ def processes_naming(text: str) -> dict[int, str]:
             if text in command and alive(int(folder.name)):
                 found[int(folder.name)] = command
     return found
+
+
+@contextlib.contextmanager
+def own_valkey(binary: Path) -> Iterator[Valkey]:
+    """A Valkey for ``--redis``."""
+    # Not pytest's folders: their paths can be longer than a socket's may be.
+    with tempfile.TemporaryDirectory(prefix="chatroom-") as folder:
+        valkey = Valkey(binary, Path(folder))
+        valkey.start()
+        try:
+            yield valkey
+        finally:
+            valkey.kill()
 
 
 def works_for(user: int) -> bool:
