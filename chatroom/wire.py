@@ -31,6 +31,8 @@ MAX_CONTENT: Final = 4000
 MAX_PASSWORD: Final = 1024
 #: Longest user name, in characters.
 MAX_NAME: Final = 32
+#: Longest ``sex``, a text that the user is free to choose, in characters.
+MAX_SEX: Final = 16
 #: Most messages that one `HistoryMes` may ask for.
 MAX_HISTORY: Final = 200
 #: Most users that one `UsersMes` may ask for.
@@ -40,9 +42,9 @@ LOBBY: Final = "lobby"
 
 #: What an account's id may be: what a JavaScript number holds exactly.
 UserId = Annotated[int, Meta(ge=1, le=2**53 - 1)]
-RoomName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+RoomName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
 #: A place in one conversation's order, as text; see `Seq`.
-SeqText = Annotated[str, Meta(pattern=r"^[0-9]{1,19}-[0-9]{1,19}$")]
+SeqText = Annotated[str, Meta(pattern=r"^[0-9]{1,19}-[0-9]{1,19}\Z")]
 MessageId = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -138,7 +140,7 @@ class User(Message):
     user_pwd: str
     user_name: str
     user_status: int = 0
-    sex: Annotated[str, Meta(max_length=16)] = ""
+    sex: Annotated[str, Meta(max_length=MAX_SEX)] = ""
 
     def __post_init__(self) -> None:
         check_password(self.user_pwd)
@@ -440,7 +442,8 @@ def decode(payload: bytes) -> Message:
     if decoder is None:
         raise WireError(f"unknown type {envelope.type[:40]!r}", type_name=envelope.type)
     try:
-        message: Message = decoder.decode(envelope.data)
+        # Types with no fields carry nothing at all, to some: an empty text.
+        message: Message = decoder.decode(envelope.data or "{}")
     except _DECODE_ERRORS as error:
         too_long = isinstance(error.__cause__, TooLong)
         raise WireError(
