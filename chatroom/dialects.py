@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from chatroom.wire import (
+    MAX_CONTENT,
     MAX_FRAME_DIALECT_1,
+    MAX_NAME,
+    MAX_SEX,
     ErrorMes,
     LoginResMes,
     Message,
@@ -49,10 +51,7 @@ class Dialect1:
 
     def encode(self, messages: Sequence[Message]) -> Blob:
         return tuple(
-            frame(encode(fitting))
-            for message in messages
-            for known in _in_dialect_1(message)
-            for fitting in _fit(known)
+            frame(encode(known)) for message in messages for known in _in_dialect_1(message)
         )
 
 
@@ -64,47 +63,51 @@ DIALECT_2 = Dialect2()
 def _in_dialect_1(message: Message) -> Iterator[Message]:
     """The message in the types that the original client knows, or nothing."""
     match message:
-        case LoginResMes() | RegisterResMes() | NotifyUserStatusMes():
+        case LoginResMes():
+            yield _cut_to_fit(message)
+        case RegisterResMes() | NotifyUserStatusMes():
             yield message
         case SmsMes():
-            yield _sms(message, message.content)
+            yield from _split_to_fit(message, "")
         case PrivateMes():
-            yield _sms(message, f"[私聊] {message.content}")
+            yield from _split_to_fit(message, "[私聊] ")
         case PresenceMes():
             for person in message.changes:
                 yield NotifyUserStatusMes(user_id=person.user_id, status=person.user_status)
         case ErrorMes():
             # It has no type of its own for this, and would drop it; shown as a message, it is read.
-            yield SmsMes(content=f"[系统] {message.error}", user_id=SERVER_ID, user_name="系统")
-
-
-def _sms(message: Text, content: str) -> SmsMes:
-    """The fields that the original knows, and no other."""
-    return SmsMes(
-        content=content,
-        user_id=message.user_id,
-        user_name=message.user_name,
-        user_status=message.user_status,
-        sex=message.sex,
-    )
+            words = SmsMes(content=message.error, user_id=SERVER_ID, user_name="系统")
+            yield from _split_to_fit(words, "[系统] ")
 
 
 def _fits(message: Message) -> bool:
     return len(encode(message)) <= MAX_FRAME_DIALECT_1
 
 
-def _fit(message: Message) -> Iterator[Message]:
-    """The message in as many as it takes for each to fit the original client's buffer."""
-    if _fits(message):
-        yield message
-    elif isinstance(message, SmsMes):
-        middle = len(message.content) // 2
-        for half in (message.content[:middle], message.content[middle:]):
-            yield from _fit(replace(message, content=half))
-    elif isinstance(message, LoginResMes) and message.users_id not in (UNSET, None):
-        # As many as fit; the user's own id comes first, so it is always among them.
-        ids = message.users_id
-        while not _fits(message):
-            ids = ids[: len(ids) * 9 // 10]
-            message = replace(message, users_id=ids)
-        yield message
+def _split_to_fit(message: Text, mark: str) -> Iterator[SmsMes]:
+    """The message in as many as it takes for each to fit, each with ``mark`` before it.
+
+    They have the fields that the original knows, and no other.
+    """
+    if len(mark) + len(message.content) <= MAX_CONTENT:
+        sms = SmsMes(
+            content=mark + message.content,
+            user_id=message.user_id,
+            # Names that the original program took can be as long as a frame.
+            user_name=message.user_name[:MAX_NAME],
+            user_status=message.user_status,
+            sex=message.sex[:MAX_SEX],
+        )
+        if _fits(sms):
+            yield sms
+            return
+    middle = len(message.content) // 2
+    for half in (message.content[:middle], message.content[middle:]):
+        yield from _split_to_fit(replace(message, content=half), mark)
+
+
+def _cut_to_fit(message: LoginResMes) -> LoginResMes:
+    """As many ids as fit; the user's own id comes first, so it is always among them."""
+    while message.users_id and not _fits(message):
+        message = replace(message, users_id=message.users_id[: len(message.users_id) * 9 // 10])
+    return message
