@@ -145,6 +145,8 @@ class Connection:
         deferred: Deferred[None] = Deferred(self._waiting.remove)
         if self._protocol is not None:
             deferred.callback(None)
+        elif self._stopped:
+            deferred.errback(StoreUnavailable(self.why_not))
         else:
             self._waiting.append(deferred)
         return deferred

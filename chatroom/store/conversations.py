@@ -22,7 +22,7 @@ from chatroom.store.interface import (
     StoreUnavailable,
 )
 from chatroom.store.lua import Script
-from chatroom.wire import Seq
+from chatroom.wire import SEQ_ZERO, Seq
 
 #: Most messages that one script call gives their place.
 BATCH = 500
@@ -252,6 +252,9 @@ class Conversations:
 
     async def _before(self, stream: str, before: Seq | None, limit: int) -> list[Any]:
         """Newest first."""
+        if before == SEQ_ZERO:
+            # Nothing is, and Redis does not know what "before the first place" means.
+            return []
         end = "+" if before is None else f"({before}"
         found: list[Any] = await self._commands.call("XREVRANGE", stream, end, "-", "COUNT", limit)
         return found

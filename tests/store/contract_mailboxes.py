@@ -153,13 +153,23 @@ class MailboxContract:
         await people(store, ANN, BEN)
         await tell(store, ANN, BEN, "a")
         newest = (await store.mailbox_state(BEN)).newest
-        beyond = Seq(newest.ms + 10**9, 7)
-        await store.mark_received(BEN, beyond, "s")
-        await store.mark_read(BEN, ANN, beyond, "s")
+        await store.mark_received(BEN, Seq(newest.ms + 10**9, 7), "s")
+        await store.mark_read(BEN, ANN, Seq(10**19 - 1, 10**19 - 1), "s")
         state = await store.mailbox_state(BEN)
         assert (state.received, state.unread, state.read) == (newest, 0, {ANN: newest})
         await tell(store, ANN, BEN, "b")
         assert (await store.mailbox_state(BEN)).unread == 1
+
+    @ensureDeferred
+    async def test_marks_in_an_empty_mailbox_stay_at_zero(self, nodes: Nodes) -> None:
+        store = await nodes.make()
+        await people(store, BEN)
+        for place in (SEQ_ZERO, Seq(1, 0)):
+            await store.mark_received(BEN, place, "s")
+            await store.mark_read(BEN, ANN, place, "s")
+        state = await store.mailbox_state(BEN)
+        assert (state.received, state.unread, state.read) == (SEQ_ZERO, 0, {})
+        assert (await store.mailbox_before(BEN, ANN, SEQ_ZERO, 5)).entries == []
 
     @ensureDeferred
     async def test_unread_counts_what_others_sent_after_the_mark(self, nodes: Nodes) -> None:

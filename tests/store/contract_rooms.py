@@ -9,6 +9,9 @@ from chatroom.store.interface import REMEMBERED_IDS, Outcome
 from chatroom.wire import LOBBY, SEQ_ZERO, Seq
 from tests.store.nodes import Nodes, Recorder, post, say, until
 
+#: The last place that a client can name.
+UTMOST = Seq(10**19 - 1, 10**19 - 1)
+
 
 class RoomContract:
     @ensureDeferred
@@ -161,8 +164,10 @@ class RoomContract:
         assert ([entry.seq for entry in whole.entries], whole.more) == (seqs, False)
         before_first = await store.room_before(LOBBY, seqs[0], 3)
         assert (before_first.entries, before_first.more) == ([], False)
-        beyond = Seq(seqs[-1].ms + 10**9, 0)
-        assert (await store.room_before(LOBBY, beyond, 1)).entries[0].seq == seqs[-1]
+        assert (await store.room_before(LOBBY, SEQ_ZERO, 3)).entries == []
+        for beyond in (Seq(seqs[-1].ms + 10**9, 0), UTMOST):
+            assert (await store.room_before(LOBBY, beyond, 1)).entries[0].seq == seqs[-1]
+            assert await store.room_after(LOBBY, beyond, 1) == []
 
     @ensureDeferred
     async def test_reading_on_starts_right_after_a_place(self, nodes: Nodes) -> None:

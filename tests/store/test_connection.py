@@ -267,6 +267,8 @@ async def test_stopping_fails_what_is_in_flight_and_stays_stopped(
     with pytest.raises(StoreUnavailable):
         await call
     assert await why(connection) == "stopped"
+    with pytest.raises(StoreUnavailable, match="stopped"):
+        await connection.when_ready()
     await until(lambda: not proxy.links)
     assert proxy.taken == 1
     assert [event for event in logged if event["log_level"] >= LogLevel.warn] == []

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pytest_twisted import blockon, ensureDeferred
 from twisted.internet import reactor, ssl
+from twisted.internet.protocol import Factory, Protocol
 
 from chatroom.store.address import RedisAddress
 from tests.doubles.proxy import Proxy
@@ -97,6 +98,22 @@ async def test_a_certificate_for_another_host_is_refused(serve: Serve, connect: 
     connection = connect(serve("elsewhere.example", trusted=True))
     await until(lambda: "localhost" in connection.why_not)
     assert not connection.ready
+
+
+@ensureDeferred
+async def test_a_server_that_never_finishes_the_handshake_is_given_up(connect: Connect) -> None:
+    listening: Any = reactor
+    taken: list[Protocol] = []
+
+    def take() -> Protocol:
+        taken.append(Protocol())
+        return taken[-1]
+
+    port = listening.listenTCP(0, Factory.forProtocol(take), interface="127.0.0.1")
+    connection = connect(RedisAddress(host="localhost", port=port.getHost().port, tls=True))
+    await until(lambda: "no answer" in connection.why_not)
+    await until(lambda: len(taken) == 2)
+    await port.stopListening()
 
 
 @ensureDeferred
