@@ -1,0 +1,110 @@
+"""Faults put into the program on purpose, which the checker has to find every time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: File, text that stands there exactly once, what is put in its place.
+Change = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One way to break the promise, and the fault of the world under which it shows."""
+
+    name: str
+    fault: str
+    changes: tuple[Change, ...]
+
+
+MUTANTS = (
+    Mutant(
+        "drop a write",
+        "none",
+        (
+            (
+                "chatroom/store/scripts/append_room.lua",
+                "seq = redis.call('XADD', stream, '*', 'm', message)\n",
+                (
+                    "seq = redis.call('XADD', stream, '*', 'm', message)\n"
+                    "    if tonumber(string.match(seq, '%d+')) % 9 == 0 then\n"
+                    "      redis.call('XDEL', stream, seq)\n"
+                    "    end\n"
+                ),
+            ),
+        ),
+    ),
+    Mutant(
+        "acknowledge before storing",
+        "both killed",
+        (
+            (
+                "chatroom/commands.py",
+                "    post = session.post_from(message)\n",
+                (
+                    "    post = session.post_from(message)\n"
+                    "    place = str(session.node.rooms[room].position)\n"
+                    "    session.send(wire.AckMes(id=message.id, code=200, seq=place))\n"
+                ),
+            ),
+        ),
+    ),
+    Mutant(
+        "skip the dedupe",
+        "clients cut inside the reply",
+        (
+            (
+                "chatroom/store/scripts/append_room.lua",
+                "if id ~= '' then known, code, seq = recall(ids, id) end",
+                "known = nil",
+            ),
+        ),
+    ),
+    Mutant(
+        "resume from one too late",
+        "clients cut at a random byte",
+        (
+            (
+                "chatroom/node.py",
+                "            cursor = state.trimmed\n",
+                (
+                    "            cursor = state.trimmed\n"
+                    "        elif cursor < newest:\n"
+                    "            late = await self.store.room_after(name, cursor, 1)\n"
+                    "            cursor = late[0].seq if late else cursor\n"
+                ),
+            ),
+        ),
+    ),
+    Mutant(
+        "move the mark too early",
+        "clients vanish without FIN",
+        (
+            (
+                "chatroom/feeds.py",
+                "        if messages:\n            self.session.put_private(",
+                (
+                    "        if messages:\n"
+                    "            self._store.mark_received(self.session.user_id, self.cursor, '')\n"
+                    "            self.session.put_private("
+                ),
+            ),
+        ),
+    ),
+    Mutant(
+        "forget the subscription",
+        "store killed",
+        (
+            (
+                "chatroom/store/bus.py",
+                "                await self._blocking.when_ready()\n                continue\n",
+                (
+                    "                await self._blocking.when_ready()\n"
+                    "                for room in self._rooms:\n"
+                    "                    self._positions.pop(room, None)\n"
+                    "                continue\n"
+                ),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,110 @@
+"""A client as the original program's: it reads a frame's head and its body with one read each."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+from typing import Any
+
+from tests.torture.ledger import Device, Ledger
+
+#: The original's buffer, in bytes.
+BUFFER = 8096
+
+
+class TornFrame(Exception):
+    """A frame did not come whole: the original client dies of that."""
+
+
+class OriginalClient:
+    """Logs in once, reads until the connection ends, and counts torn frames."""
+
+    def __init__(self, port: int, ledger: Ledger, user: int, password: str) -> None:
+        self._ledger = ledger
+        self._user = user
+        self._password = password
+        self._port = port
+        self._number = 0
+        self.torn = 0
+        self.refused = 0
+        self._inbox = ledger.device(user, f"original {user}", original=True, watches=("inbox",))
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the connection, and wait for the thread."""
+        self._stop.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._converse()
+            except TornFrame:
+                self.torn += 1
+            except OSError:
+                self._stop.wait(0.2)
+
+    def _converse(self) -> None:
+        with socket.create_connection(("127.0.0.1", self._port), timeout=2) as connection:
+            _send(
+                connection,
+                "LoginMes",
+                {"userId": self._user, "userPwd": self._password, "userName": ""},
+            )
+            kind, data = self._read(connection)
+            if kind != "LoginResMes" or data["code"] != 200:
+                self.refused += 1
+                self._stop.wait(0.2)
+                return
+            self._number += 1
+            # The room is judged connection by connection: what is said while it is away, it misses.
+            name = f"original {self._user}.{self._number}"
+            room = self._ledger.device(self._user, name, original=True, watches=("room",))
+            while not self._stop.is_set():
+                try:
+                    self._note(*self._read(connection), room)
+                except TimeoutError:
+                    continue
+
+    def _note(self, kind: str, data: dict[str, Any], room: Device) -> None:
+        if kind != "SmsMes":
+            return
+        content = data["content"]
+        if content.startswith("[私聊]"):
+            self._inbox.shown["inbox"].append(((0, 0), content))
+        elif not content.startswith("[系统]"):
+            room.shown["room"].append(((0, 0), content))
+
+    @staticmethod
+    def _read(connection: socket.socket) -> tuple[str, dict[str, Any]]:
+        head = connection.recv(4)
+        if not head:
+            raise ConnectionError("the server hung up")
+        if len(head) < 4:
+            raise TornFrame
+        (length,) = struct.unpack("!I", head)
+        if length > BUFFER:
+            raise TornFrame
+        connection.settimeout(5)
+        body = connection.recv(length)
+        connection.settimeout(0.5)
+        if not body:
+            raise ConnectionError("the server hung up")
+        if len(body) < length:
+            # Cut off by the end of the connection, or torn: the next read tells.
+            if not connection.recv(1):
+                raise ConnectionError("the server hung up")
+            raise TornFrame
+        envelope = json.loads(body)
+        return envelope["type"], json.loads(envelope["data"])
+
+
+def _send(connection: socket.socket, kind: str, data: dict[str, object]) -> None:
+    body = json.dumps({"type": kind, "data": json.dumps(data)}).encode()
+    connection.sendall(struct.pack("!I", len(body)) + body)
