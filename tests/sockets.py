@@ -117,8 +117,12 @@ def frames(data: bytes) -> list[bytes]:
 class Peer:
     """A client of the server on the other side of a connection in memory."""
 
-    def __init__(self, factory: ChatFactory) -> None:
-        self.transport = StringTransport(lenient=True)
+    def __init__(self, factory: ChatFactory, *, handle: Any = None) -> None:
+        """:param handle: what the transport says that it writes to."""
+        transport: Any = StringTransport(lenient=True)
+        if handle is not None:
+            transport.getHandle = lambda: handle
+        self.transport = transport
         self.protocol: ChatProtocol = factory.buildProtocol(None)
         self.protocol.makeConnection(self.transport)
 
@@ -143,7 +147,7 @@ class Peer:
     @property
     def closed(self) -> bool:
         """Whether the server has closed the connection."""
-        return self.transport.disconnecting
+        return bool(self.transport.disconnecting)
 
     def leaves(self) -> None:
         """The connection is lost."""

@@ -52,7 +52,7 @@ def test_dialect_2_gets_all_in_one_write(messages: list[Message]) -> None:
 
 
 @given(st.lists(any_message, max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_only_the_four_types_ever_leave_each_in_a_write_that_fits(messages: list[Message]) -> None:
     assert all(isinstance(message, KNOWN) for message in original(*messages))
 

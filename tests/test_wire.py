@@ -134,7 +134,7 @@ def test_every_type_is_tested() -> None:
     assert set(MESSAGES) == set(wire.MESSAGES.values())
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(any_message)
 def test_what_is_encoded_is_decoded_to_the_same_message(message: Message) -> None:
     assert decode(encode(message)) == message
@@ -212,7 +212,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(payload)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.binary()
     | damaged()
