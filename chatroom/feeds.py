@@ -45,6 +45,9 @@ class Session(Protocol):
     def when_drained(self) -> Deferred[None]:
         """Fires when nothing waits to leave; never once the session is closed."""
 
+    def fell_behind(self) -> None:
+        """What was to be handed over next is no longer held: the client has to be told so."""
+
 
 def ack_from(entry: Entry) -> AckMes:
     """The message as its sender's session gets it."""
@@ -103,11 +106,15 @@ class _Feed:
     async def _catch_up(self) -> None:
         while True:
             await self.session.when_drained()
+            cursor = self.cursor
             try:
                 entries = await self._read()
+                trimmed = await self._trimmed()
             except StoreUnavailable:
                 await pause(self._clock, RETRY)
                 continue
+            if trimmed > cursor:
+                self.session.fell_behind()
             await self._hand_over_slowly(entries)
             if self.session.closed or self._go_live():
                 break
@@ -128,6 +135,10 @@ class _Feed:
         raise NotImplementedError
 
     async def _read(self) -> Sequence[Entry]:
+        raise NotImplementedError
+
+    async def _trimmed(self) -> Seq:
+        """Up to where the store has dropped what it held."""
         raise NotImplementedError
 
     def hand_over(self, entries: Sequence[Entry]) -> None:
@@ -200,6 +211,9 @@ class RoomFeed(_Feed):
             self.release()
         return entries
 
+    async def _trimmed(self) -> Seq:
+        return (await self._store.room_state(self._room.name)).trimmed
+
 
 class InboxFeed(_Feed):
     """A session's view of its user's mailbox.
@@ -212,6 +226,8 @@ class InboxFeed(_Feed):
         #: The user's own messages up to here are left out.
         self._own_after = SEQ_ZERO
         self._started = False
+        #: What comes may follow on something that was missed.
+        self._blind = False
         self._live = False
         #: Something came that was not handed over: the store has to be read (again).
         self._came = False
@@ -228,8 +244,14 @@ class InboxFeed(_Feed):
         self._started = True
         self._start()
 
+    def lose_sight(self) -> None:
+        """Something may be missed from now on: take nothing live until `look_again`."""
+        self._blind = True
+        self._live = False
+
     def look_again(self) -> None:
-        """Something may have been missed: read everything after the cursor from the store."""
+        """Nothing is missed any more: read everything after the cursor from the store."""
+        self._blind = False
         self._came = True
         self._live = False
         if self._started:
@@ -260,6 +282,9 @@ class InboxFeed(_Feed):
         self.release()
 
     def _go_live(self) -> bool:
+        if self._blind:
+            # Nothing to do until `look_again`.
+            return True
         self._live = not self._came
         return self._live
 
@@ -273,6 +298,9 @@ class InboxFeed(_Feed):
         # Until a page is empty: one that is not full may lack what could not be read.
         self._came = self._came or bool(entries)
         return entries
+
+    async def _trimmed(self) -> Seq:
+        return (await self._store.mailbox_state(self.session.user_id)).trimmed
 
 
 def private_from(entry: Entry) -> PrivateMes:

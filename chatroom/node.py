@@ -82,6 +82,7 @@ class Node:
         #: The members' ways out, for each codec.
         self._puts: dict[Codec, dict[str, Put]] = {}
         self._presence = LocalPresence(clock, store)
+        self._lapses = 0
         self._announcer = Announcer(clock, self.roster, self._tell_members)
         self._sweep = LoopingCall(self._look_for_the_silent)
         self._sweep.clock = clock  # type: ignore[assignment]  # typed as the global reactor
@@ -261,12 +262,19 @@ class Node:
     def lapsed(self) -> None:
         """The store had taken this node for dead: say who is here, and look what was missed."""
         _log.info("The store had lost sight of this node: telling it again who is online")
+        self._lapses += 1
+        for session in self.sessions():
+            if session.inbox is not None:
+                session.inbox.lose_sight()
         # Not before the store knows again who is here: until then it wakes nobody.
-        self._presence.reset().addCallback(lambda _: self._look_again()).addErrback(
+        self._presence.reset().addCallback(self._look_again, self._lapses).addErrback(
             lambda failure: _log.failure("Looking for what was missed failed", failure)
         )
 
-    def _look_again(self) -> None:
+    def _look_again(self, _: None, lapse: int) -> None:
+        if lapse != self._lapses:
+            # It has lapsed again since.
+            return
         for session in self.sessions():
             if session.inbox is not None:
                 session.inbox.look_again()

@@ -60,6 +60,11 @@ UNKNOWN_PROTOCOL = Refusal(Code.MALFORMED, "不支持的协议版本", "unknown 
 SLOW_READER = Refusal(
     Code.CLOSED, "接收太慢, 连接已断开", "too much was waiting to be read: reconnect and resume"
 )
+FELL_BEHIND = Refusal(
+    Code.CLOSED,
+    "接收太慢, 部分消息已不再保存",
+    "some of what was to come is no longer held: reconnect and resume",
+)
 SHUTTING_DOWN = Refusal(
     Code.CLOSED, "服务器正在关闭, 请稍后重新登录", "the server is stopping: reconnect in a moment"
 )

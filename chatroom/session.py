@@ -240,6 +240,14 @@ class Session:
                 self.refuse(refusal, reconnect=True)
             self.close()
 
+    def fell_behind(self) -> None:
+        """What it was to get next is no longer held: it comes back, and is told of the gap.
+
+        An original client does not come back by itself, and knows of no gap: it goes on.
+        """
+        if self.dialect == 2:
+            self.dismiss(refusals.FELL_BEHIND)
+
     def _end(self) -> bool:
         """Leave the node; False: that was done before."""
         if self.closed:
