@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.torture.act import Act
+    from tests.system.torture.act import Act
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ async def _slow_readers(act: Act) -> None:
 
 def _greedy_reader(act: Act, user: int) -> socket.socket:
     """A member that asks for everything again and again and takes nothing."""
-    from tests.torture.reader import Reader
+    from tests.system.torture.reader import Reader
 
     reader = Reader(act.server.port)
     reader.register(user, "123456")

@@ -21,7 +21,7 @@ from chatroom.client import (
     Timing,
 )
 from chatroom.wire import SEQ_ZERO, Seq
-from tests.torture.ledger import Device, Ledger, Place, Send
+from tests.system.torture.ledger import Device, Ledger, Place, Send
 
 #: Everybody's password; who they are is not what is tested here.
 PASSWORD = "123456"

@@ -9,12 +9,12 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 
-from tests.torture.act import Act, Outcome
-from tests.torture.faults import FAULTS, SHORT
-from tests.torture.mutants import MUTANTS
-from tests.torture.stage import mutated_code
+from tests.system.torture.act import Act, Outcome
+from tests.system.torture.faults import FAULTS, SHORT
+from tests.system.torture.mutants import MUTANTS
+from tests.system.torture.stage import mutated_code
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 BY_NAME = {fault.name: fault for fault in FAULTS}
 #: Two or three of each kind are enough for a short run.
 FEW = [101, 102, 103, 104]

@@ -8,7 +8,7 @@ import struct
 import threading
 from typing import Any
 
-from tests.torture.ledger import Device, Ledger
+from tests.system.torture.ledger import Device, Ledger
 
 #: The original's buffer, in bytes.
 BUFFER = 8096

@@ -8,7 +8,7 @@ import socket
 import struct
 from typing import Any
 
-from tests.torture.ledger import Stored, place
+from tests.system.torture.ledger import Stored, place
 
 
 class Reader:

@@ -16,13 +16,13 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from tests.torture.faults import Fault
-from tests.torture.ledger import Ledger, Verdict, place
-from tests.torture.original import OriginalClient
-from tests.torture.people import PASSWORD, Forgetful, Person
-from tests.torture.proxy import Proxy
-from tests.torture.reader import Reader
-from tests.torture.stage import Server, own_redis, small_disk
+from tests.system.torture.faults import Fault
+from tests.system.torture.ledger import Ledger, Verdict, place
+from tests.system.torture.original import OriginalClient
+from tests.system.torture.people import PASSWORD, Forgetful, Person
+from tests.system.torture.proxy import Proxy
+from tests.system.torture.reader import Reader
+from tests.system.torture.stage import Server, own_redis, small_disk
 
 #: Users with two devices each; every other device wanders.
 USERS = list(range(101, 111))

@@ -12,8 +12,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from tests.torture.act import Act, Outcome
-from tests.torture.faults import FAULTS
+from tests.system.torture.act import Act, Outcome
+from tests.system.torture.faults import FAULTS
 
 _COLUMNS = "| {:<30} | {:>4} | {:>6} | {:>6} | {:>9} | {:>4} | {:>7} | {:>5} | {:>6} | {:>6} |"
 
