@@ -76,8 +76,24 @@ class _Queueing:
         self._waiting: deque[bytes] = deque()
         #: How much of ``queued`` was handed to the transport already.
         self._in_transport = 0
+        #: Whom to tell when the queue has emptied, which is all that is known of an arrival here.
+        self._marked: list[Callable[[], None]] = []
         self._finished: Callable[[], None] | None = None
         self._dropped = False
+
+    def put(self, blob: Blob) -> None:
+        self._give(blob)
+
+    def put_marked(self, blob: Blob, on_arrived: Callable[[], None]) -> None:
+        if self._give(blob):
+            if self.queued:
+                self._marked.append(on_arrived)
+            else:
+                on_arrived()
+
+    def _give(self, blob: Blob) -> bool:
+        """Send, or queue in order; False: it was not taken, and never will be."""
+        raise NotImplementedError
 
     def _enqueue(self, blob: Blob) -> bool:
         size = sum(map(len, blob))
@@ -101,6 +117,9 @@ class _Queueing:
 
     def _drained(self) -> None:
         self.queued = self._in_transport = 0
+        marked, self._marked = self._marked, []
+        for on_arrived in marked:
+            on_arrived()
         if self._finished is not None:
             done, self._finished = self._finished, None
             done()
@@ -109,6 +128,7 @@ class _Queueing:
 
     def cut_short(self, blob: Blob) -> None:
         self._waiting.clear()
+        self._marked.clear()
         self.queued = self._in_transport
         if self.queued:
             # What the transport holds may end in the middle of a frame: this goes behind it.
@@ -116,9 +136,6 @@ class _Queueing:
             self.queued += sum(map(len, blob))
         else:
             self.put(blob)
-
-    def put(self, blob: Blob) -> None:
-        raise NotImplementedError
 
     def finish(self, done: Callable[[], None]) -> None:
         if self.queued and not self._dropped:
@@ -129,6 +146,7 @@ class _Queueing:
     def drop(self) -> None:
         self._dropped = True
         self._waiting.clear()
+        self._marked.clear()
         self.queued = self._in_transport = 0
         self.on_drained = self.on_full = _NOTHING
         self._finished = None
@@ -144,17 +162,13 @@ class TransportOutbox(_Queueing):
         self._paused = False
         transport.registerProducer(self, True)
 
-    def put(self, blob: Blob) -> None:
+    def _give(self, blob: Blob) -> bool:
         if self._dropped:
-            return
+            return False
         if self._paused or self._waiting:
-            self._enqueue(blob)
-        else:
-            self._transport.write(b"".join(blob))
-
-    def put_marked(self, blob: Blob, on_arrived: Callable[[], None]) -> None:
-        self.put(blob)
-        on_arrived()
+            return self._enqueue(blob)
+        self._transport.write(b"".join(blob))
+        return True
 
     def pauseProducing(self) -> None:
         self._paused = True
@@ -184,12 +198,11 @@ class DirectOutbox(_Queueing):
         # A pull producer is asked for more each time the transport has let go of all it had.
         transport.registerProducer(self, False)
 
-    def put(self, blob: Blob) -> None:
+    def _give(self, blob: Blob) -> bool:
         if self.queued:
-            self._enqueue(blob)
-            return
+            return self._enqueue(blob)
         if self._dropped or not blob:
-            return
+            return not self._dropped
         data = blob[0] if len(blob) == 1 else b"".join(blob)
         try:
             sent = self._send(data)
@@ -199,10 +212,7 @@ class DirectOutbox(_Queueing):
         if sent != len(data):
             self.queued = self._in_transport = len(data) - sent
             self._transport.write(data[sent:])
-
-    def put_marked(self, blob: Blob, on_arrived: Callable[[], None]) -> None:
-        self.put(blob)
-        on_arrived()
+        return True
 
     def resumeProducing(self) -> None:
         if self._waiting:
@@ -249,10 +259,12 @@ class PacedOutbox(_Queueing):
             self._waiting.extend(behind._waiting)
             self.queued, self._in_transport = behind.queued, behind._in_transport
 
-    def put(self, blob: Blob) -> None:
-        if not self._dropped and self._enqueue(blob):
-            self._filled = True
-            self._push()
+    def _give(self, blob: Blob) -> bool:
+        if self._dropped or not self._enqueue(blob):
+            return False
+        self._filled = True
+        self._push()
+        return True
 
     def put_marked(self, blob: Blob, on_arrived: Callable[[], None]) -> None:
         if not self._dropped and self._enqueue(blob):

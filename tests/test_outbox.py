@@ -254,8 +254,7 @@ def test_a_connection_that_breaks_loses_what_waits_and_raises_nothing(
     outbox.put_marked((text(10),), lambda: told.append("marked"))
     outbox.finish(lambda: told.append("finished"))
     assert outbox.queued == 0
-    # Where nothing can be known a mark counts as reached; who paces knows better.
-    assert [event for event in told if event != "marked"] == ["finished"]
+    assert told == ["finished"]
 
 
 @every_way
@@ -283,11 +282,31 @@ def test_once_dropped_nothing_leaves(pair: Pair, make: Make) -> None:
 
 
 @unpaced
-def test_a_mark_counts_as_reached_at_once(pair: Pair, make: Make) -> None:
+def test_a_mark_is_reached_when_all_was_given_to_the_system(pair: Pair, make: Make) -> None:
+    outbox = make(pair)
+    told = events(outbox)
+    outbox.put_marked((text(10),), lambda: told.append("at once"))
+    outbox.put((text(2 * MUCH),))
+    outbox.put_marked((text(10),), lambda: told.append("later"))
+    assert told == ["at once"]
+    pair.take_all()
+    assert told == ["at once", "later", "drained"]
+
+
+@unpaced
+def test_the_mark_of_what_was_refused_forgotten_or_lost_is_never_reached(
+    pair: Pair, make: Make
+) -> None:
     outbox = stuck(pair, make)
-    told: list[str] = []
-    outbox.put_marked((text(10),), lambda: told.append("arrived"))
-    assert told == ["arrived"]
+    told = events(outbox)
+    outbox.put_marked((text(LIMIT),), lambda: told.append("refused"))
+    outbox.put_marked((text(10),), lambda: told.append("forgotten"))
+    outbox.cut_short((text(10),))
+    outbox.put_marked((text(10),), lambda: told.append("lost"))
+    outbox.drop()
+    outbox.put_marked((text(10),), lambda: told.append("too late"))
+    pair.take_all()
+    assert told == ["full"]
 
 
 def test_a_put_from_within_a_write_stays_in_order() -> None:
