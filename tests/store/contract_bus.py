@@ -103,6 +103,19 @@ class BusContract:
         assert (await tell(two, 2, 1, "hi")).code == 202
 
     @ensureDeferred
+    async def test_whom_a_silent_node_holds_counts_as_offline_at_once(self, nodes: Nodes) -> None:
+        silent, told = await nodes.started("silent")
+        other = await nodes.make("other")
+        await people(other, 1, 2)
+        await silent.update_presence([person(1)], [])
+        await nodes.freeze(silent)
+        await nodes.pass_time(1.25 * LIFETIME)
+        assert (await tell(other, 2, 1, "hi")).code == 202
+        await nodes.thaw(silent)
+        await until(lambda: told.lapses == 1)
+        assert told.mail == []
+
+    @ensureDeferred
     async def test_the_next_run_of_a_node_clears_what_the_last_one_left(self, nodes: Nodes) -> None:
         first, _ = await nodes.started("one")
         two, told = await nodes.started("two")
@@ -112,6 +125,9 @@ class BusContract:
         await nodes.crash(first)
         again, told_again = await nodes.started("one")
         await until(lambda: not told.people("one"))
+        _, told_late = await nodes.started("three")
+        assert told_late.people("one") == {}
+        assert (await tell(two, 2, 1, "for the mailbox")).code == 202
         await again.update_presence([person(1)], [])
         assert (await tell(two, 2, 1, "for the second")).code == 200
         await until(lambda: told_again.mail)
