@@ -65,9 +65,9 @@ def _private(session: Session, message: wire.PrivateMes) -> None:
     session.stored(session.node.store.append_private(post), message)
 
 
-async def _received(session: Session, message: wire.ReceivedMes) -> None:
-    place = Seq.parse(message.inbox)
-    await session.node.store.mark_received(session.user_id, place, session.tag)
+def _received(session: Session, message: wire.ReceivedMes) -> None:
+    if session.inbox is not None:
+        session.inbox.confirm(Seq.parse(message.inbox))
 
 
 async def _read(session: Session, message: wire.ReadMes) -> None:

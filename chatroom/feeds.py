@@ -231,6 +231,9 @@ class InboxFeed(_Feed):
         self._live = False
         #: Something came that was not handed over: the store has to be read (again).
         self._came = False
+        #: What the client has confirmed, and whether the store is being told.
+        self._confirmed = SEQ_ZERO
+        self._confirming = False
 
     def start(self, cursor: Seq, newest: Seq, own_after: Seq) -> None:
         """Begin at ``cursor`` in a mailbox that ends at ``newest``.
@@ -243,6 +246,29 @@ class InboxFeed(_Feed):
         self._came = self._came or newest > cursor
         self._started = True
         self._start()
+
+    def confirm(self, seq: Seq) -> None:
+        """The client has everything up to ``seq``: tell the store, until it knows.
+
+        It can't have more than it was given, whatever it says.
+        """
+        self._confirmed = max(self._confirmed, min(seq, self.cursor))
+        if not self._confirming:
+            self._confirming = True
+            Deferred.fromCoroutine(self._confirm()).addErrback(
+                lambda failure: _log.failure("The received mark was not moved", failure)
+            )
+
+    async def _confirm(self) -> None:
+        told = SEQ_ZERO
+        while told < self._confirmed and not self.session.closed:
+            told = self._confirmed
+            try:
+                await self._store.mark_received(self.session.user_id, told, self.tag)
+            except StoreUnavailable:
+                told = SEQ_ZERO
+                await pause(self._clock, RETRY)
+        self._confirming = False
 
     def lose_sight(self) -> None:
         """Something may be missed from now on: take nothing live until `look_again`."""

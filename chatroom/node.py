@@ -210,13 +210,6 @@ class Node:
         person = self.roster.person(account.user_id)
         return account.status if person is None else person.user_status
 
-    def mark_received(self, session: Session, seq: Seq) -> None:
-        """The session's client has all private messages up to ``seq``."""
-        self.store.mark_received(session.user_id, seq, session.tag).addErrback(
-            # Then they come again at the next login: twice, but never lost.
-            lambda failure: failure.trap(StoreUnavailable) and None
-        )
-
     def _look_for_the_silent(self) -> None:
         now = self.clock.seconds()
         for session in self.sessions():

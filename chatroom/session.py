@@ -182,8 +182,9 @@ class Session:
 
         An original client can't say what it received; its TCP can.
         """
-        if self.dialect == 1:
-            self.door.outbox.put_marked(blob, lambda: self.node.mark_received(self, seq))
+        inbox = self.inbox
+        if self.dialect == 1 and inbox is not None:
+            self.door.outbox.put_marked(blob, lambda: inbox.confirm(seq))
         else:
             self.put(blob)
 
@@ -427,6 +428,9 @@ class Session:
         if resume.inbox:
             cursor = min(Seq.parse(resume.inbox), mailbox.newest)
             self.inbox.start(cursor, mailbox.newest, own_after=wire.SEQ_ZERO)
+            if cursor > mailbox.received:
+                # It has what it comes back with, though its word for that may have been lost.
+                self.inbox.confirm(cursor)
         else:
             self.inbox.start(mailbox.received, mailbox.newest, own_after=mailbox.newest)
 
