@@ -11,11 +11,12 @@ ARGS ?=
 # is installed in place.
 PACKAGING := pyproject.toml chatroom/__init__.py
 
-.PHONY: help run test lint format build lock clean
+.PHONY: help run test torture lint format build lock clean
 
 help:
 	@echo 'make run      start the server ($(BIN)/twistd -n chatroom); ARGS="--listen tcp:9999" for options'
 	@echo 'make test     run all tests, with coverage'
+	@echo 'make torture  break the service on purpose for ten minutes; ARGS="--help" for options'
 	@echo 'make lint     ruff and mypy'
 	@echo 'make format   let ruff put the code in order'
 	@echo 'make build    wheel and source archive into dist/'
@@ -34,6 +35,9 @@ run: $(VENV)/.run
 test: $(VENV)/.dev
 	@$(BIN)/coverage erase
 	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+torture: $(VENV)/.dev
+	@$(BIN)/python -m tests.system.torture $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
