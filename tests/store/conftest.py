@@ -26,7 +26,8 @@ from tests.store.connecting import TIMEOUT, Connect, PureProtocol
 
 pytest.register_assert_rewrite(
     *("tests.store.contract_accounts", "tests.store.contract_bus"),
-    *("tests.store.contract_mailboxes", "tests.store.contract_rooms", "tests.store.nodes"),
+    *("tests.store.contract_mailboxes", "tests.store.contract_marks"),
+    *("tests.store.contract_rooms", "tests.store.nodes"),
 )
 
 

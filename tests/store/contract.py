@@ -8,8 +8,9 @@ from __future__ import annotations
 from tests.store.contract_accounts import AccountsContract
 from tests.store.contract_bus import BusContract
 from tests.store.contract_mailboxes import MailboxContract
+from tests.store.contract_marks import MarkContract
 from tests.store.contract_rooms import RoomContract
 
 
-class StoreContract(AccountsContract, RoomContract, MailboxContract, BusContract):
+class StoreContract(AccountsContract, RoomContract, MailboxContract, MarkContract, BusContract):
     """Everything that holds for any store."""
