@@ -136,6 +136,20 @@ class BusContract:
         ]
 
     @ensureDeferred
+    async def test_a_former_run_that_stops_late_leaves_the_next_one_alone(
+        self, nodes: Nodes
+    ) -> None:
+        former, _ = await nodes.started("one")
+        await nodes.freeze(former)
+        again, _ = await nodes.started("one")
+        two, told = await nodes.started("two")
+        await people(two, 1, 2)
+        await again.update_presence([person(1)], [])
+        await former.stop()
+        assert (await tell(two, 2, 1, "hi")).code == 200
+        await until(lambda: told.people("one") == {1: person(1)})
+
+    @ensureDeferred
     async def test_a_node_that_was_taken_for_dead_is_told_and_can_come_back(
         self, nodes: Nodes
     ) -> None:
