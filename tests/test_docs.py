@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -206,6 +207,9 @@ async def test_a_backup_of_the_running_store_can_be_restored(tmp_path: Path) -> 
     (tmp_path / "chatroom-backup").rename(appended)
     store.start()
     try:
-        assert store.ask("GET", "kept") == b"$8\r\nfor ever\r\n"
+        # It takes connections while it still loads its data.
+        while (answer := store.ask("GET", "kept")).startswith(b"-LOADING"):
+            time.sleep(0.01)
+        assert answer == b"$8\r\nfor ever\r\n"
     finally:
         store.kill()
