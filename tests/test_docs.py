@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 
 from chatroom import wire
 from chatroom.client import connect
+from chatroom.clock import pause
 from chatroom.settings import OPTIONS, StartError
 from chatroom.store.binary import find_binary
 from tests.doubles.valkey import Valkey
@@ -209,7 +209,7 @@ async def test_a_backup_of_the_running_store_can_be_restored(tmp_path: Path) -> 
     try:
         # It takes connections while it still loads its data.
         while (answer := store.ask("GET", "kept")).startswith(b"-LOADING"):
-            time.sleep(0.01)
+            await pause(reactor, 0.01)
         assert answer == b"$8\r\nfor ever\r\n"
     finally:
         store.kill()
