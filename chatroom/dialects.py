@@ -38,12 +38,18 @@ class Codec(Protocol):
     def encode(self, messages: Sequence[Message]) -> Blob:
         """All of ``messages``, in order; nothing for those that the dialect does not know."""
 
+    def join(self, blobs: Sequence[Blob]) -> Blob:
+        """What was encoded one by one, as if it had been encoded together."""
+
 
 class Dialect2:
     """This program's own dialect over TCP: what belongs together leaves as one write."""
 
     def encode(self, messages: Sequence[Message]) -> Blob:
         return (b"".join([frame(encode(message)) for message in messages]),) if messages else ()
+
+    def join(self, blobs: Sequence[Blob]) -> Blob:
+        return (b"".join([piece for blob in blobs for piece in blob]),) if blobs else ()
 
 
 class Dialect1:
@@ -53,6 +59,9 @@ class Dialect1:
         return tuple(
             frame(encode(known)) for message in messages for known in _in_dialect_1(message)
         )
+
+    def join(self, blobs: Sequence[Blob]) -> Blob:
+        return tuple(piece for blob in blobs for piece in blob)
 
 
 #: One of each serves all sessions, so that what is encoded for one can be given to all.

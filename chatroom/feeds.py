@@ -37,7 +37,9 @@ class Session(Protocol):
     @property
     def closed(self) -> bool: ...
 
-    def put(self, blob: Blob) -> None: ...
+    @property
+    def put(self) -> Put:
+        """Sends what is encoded already."""
 
     def put_private(self, blob: Blob, seq: Seq) -> None:
         """As `put`, for private messages up to ``seq``."""
@@ -181,17 +183,19 @@ class RoomFeed(_Feed):
         if not self._waiting_acks:
             self._room.expecting.discard(self)
 
-    def hand_over(self, entries: Sequence[Entry]) -> None:
+    def hand_over(self, entries: Sequence[Entry], blobs: Sequence[Blob] = ()) -> None:
         if not entries or self.session.closed:
             return
-        messages: list[Message] = []
-        for entry in entries:
+        encode = self.codec.encode
+        mine: list[Blob] = []
+        for index, entry in enumerate(entries):
             if entry.post.origin != self.tag:
-                messages.append(sms_from(entry, self._room.name))
+                sms = blobs[index] if blobs else encode([sms_from(entry, self._room.name)])
+                mine.append(sms)
             elif entry.post.id:
-                messages.append(ack_from(entry))
+                mine.append(encode([ack_from(entry)]))
         self.cursor = entries[-1].seq
-        self.put(self.codec.encode(messages))
+        self.put(self.codec.join(mine))
         self.release()
 
     def _go_live(self) -> bool:

@@ -49,8 +49,8 @@ class Outbox(Protocol):
     on_drained: Callable[[], None]
     on_full: Callable[[], None]
 
-    def put(self, blob: Blob) -> None:
-        """Send, or queue in order."""
+    def put(self, blob: Blob) -> bool:
+        """Send, or queue in order; False: it was not taken, and never will be."""
 
     def put_marked(self, blob: Blob, on_arrived: Callable[[], None]) -> None:
         """As `put`; ``on_arrived`` is called when the peer's TCP has it, as far as can be known."""
@@ -68,12 +68,28 @@ class Outbox(Protocol):
 class _Queueing:
     """What the ways have in common: the queue and its bound."""
 
-    def __init__(self, limit: int) -> None:
+    # There is one for each session, and all that a message to many touches of a session is this.
+    __slots__ = (
+        "_dropped",
+        "_finished",
+        "_in_transport",
+        "_marked",
+        "_transport",
+        "_waiting",
+        "limit",
+        "on_drained",
+        "on_full",
+        "queued",
+    )
+
+    def __init__(self, transport: Any, limit: int) -> None:
+        self._transport = transport
         self.limit = limit
         self.queued = 0
         self.on_drained = _NOTHING
         self.on_full = _NOTHING
-        self._waiting: deque[bytes] = deque()
+        # A list, as an empty deque takes ten times the memory.
+        self._waiting: list[bytes] = []
         #: How much of ``queued`` was handed to the transport already.
         self._in_transport = 0
         #: Whom to tell when the queue has emptied, which is all that is known of an arrival here.
@@ -81,19 +97,15 @@ class _Queueing:
         self._finished: Callable[[], None] | None = None
         self._dropped = False
 
-    def put(self, blob: Blob) -> None:
-        self._give(blob)
+    def put(self, blob: Blob) -> bool:
+        raise NotImplementedError
 
     def put_marked(self, blob: Blob, on_arrived: Callable[[], None]) -> None:
-        if self._give(blob):
+        if self.put(blob):
             if self.queued:
                 self._marked.append(on_arrived)
             else:
                 on_arrived()
-
-    def _give(self, blob: Blob) -> bool:
-        """Send, or queue in order; False: it was not taken, and never will be."""
-        raise NotImplementedError
 
     def _enqueue(self, blob: Blob) -> bool:
         size = sum(map(len, blob))
@@ -106,14 +118,15 @@ class _Queueing:
 
     def _next_chunk(self) -> bytes:
         """Up to about `CHUNK` bytes from the queue's front, for the transport, which is empty."""
-        pieces, size = [], 0
-        while self._waiting and size < CHUNK:
-            piece = self._waiting.popleft()
-            pieces.append(piece)
-            size += len(piece)
+        count, size = 0, 0
+        while count < len(self._waiting) and size < CHUNK:
+            size += len(self._waiting[count])
+            count += 1
+        chunk = b"".join(self._waiting[:count])
+        del self._waiting[:count]
         self.queued -= self._in_transport
         self._in_transport = size
-        return b"".join(pieces)
+        return chunk
 
     def _drained(self) -> None:
         self.queued = self._in_transport = 0
@@ -156,13 +169,14 @@ class _Queueing:
 class TransportOutbox(_Queueing):
     """Through the transport, which pauses us while it holds more than it likes."""
 
+    __slots__ = ("_paused",)
+
     def __init__(self, transport: Any, limit: int) -> None:
-        super().__init__(limit)
-        self._transport = transport
+        super().__init__(transport, limit)
         self._paused = False
         transport.registerProducer(self, True)
 
-    def _give(self, blob: Blob) -> bool:
+    def put(self, blob: Blob) -> bool:
         if self._dropped:
             return False
         if self._paused or self._waiting:
@@ -191,14 +205,15 @@ class TransportOutbox(_Queueing):
 class DirectOutbox(_Queueing):
     """To the socket itself, as long as nothing waits in the transport."""
 
+    __slots__ = ("_send",)
+
     def __init__(self, transport: Any, limit: int) -> None:
-        super().__init__(limit)
-        self._transport = transport
+        super().__init__(transport, limit)
         self._send = transport.getHandle().send
         # A pull producer is asked for more each time the transport has let go of all it had.
         transport.registerProducer(self, False)
 
-    def _give(self, blob: Blob) -> bool:
+    def put(self, blob: Blob) -> bool:
         if self.queued:
             return self._enqueue(blob)
         if self._dropped or not blob:
@@ -235,12 +250,13 @@ class PacedOutbox(_Queueing):
     kills it. What its TCP has not acknowledged yet, the system counts (``TIOCOUTQ``).
     """
 
+    __slots__ = ("_clock", "_delay", "_filled", "_look", "_marks", "_socket", "_written")
+
     def __init__(
         self, transport: Any, limit: int, clock: Clock, *, behind: DirectOutbox | None = None
     ) -> None:
         """:param behind: what was in use until now; what still waits there leaves first."""
-        super().__init__(limit)
-        self._transport = transport
+        super().__init__(transport, limit)
         self._socket: socket = transport.getHandle()
         self._clock = clock
         self._look: Timer | None = None
@@ -259,7 +275,7 @@ class PacedOutbox(_Queueing):
             self._waiting.extend(behind._waiting)
             self.queued, self._in_transport = behind.queued, behind._in_transport
 
-    def _give(self, blob: Blob) -> bool:
+    def put(self, blob: Blob) -> bool:
         if self._dropped or not self._enqueue(blob):
             return False
         self._filled = True
@@ -290,7 +306,7 @@ class PacedOutbox(_Queueing):
         """Write what may be written now, tell whose mark was reached, and look again if need be."""
         outstanding = self._unacknowledged()
         while self._waiting and not self._in_transport and outstanding <= MAX_UNACKNOWLEDGED:
-            self._write(self._waiting.popleft())
+            self._write(self._waiting.pop(0))
             outstanding = self._unacknowledged()
         arrived = self._written - self._in_transport - outstanding
         while self._marks and self._marks[0][0] <= arrived:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Protocol
 
 from msgspec import UNSET
 
 from chatroom.dialects import Blob, Codec
 from chatroom.store.interface import Entry
-from chatroom.wire import Message, Seq, SmsMes
+from chatroom.wire import Seq, SmsMes
 
 #: Messages kept in memory, so that who catches up gets over the last stretch in one step.
 RECENT = 128
 #: Bytes that are given to a connection at once while it catches up.
 SLICE = 128 * 1024
 
-Put = Callable[[Blob], None]
+Put = Callable[[Blob], object]
 
 
 class Follower(Protocol):
@@ -34,8 +34,11 @@ class Follower(Protocol):
     #: Its place: everything up to here it has got.
     cursor: Seq
 
-    def hand_over(self, entries: Sequence[Entry]) -> None:
-        """Give it these messages, its own ones as acknowledgements, and move its cursor."""
+    def hand_over(self, entries: Sequence[Entry], blobs: Sequence[Blob] = ()) -> None:
+        """Give it these messages, its own ones as acknowledgements, and move its cursor.
+
+        :param blobs: each message as all but its sender get it, where it was encoded already.
+        """
 
     def release(self) -> None:
         """Its cursor has moved: send the acknowledgements that waited for that."""
@@ -124,29 +127,22 @@ class Room:
             for entry in entries
             if entry.post.origin in self._live
         }
-        self._to_all_but(senders, entries)
+        blobs = {
+            codec: [codec.encode([sms_from(entry, self.name)]) for entry in entries]
+            for codec, puts in self._puts.items()
+            if puts
+        }
+        # First: while the others get theirs, the senders say what they say next, and all of that is
+        # read, stored and handed out together.
         for follower in senders.values():
             if follower.tag not in self._ahead:
-                follower.hand_over(entries)
+                follower.hand_over(entries, blobs[follower.codec])
+        for codec, encoded in blobs.items():
+            _put_to_all_but(senders, self._puts[codec], codec.join(encoded))
         if self._ahead:
             self._to_those_ahead(entries)
         for follower in tuple(self.expecting):
             follower.release()
-
-    def _to_all_but(self, senders: dict[str, Follower], entries: Sequence[Entry]) -> None:
-        messages: list[Message] = [sms_from(entry, self.name) for entry in entries]
-        for codec, puts in self._puts.items():
-            if not puts:
-                continue
-            blob = codec.encode(messages)
-            if senders:
-                # A put may end a session, and so change the dict: go through a copy.
-                for tag, put in tuple(puts.items()):
-                    if tag not in senders:
-                        put(blob)
-            else:
-                for put in tuple(puts.values()):
-                    put(blob)
 
     def _to_those_ahead(self, entries: Sequence[Entry]) -> None:
         for follower in tuple(self._ahead.values()):
@@ -156,3 +152,10 @@ class Room:
             if follower.cursor <= self.position and follower.tag in self._ahead:
                 del self._ahead[follower.tag]
                 self._puts.setdefault(follower.codec, {})[follower.tag] = follower.put
+
+
+def _put_to_all_but(senders: Container[str], puts: dict[str, Put], blob: Blob) -> None:
+    # A put may end a session, and so change the dict: go through a copy.
+    for tag, put in tuple(puts.items()):
+        if tag not in senders:
+            put(blob)

@@ -81,6 +81,7 @@ class Session:
         "inbox",
         "node",
         "pinged",
+        "put",
         "state",
         "tag",
         "token",
@@ -172,10 +173,6 @@ class Session:
         elif silent >= PING_AFTER and self.dialect == 2 and self.is_member and not self.pinged:
             self.pinged = True
             self.send(wire.PingMes())
-
-    def put(self, blob: Blob) -> None:
-        """Send what is encoded already."""
-        self.door.outbox.put(blob)
 
     def put_private(self, blob: Blob, seq: Seq) -> None:
         """Send private messages up to ``seq``.
@@ -278,6 +275,8 @@ class Session:
             self.door.abort()
 
     def _watch_outbox(self) -> None:
+        #: Sends what is encoded already. The outbox's own: a message to many goes no way round.
+        self.put = self.door.outbox.put
         self.door.outbox.on_drained = self._drained
         self.door.outbox.on_full = self._overflowed
 
@@ -365,24 +364,24 @@ class Session:
         if self._unanswered == MAX_UNANSWERED:
             self.hold()
 
-        def settled(result: Receipt | Failure) -> None:
-            self._unanswered -= 1
-            if self.closed:
-                return
-            if isinstance(result, Failure):
-                self._failed(result, message)
-            elif result.outcome is Outcome.KNOWN:
-                # For a private message the bus brings it, in its place among the others.
-                if room in self.feeds and message.id:
-                    self.feeds[room].acknowledge(result.seq, message.id, result.code)
-            elif result.outcome in _REFUSALS:
-                self.refuse_message(message, _REFUSALS[result.outcome])
-            # Last: what waits to be read is read at once, and may fill the hundred again.
-            if self._unanswered == MAX_UNANSWERED - 1:
-                self.release()
+        storing.addBoth(self._settled, message, room)
+        storing.addErrback(_answer_failed)
 
-        storing.addBoth(settled)
-        storing.addErrback(lambda failure: _log.failure("An answer failed", failure))
+    def _settled(self, result: Receipt | Failure, message: wire.Text, room: str) -> None:
+        self._unanswered -= 1
+        if self.closed:
+            return
+        if isinstance(result, Failure):
+            self._failed(result, message)
+        elif result.outcome is Outcome.KNOWN:
+            # For a private message the bus brings it, in its place among the others.
+            if room in self.feeds and message.id:
+                self.feeds[room].acknowledge(result.seq, message.id, result.code)
+        elif result.outcome in _REFUSALS:
+            self.refuse_message(message, _REFUSALS[result.outcome])
+        # Last: what waits to be read is read at once, and may fill the hundred again.
+        if self._unanswered == MAX_UNANSWERED - 1:
+            self.release()
 
     # ---- entering
 
@@ -433,6 +432,10 @@ class Session:
                 self.inbox.confirm(cursor)
         else:
             self.inbox.start(mailbox.received, mailbox.newest, own_after=mailbox.newest)
+
+
+def _answer_failed(failure: Failure) -> None:
+    _log.failure("An answer failed", failure)
 
 
 _REFUSALS = {
