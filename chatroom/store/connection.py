@@ -85,7 +85,19 @@ class LossNoticed:
 
 
 class _Protocol(LossNoticed, txredisapi.RedisProtocol):  # type: ignore[misc]  # no types
-    """With hiredis's parser where that is installed, else with txredisapi's own."""
+    """With hiredis's parser where that is installed, else with txredisapi's own.
+
+    Its way to pack a command and to unpack a reply asks of each piece what it may be, which took a
+    quarter of all that a message costs: here texts go out and bytes come in.
+    """
+
+    def _build_command(self, *args: object, **_: object) -> bytes:
+        pieces = [arg if isinstance(arg, bytes) else str(arg).encode() for arg in args]
+        packed = [b"$%d\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
+        return b"*%d\r\n%b" % (len(packed), b"".join(packed))
+
+    def tryConvertData(self, data: Any) -> Any:  # noqa: N802  # txredisapi's name
+        return data
 
 
 class Connection:
