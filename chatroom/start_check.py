@@ -34,7 +34,12 @@ class _TryingReactor:
         self._try_to_bind(port, interface)
 
     def listenSSL(  # noqa: N802  # Twisted's name
-        self, port: int, factory: Factory, context: Any, backlog: int = 50, interface: str = ""
+        self,
+        port: int,
+        factory: Factory,
+        contextFactory: Any,  # noqa: N803  # passed by name
+        backlog: int = 50,
+        interface: str = "",
     ) -> None:
         self._try_to_bind(port, interface)
 
