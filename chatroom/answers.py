@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from chatroom import wire
 from chatroom.refusals import Refusal
-from chatroom.wire import Code, Message
+from chatroom.wire import Code, Message, Seq
 
 if TYPE_CHECKING:
     from chatroom.node import Places
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Most people that a login is told of; from so many on it asks for the pages that it shows.
 MOST_PEOPLE = 499
+#: Most conversations that a login is told the read mark of: those read last.
+MOST_MARKS = 1000
 #: Most ids that can fit into the original client's buffer: six bytes for each, comma included,
 #: would be nearly all of it.
 MOST_IDS = 1400
@@ -42,7 +44,7 @@ def login_answers(session: Session, places: Places) -> list[Message]:
             unread=mailbox.unread,
             rooms={name: str(room.position) for name, room in session.node.rooms.items()},
             inbox=str(mailbox.received),
-            read=[wire.ReadMark(peer=peer, seq=str(seq)) for peer, seq in mailbox.read.items()],
+            read=_newest_marks(mailbox.read),
         )
     ]
     if places.room_gaps or places.inbox_gap is not None:
@@ -55,6 +57,11 @@ def login_answers(session: Session, places: Places) -> list[Message]:
             )
         )
     return answers
+
+
+def _newest_marks(read: dict[int, Seq]) -> list[wire.ReadMark]:
+    newest = sorted(read.items(), key=lambda mark: mark[1], reverse=True)[:MOST_MARKS]
+    return [wire.ReadMark(peer=peer, seq=str(seq)) for peer, seq in newest]
 
 
 def refusal_of(

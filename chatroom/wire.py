@@ -396,6 +396,12 @@ def check_name(name: str) -> None:
         raise ValueError("userName: no control or invisible characters")
 
 
+def tidy_name(name: str) -> str:
+    """What can be a name of a text that nobody checked; empty where nothing can."""
+    visible = "".join(char for char in name if unicodedata.category(char) not in _INVISIBLE)
+    return visible.strip()[:MAX_NAME].strip()
+
+
 # ---------------------------------------------------------------- codec
 
 

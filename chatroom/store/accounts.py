@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from chatroom.store.connection import Connection
 from chatroom.store.interface import Account, Token
 from chatroom.store.lua import Script
+from chatroom.wire import MAX_SEX, tidy_name
 
 #: Seconds that a token still works after it was replaced: for a client whose connection broke
 #: while the answer with the new one was on its way.
@@ -53,9 +54,10 @@ def _read_legacy(user_id: int, text: bytes) -> Account | None:
         return None
     return Account(
         user_id=user_id,
-        name=legacy.user_name or str(user_id),
+        # The original checked nothing: a name of any length would go out with every message.
+        name=tidy_name(legacy.user_name) or str(user_id),
         password=legacy.user_pwd,
-        sex=legacy.sex,
+        sex=legacy.sex[:MAX_SEX],
         legacy=True,
     )
 

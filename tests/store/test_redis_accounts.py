@@ -47,6 +47,17 @@ async def test_an_old_account_without_a_name_is_called_by_its_id(
     assert account.name == "100"
 
 
+@ensureDeferred
+async def test_an_old_account_brings_no_more_than_a_new_one_may_have(
+    valkey: Valkey, store: RedisStore
+) -> None:
+    valkey.ask("HSET", "users", "100", old(userName="\u202e a\x07" + "b" * 8000, sex="m" * 8000))
+    account = await store.account(100)
+    assert account is not None
+    assert account.name == "a" + "b" * 31
+    assert account.sex == "m" * 16
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"userPwd": 5}', "null"])
 @ensureDeferred
 async def test_a_damaged_old_account_is_nobody_but_keeps_its_id(
