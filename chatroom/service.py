@@ -19,7 +19,7 @@ from chatroom.node import Node
 from chatroom.options import Options
 from chatroom.passwords import HashThreads, Passwords
 from chatroom.settings import Settings, StartError
-from chatroom.start_check import check_endpoints, check_redis
+from chatroom.start_check import check_endpoints, check_redis, check_user
 from chatroom.store.address import RedisAddress
 from chatroom.store.interface import StoreUnavailable
 from chatroom.store.private import PrivateStore
@@ -176,7 +176,7 @@ def make_service(settings: Settings, owner: tuple[int, int] | None = None) -> IS
 
     folder = DataFolder(settings.data, owner)
     try:
-        private, address = _check(reactor, settings, folder)
+        private, address = _check(reactor, settings, folder, owner)
     except KeyboardInterrupt:
         # Reaching for a store can take a while, and twistd does not yet take Ctrl-C for an end.
         raise StartError("interrupted") from None
@@ -187,11 +187,13 @@ def make_service(settings: Settings, owner: tuple[int, int] | None = None) -> IS
 
 
 def _check(
-    reactor: Any, settings: Settings, folder: DataFolder
+    reactor: Any, settings: Settings, folder: DataFolder, owner: tuple[int, int] | None
 ) -> tuple[PrivateStore | None, RedisAddress]:
     """Do all that can fail before the reactor runs; gives the store."""
     check_endpoints(settings.listen)
     folder.open()
+    if owner is not None and os.geteuid() == 0:
+        check_user(owner, folder.path)
     if settings.redis is not None:
         check_redis(settings.redis, settings.store_timeout)
         return None, settings.redis

@@ -1,4 +1,4 @@
-"""What can be found out before the reactor runs: whether ports are free, and the Redis answers.
+"""What can be found out before the reactor runs: ports, what a user may do, whether Redis answers.
 
 A start that fails later would tell nobody: once the reactor runs, twistd exits with 0, and a
 daemonised one has no terminal any more.
@@ -6,10 +6,14 @@ daemonised one has no terminal any more.
 
 from __future__ import annotations
 
+import os
+import pwd
 import socket
 import ssl
+import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import hiredis
@@ -83,6 +87,45 @@ def _reraise_if_taken(failure: Any, text: str) -> None:
             f"can't listen on {text}: {why}; stop what uses that port or give --listen another one"
         )
     raise StartError(f"can't listen on {text}: {error}")
+
+
+#: Run as another user: whether the server's code and the data folder can be got at.
+_TRY_AS_USER = """
+import os, sys
+try:
+    import chatroom.service
+    os.chdir(sys.argv[1])
+except (ImportError, OSError) as error:
+    sys.exit(str(error))
+"""
+
+
+def check_user(owner: tuple[int, int], folder: Path) -> None:
+    """Whether the user that twistd will change to can run the server and enter its data folder.
+
+    :param owner: ids of user and group.
+    :raises StartError: it can't.
+    """
+    name = pwd.getpwuid(owner[0]).pw_name
+    try:
+        tried = subprocess.run(  # noqa: S603 - ourselves
+            [sys.executable, "-c", _TRY_AS_USER, str(folder)],
+            user=owner[0],
+            group=owner[1],
+            extra_groups=os.getgrouplist(name, owner[1]),
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        why = tried.stderr.strip() if tried.returncode else ""
+    except OSError as error:
+        why = str(error)
+    if why:
+        raise StartError(
+            f"user {name} can't run the server: {why.splitlines()[-1]}; put program and data "
+            "folder where that user can get at them"
+        )
 
 
 def check_redis(address: RedisAddress, timeout: float) -> None:

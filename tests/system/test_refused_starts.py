@@ -173,6 +173,16 @@ def test_a_data_folder_of_somebody_else(lab: Lab) -> None:
     assert "belongs to user root, and the server runs as nobody" in line
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_data_folder_that_the_user_can_not_get_at(lab: Lab) -> None:
+    # Nobody but root can enter the folders that lead there.
+    lab.folder.chmod(0o700)
+    command = [TWISTD, "--uid", "nobody", "chatroom", *ANY_PORT, "--data", "data"]
+    line = the_line(lab.run(command))
+    assert "user nobody can't run the server" in line
+    assert "Permission denied" in line
+
+
 def test_a_data_folder_that_another_server_uses(chatroom: Start, server: Server) -> None:
     line = chatroom(data=str(server.data))
     assert f"in use by the chat server with process id {server.pid}" in line
