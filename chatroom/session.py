@@ -425,7 +425,7 @@ class Session:
             self.feeds[name] = feed
             feed.start()
         if resume.inbox:
-            cursor = min(Seq.parse(resume.inbox), mailbox.newest)
+            cursor = max(min(Seq.parse(resume.inbox), mailbox.newest), mailbox.trimmed)
             self.inbox.start(cursor, mailbox.newest, own_after=wire.SEQ_ZERO)
             if cursor > mailbox.received:
                 # It has what it comes back with, though its word for that may have been lost.

@@ -21,10 +21,10 @@ def test_a_hundred_unanswered_messages_pause_reading_until_one_is_answered(world
     world.store().fail(Trouble.HANGS)
     client.says(*(sms(f"{n}", f"id{n}") for n in range(MAX_UNANSWERED + 50)))
     world.settle()
-    assert client.paused
+    assert client.has_to_wait()
     world.store().recover()
     world.settle()
-    assert not client.paused
+    assert not client.has_to_wait()
     assert world.room_texts() == [f"{n}" for n in range(MAX_UNANSWERED + 50)]
     assert client.acks() == [(f"id{n}", 200) for n in range(MAX_UNANSWERED + 50)]
 

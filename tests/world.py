@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from msgspec import UNSET
-from msgspec.structs import replace
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock, deferLater
 
@@ -35,9 +34,14 @@ PASSWORD = "secret"
 class Turns(Clock):
     """A clock that can also do one thing at a time."""
 
+    @property
+    def due(self) -> bool:
+        """Whether there is something to do before time goes on."""
+        return bool(self.calls) and self.calls[0].getTime() <= self.seconds()
+
     def turn(self) -> bool:
         """Do the first thing that is due; False: there is none."""
-        if not self.calls or self.calls[0].getTime() > self.seconds():
+        if not self.due:
             return False
         call: Any = self.calls.pop(0)
         call.called = 1
@@ -122,8 +126,7 @@ class Client:
         self.got: list[Message] = []
         self.closed = False
         self.aborted = False
-        #: Reads no more frames for now.
-        self.paused = False
+        self._paused = False
         self._unread: deque[bytes] = deque()
         self._lost = False
         self.session = Session(node, self)
@@ -134,10 +137,10 @@ class Client:
         return DIALECT_1 if dialect == 1 else DIALECT_2
 
     def pause(self) -> None:
-        self.paused = True
+        self._paused = True
 
     def resume(self) -> None:
-        self.paused = False
+        self._paused = False
         self._read()
 
     def close(self) -> None:
@@ -159,6 +162,10 @@ class Client:
         """Whether the connection is over, however it ended."""
         return self._lost
 
+    def has_to_wait(self) -> bool:
+        """Whether the server reads nothing from it for now."""
+        return self._paused
+
     def cut(self) -> None:
         """The connection is lost, with what had not left yet."""
         if not self._lost:
@@ -178,7 +185,7 @@ class Client:
             self._read()
 
     def _read(self) -> None:
-        while self._unread and not self.paused and not self._lost:
+        while self._unread and not self._paused and not self._lost:
             self.session.heard()
             self.session.frame_received(self._unread.popleft())
 
@@ -216,7 +223,7 @@ class World:
     """Nodes that share a store, and the people on them."""
 
     def __init__(self, **limits: int) -> None:
-        self.clock = Turns()
+        self.clock: Any = Turns()
         self.backend = MemoryBackend(self.clock)
         self.passwords = Passwords(self.in_thread, time_cost=1, memory_kib=8)
         self.stores: dict[str, MemoryStore] = {}
@@ -318,7 +325,7 @@ class World:
         return client
 
     def forget(self, *clients: Client) -> None:
-        """Nobody cares for what these have got up to here, nor who is on their node."""
+        """What these have got up to here is not looked at."""
         for client in clients:
             client.take()
 
@@ -347,8 +354,3 @@ def private(to: int, content: str = "hello", id: str = "") -> wire.PrivateMes:  
 def kinds(messages: Sequence[Message]) -> list[str]:
     """The names of the messages' types."""
     return [type(message).__name__ for message in messages]
-
-
-def renamed(account: Account, user_id: int) -> Account:
-    """The same account under another id."""
-    return replace(account, user_id=user_id)
