@@ -35,6 +35,8 @@ class BusContract:
         await until(lambda: told.people("one") == {1: ann})
         await one.reset_presence([ben])
         await until(lambda: told.people("one") == {BIGGEST_ID: ben})
+        _, told_late = await nodes.started("three")
+        assert told_late.people("one") == {BIGGEST_ID: ben}
 
     @ensureDeferred
     async def test_a_node_that_starts_is_told_first_who_is_online_elsewhere(

@@ -226,6 +226,9 @@ class MailboxContract:
         await gatherResults([tell_soon(store, f"text {number}") for number in range(1100)])
         page = await store.mailbox_before(BEN, CAT, None, 1)
         assert ([entry.post.content for entry in page.entries], page.more) == (["long ago"], False)
+        longer = await store.mailbox_before(BEN, ANN, None, 1050)
+        texts = [entry.post.content for entry in longer.entries]
+        assert texts == [f"text {number}" for number in range(50, 1100)]
 
 
 def tell_soon(store: Store, content: str) -> Deferred[Receipt]:

@@ -134,11 +134,26 @@ async def test_who_went_while_the_connection_was_cut_is_gone_after_it(
     two, _ = await start("two")
     await two.update_presence([person(2)], [])
     await until(lambda: told.people("two"))
+    proxy.hold()
     await two.stop()
     valkey.ask("DEL", "chatroom:presence")
     valkey.ask("SREM", "chatroom:nodes", "two")
+    assert told.people("two")
     proxy.cut()
+    proxy.release()
     await until(lambda: not told.people("two"))
+
+
+@ensureDeferred
+async def test_what_a_lapsed_node_still_said_is_cleared_when_it_never_comes_back(
+    start: Start, valkey: Valkey
+) -> None:
+    one, _ = await start("one")
+    await start("two")
+    one._bus._heartbeat.stop()
+    await until(lambda: valkey.ask("SISMEMBER", "chatroom:nodes", "one") == b":0\r\n")
+    await one.update_presence([person(1)], [])
+    await until(lambda: valkey.ask("EXISTS", "chatroom:node:one:users") == b":0\r\n")
 
 
 # ---- what lies in the streams
