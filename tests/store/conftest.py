@@ -15,19 +15,22 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogLevel, globalLogPublisher
 
 from chatroom.settings import StartError
-from chatroom.store import connection
+from chatroom.store import bus, connection
 from chatroom.store.address import RedisAddress
 from chatroom.store.binary import find_binary
 from chatroom.store.connection import Connection
+from chatroom.store.redis import RedisStore
+from chatroom.wire import LOBBY
 from tests.doubles.proxy import Proxy
 from tests.doubles.scripted_redis import ScriptedRedis
 from tests.doubles.valkey import Valkey
 from tests.store.connecting import TIMEOUT, Connect, PureProtocol
+from tests.store.nodes import HEARTBEAT, LIFETIME, Recorder, Start
 
 pytest.register_assert_rewrite(
     *("tests.store.contract_accounts", "tests.store.contract_bus"),
     *("tests.store.contract_mailboxes", "tests.store.contract_marks"),
-    *("tests.store.contract_rooms", "tests.store.nodes"),
+    "tests.store.contract_rooms",
 )
 
 
@@ -130,3 +133,28 @@ def fake(short_folder: Path) -> Iterator[ScriptedRedis]:
     fake = ScriptedRedis(reactor, short_folder / "fake.sock")
     yield fake
     blockon(fake.stop())
+
+
+@pytest.fixture
+def start(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts nodes, and stops them after the test."""
+    monkeypatch.setattr(bus, "NODE_LIFETIME", LIFETIME)
+    monkeypatch.setattr(bus, "HEARTBEAT", HEARTBEAT)
+    stores: list[RedisStore] = []
+
+    async def start(
+        name: str = "one", *, address: RedisAddress = valkey.address, told: Any = None
+    ) -> tuple[RedisStore, Any]:
+        store = RedisStore(reactor, address, node=name, timeout=1)
+        stores.append(store)
+        told = told or Recorder()
+        await store.start(told, [LOBBY])
+        return store, told
+
+    yield start
+    blockon(gatherResults([store.stop() for store in stores]))
+
+
+@pytest.fixture
+def through_proxy(proxy: Proxy, short_folder: Path) -> RedisAddress:
+    return RedisAddress(path=str(short_folder / "proxy.sock"))

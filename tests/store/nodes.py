@@ -97,6 +97,10 @@ class Nodes(Protocol):
     async def pass_time(self, seconds: float) -> None: ...
 
 
+#: Starts a `RedisStore` on Valkey as a node, and gives it and its `Recorder`.
+Start = Callable[..., Any]
+
+
 async def until(what: Callable[[], object], seconds: float = 5) -> None:
     """Wait until something holds."""
     clock: Any = reactor

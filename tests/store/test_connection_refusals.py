@@ -111,6 +111,6 @@ async def test_a_server_that_hangs_up_is_tried_again_but_not_in_a_rush(
 
     fake.answer = hang_up
     connection = connect(fake.address)
-    await until(lambda: fake.taken == 4)
+    await until(lambda: fake.taken == 3)
     assert fake.taken < 10
     assert "closed" in await why(connection)
