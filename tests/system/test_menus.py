@@ -216,8 +216,8 @@ def test_the_first_conversation(lab: Lab, console: type[Pipe] | type[Terminal]) 
             return person
 
         alice = enter(*_registration(100, "alice"), *_login(100))
-        bob = enter(*_registration(101, "bob"), *_login(101), language="zh")
         alice.sees("Welcome alice")
+        bob = enter(*_registration(101, "bob"), *_login(101), language="zh")
         bob.sees("恭喜bob登录成功")
         alice.sees("came online")
         alice.type(ONLINE)
