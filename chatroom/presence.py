@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -150,6 +150,8 @@ class LocalPresence:
         self._store = store
         #: Who is to be online here, as the store will know it once all is said.
         self._here: dict[int, Person] = {}
+        #: Those of whom the store is sure to know.
+        self._known: set[int] = set()
         self._coming: dict[int, list[Deferred[None]]] = {}
         self._going: set[int] = set()
         self._busy = False
@@ -163,6 +165,9 @@ class LocalPresence:
 
     def arrive(self, person: Person) -> Deferred[None]:
         """Fires when the store, and so every node, has been told; fails with StoreUnavailable."""
+        if person.user_id in self._known:
+            # By another session. To say it again could put back a status that is set meanwhile.
+            return succeed(None)
         self._here[person.user_id] = person
         self._going.discard(person.user_id)
         deferred: Deferred[None] = Deferred()
@@ -177,6 +182,7 @@ class LocalPresence:
 
     def depart(self, user_id: int) -> None:
         """The user's last session here went."""
+        self._known.discard(user_id)
         if self._here.pop(user_id, None) is not None:
             self._going.add(user_id)
             self._schedule()
@@ -186,6 +192,7 @@ class LocalPresence:
         deferred: Deferred[None] = Deferred()
         self._resetting.append(deferred)
         self._reset = True
+        self._known.clear()
         self._schedule()
         return deferred
 
@@ -201,19 +208,23 @@ class LocalPresence:
         resetting: list[Deferred[None]] = []
         if reset:
             resetting, self._resetting = self._resetting, []
-            told = self._store.reset_presence(list(self._here.values()))
+            present = list(self._here.values())
+            told = self._store.reset_presence(present)
         else:
             present = [self._here[user_id] for user_id in coming if user_id in self._here]
             told = self._store.update_presence(present, list(going))
         waiting = [deferred for deferreds in coming.values() for deferred in deferreds]
 
         def stored(_: None) -> None:
+            if not self._reset:
+                self._known |= self._here.keys() & {person.user_id for person in present}
             for deferred in waiting + resetting:
                 deferred.callback(None)
 
         def failed(failure: Failure) -> None:
             # Whether the store took it is unknown: everything has to be said again.
             self._reset = True
+            self._known.clear()
             self._resetting = resetting + self._resetting
             for deferred in waiting:
                 deferred.errback(failure)
