@@ -191,7 +191,7 @@ OPTIONS: Final = (
     Option(
         "store-timeout",
         "SECONDS",
-        "5",
+        "4",
         "How long a request may wait for the store, in seconds.",
         _seconds,
     ),
