@@ -125,17 +125,20 @@ class Act:
                 folder = stack.enter_context(small_disk(folder, "12m"))
             if self._fault.stage == "redis":
                 redis = stack.enter_context(own_redis(folder))
+            # Before anything is started, so that whatever happens it is ended.
+            self.server = self._server(folder, redis)
+            stack.callback(self.server.stop)
             yield self._set(folder, redis)
-            self.server.stop()
+
+    def _server(self, folder: Path, redis: Path | None) -> Server:
+        url = None if redis is None else f"unix://{folder}/proxy.sock"
+        return Server(folder, redis=url, code=self._code, more=self._fault.options)
 
     async def _set(self, folder: Path, redis: Path | None) -> None:
-        url = None
         if redis is not None:
             target: Any = endpoints.UNIXClientEndpoint(self._reactor, str(redis))
             self.back = Proxy(target, self.random)
             self.back.port = self._reactor.listenUNIX(str(folder / "proxy.sock"), self.back)
-            url = f"unix://{folder}/proxy.sock"
-        self.server = Server(folder, redis=url, code=self._code, more=self._fault.options)
         await deferToThread(self.server.start)
         target = endpoints.TCP4ClientEndpoint(self._reactor, "127.0.0.1", self.server.port)
         self.front = Proxy(target, self.random)

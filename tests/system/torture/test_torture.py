@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, DeferredList
 
 from tests.system.torture.act import Act, Outcome
 from tests.system.torture.faults import FAULTS, SHORT
@@ -27,9 +27,18 @@ def _play(fault: str, folder: Path, **more: Any) -> Deferred[Outcome]:
     return Deferred.fromCoroutine(act.play())
 
 
+async def _all(acts: list[Deferred[Outcome]]) -> list[Outcome]:
+    """What all of them showed; when one fails the others are still played to their end."""
+    results = await DeferredList(acts, consumeErrors=True)
+    for succeeded, result in results:
+        if not succeeded:
+            result.raiseException()
+    return [result for _, result in results]
+
+
 @pytest_twisted.ensureDeferred
 async def test_nothing_is_lost_doubled_or_out_of_order_whatever_breaks(tmp_path: Path) -> None:
-    outcomes = await gatherResults(
+    outcomes = await _all(
         [_play(fault, tmp_path / str(number)) for number, fault in enumerate(SHORT)]
     )
     for outcome in outcomes:
@@ -44,5 +53,5 @@ async def test_the_checker_finds_every_fault_that_is_put_into_the_program(tmp_pa
     for number, mutant in enumerate(MUTANTS):
         code = mutated_code(CHECKOUT, tmp_path / f"mutant{number}", mutant.changes)
         acts.append(_play(mutant.fault, tmp_path / str(number), code=code, patience=6))
-    for mutant, outcome in zip(MUTANTS, await gatherResults(acts), strict=True):
+    for mutant, outcome in zip(MUTANTS, await _all(acts), strict=True):
         assert not outcome.verdict.good, f"{mutant.name}: the checker found nothing"
