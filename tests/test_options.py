@@ -39,7 +39,7 @@ def test_no_option_gives_the_defaults() -> None:
         data=Path.cwd() / "chatroom-data",
         node=None,
         fsync="everysec",
-        store_timeout=5.0,
+        store_timeout=4.0,
         min_password_length=6,
         argon2=Argon2(2, 19456, 1),
         hash_threads=2,
