@@ -10,6 +10,7 @@ from typing import Any, cast
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
 from chatroom.accounts import Accounts
@@ -129,7 +130,7 @@ class ChatService(Service):
     def _start_failed(self, failure: Any) -> None:
         if not self.running:
             return
-        if failure.check(StartError, OSError) is not None:
+        if failure.check(StartError, CannotListenError, OSError) is not None:
             _log.critical("The server can't start: {why}", why=failure.getErrorMessage())
         else:
             _log.failure("The server can't start", failure)
@@ -162,7 +163,8 @@ def _where(port: Any) -> str:
     host = port.getHost()
     if hasattr(host, "port"):
         return f"{host.host}:{host.port}"
-    return str(getattr(host, "name", host))
+    name = getattr(host, "name", None)
+    return str(host) if name is None else os.fsdecode(name)
 
 
 def make_service(settings: Settings, owner: tuple[int, int] | None = None) -> IService:

@@ -1,0 +1,387 @@
+"""The service put together in this process, and what is checked before a reactor runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor as running
+from twisted.internet.task import deferLater
+from twisted.logger import formatEvent, globalLogPublisher
+
+from chatroom import service, settings, start_check, wire
+from chatroom.data_folder import DataFolder
+from chatroom.options import Options
+from chatroom.service import ChatService, make_service, makeService
+from chatroom.settings import Settings, StartError
+from chatroom.start_check import check_endpoints, check_redis, check_user
+from chatroom.store.address import RedisAddress
+from chatroom.store.binary import find_binary
+from tests.doubles.valkey import Valkey
+
+# zope's interfaces tell mypy too little.
+reactor: Any = running
+
+LOCAL = "tcp:0:interface=127.0.0.1"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder for sockets: pytest's own have paths longer than a socket's may be."""
+    with tempfile.TemporaryDirectory(prefix="chatroom-") as path:
+        yield Path(path)
+
+
+@pytest.fixture
+def valkey(folder: Path) -> Iterator[Valkey]:
+    server = Valkey(find_binary()[0], folder)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    lines: list[str] = []
+
+    def observe(event: Any) -> None:
+        lines.append(formatEvent(event))
+
+    observer: Any = observe
+    globalLogPublisher.addObserver(observer)
+    yield lines
+    globalLogPublisher.removeObserver(observer)
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+def asked_for(folder: Path, *listen: str, **more: str) -> Settings:
+    """Settings as they are read from a command line."""
+    given = {name: [value] for name, value in more.items()}
+    return settings.read({"listen": list(listen or [LOCAL]), "data": [str(folder / "d")], **given})
+
+
+def put_together(folder: Path, address: RedisAddress, *listen: str) -> ChatService:
+    """The service on a store that others run, without the checks before it."""
+    data = DataFolder(folder / "d")
+    data.open()
+    return ChatService(reactor, asked_for(folder, *listen), data, None, address)
+
+
+async def until(what: Callable[[], object]) -> None:
+    deadline = reactor.seconds() + 10
+    while not what():
+        assert reactor.seconds() < deadline, "it never came"
+        await deferLater(reactor, 0.01)
+
+
+# ---------------------------------------------------------------- running
+
+
+@pytest_twisted.ensureDeferred
+async def test_it_starts_from_the_store_up_to_the_port_says_so_and_stops(
+    folder: Path, logged: list[str]
+) -> None:
+    chat: Any = make_service(asked_for(folder))
+    chat.startService()
+    await until(lambda: any("Ready" in line for line in logged))
+    [where] = [line for line in logged if line.startswith("Listening on 127.0.0.1:")]
+    assert any(str(folder / "d") in line and "fsync everysec" in line for line in logged)
+    port = int(where.split()[2].split(":")[1])
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(wire.frame(wire.encode(wire.PingMes())))
+        client.setblocking(False)
+        came: list[bytes] = []
+
+        def answered() -> bool:
+            try:
+                came.append(client.recv(100))
+            except BlockingIOError:
+                return False
+            return True
+
+        await until(answered)
+        assert b"PongMes" in came[0]
+        await chat.stopService()
+        await until(answered)
+        assert came[-1] == b""
+    with socket.socket() as late, pytest.raises(OSError, match="refused"):
+        late.connect(("127.0.0.1", port))
+    DataFolder(folder / "d").open()
+
+
+@pytest_twisted.ensureDeferred
+async def test_with_a_redis_of_others_it_says_which_and_what_it_lacks(
+    folder: Path, valkey: Valkey, logged: list[str]
+) -> None:
+    chat = put_together(folder, valkey.address, LOCAL, f"unix:{folder}/chat.sock")
+    chat.startService()
+    await until(lambda: any("Ready" in line for line in logged))
+    kept = next(line for line in logged if line.startswith("Everything is kept"))
+    assert str(valkey.address) in kept
+    assert chat.node.name in kept
+    assert any("append" in line for line in logged)
+    assert any(line.startswith(f"Listening on {folder}/chat.sock") for line in logged)
+    await chat.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_while_the_store_is_out_of_reach_it_says_so_and_can_be_stopped(
+    folder: Path, logged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "PATIENCE", 0.02)
+    chat = put_together(folder, RedisAddress(path=str(folder / "nothing.sock")))
+    chat.startService()
+    await until(lambda: sum("Still reaching" in line for line in logged) >= 2)
+    await chat.stopService()
+    assert not any("Traceback" in line or "can't start" in line for line in logged)
+
+
+@pytest.mark.parametrize("why", ["taken", "fault"])
+@pytest_twisted.ensureDeferred
+async def test_what_fails_once_it_runs_is_said_in_one_line_and_ends_the_process(
+    folder: Path,
+    valkey: Valkey,
+    taken: int,
+    logged: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    why: str,
+) -> None:
+    killed: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda *args: killed.append(args))
+    chat = put_together(folder, valkey.address, f"tcp:{taken}:interface=127.0.0.1")
+    if why == "fault":
+        monkeypatch.setattr(chat.node, "start", lambda: 1 // 0)
+    chat.startService()
+    await until(lambda: killed)
+    assert killed == [(os.getpid(), signal.SIGTERM)]
+    [line] = [line for line in logged if "can't start" in line]
+    assert (str(taken) in line) == (why == "taken")
+    await chat.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_store_that_refuses_when_it_is_looked_at_ends_the_start(
+    folder: Path, valkey: Valkey, logged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[object] = []
+    monkeypatch.setattr(os, "kill", lambda *args: killed.append(args))
+    valkey.ask("ACL", "SETUSER", "default", "-evalsha", "-eval")
+    chat = put_together(folder, valkey.address)
+    chat.startService()
+    await until(lambda: killed)
+    assert any("can't be used" in line for line in logged)
+    await chat.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_goodbye_waits_for_a_slow_client_but_not_long(
+    folder: Path, valkey: Valkey, logged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "GOODBYE", 0.1)
+    chat = put_together(folder, valkey.address)
+    chat.startService()
+    await until(lambda: any("Ready" in line for line in logged))
+    monkeypatch.setattr(type(chat.node), "connections", 1)
+    begun = reactor.seconds()
+    await chat.stopService()
+    assert 0.1 <= reactor.seconds() - begun < 2
+
+
+# ---------------------------------------------------------------- before it runs
+
+
+def test_a_start_that_can_not_work_is_one_line_and_no_traceback(folder: Path, taken: int) -> None:
+    options = Options()
+    listen = f"tcp:{taken}:interface=127.0.0.1"
+    options.parseOptions(["--listen", listen, "--data", str(folder / "d")])
+    with pytest.raises(SystemExit) as ended:
+        makeService(options)
+    said = str(ended.value.code)
+    assert said.startswith(f"chatroom: can't listen on {listen}: ")
+    assert "\n" not in said
+
+
+def test_a_redis_out_of_reach_is_found_before_the_reactor_runs(folder: Path) -> None:
+    with pytest.raises(StartError, match="correct --redis"):
+        make_service(asked_for(folder, redis=f"unix://{folder}/nothing.sock"))
+
+
+def test_a_redis_that_answers_will_do(folder: Path, valkey: Valkey) -> None:
+    assert make_service(asked_for(folder, redis=f"unix://{valkey.socket}")) is not None
+
+
+def test_ctrl_c_while_reaching_for_the_store_is_no_fault(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(service, "check_redis", interrupt)
+    with pytest.raises(StartError, match="interrupted"):
+        make_service(asked_for(folder, redis="redis://localhost:1"))
+
+
+def test_a_user_that_twistd_will_change_to_is_looked_at(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[object] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "chown", lambda *_: None)
+    monkeypatch.setattr(service, "check_user", lambda *args: looked.append(args))
+    owner = (os.getuid(), os.getgid())
+    make_service(asked_for(folder), owner)
+    assert looked == [(owner, folder / "d")]
+
+
+def test_free_ports_and_endpoints_that_can_not_be_tried_pass(folder: Path) -> None:
+    check_endpoints([LOCAL, "tcp6:0:interface=\\:\\:1", f"unix:{folder}/s", "haproxy:" + LOCAL])
+
+
+def test_a_port_that_may_not_be_used_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StartError, match=r"can't listen on tcp:0:interface=192\.0\.2\.1"):
+        check_endpoints(["tcp:0:interface=192.0.2.1"])
+
+
+def test_an_endpoint_that_fails_in_a_way_of_its_own_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fault(*_: object, **more: object) -> None:
+        raise ValueError("no way")
+
+    monkeypatch.setattr(start_check._TryingReactor, "listenTCP", fault)
+    with pytest.raises(StartError, match="no way"):
+        check_endpoints([LOCAL])
+
+
+# ---------------------------------------------------------------- is the Redis there?
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[..., RedisAddress]]:
+    """Makes a server that takes one connection and answers each thing it is told in turn."""
+    threads = []
+
+    def serve(*answers: bytes) -> RedisAddress:
+        listening = socket.create_server(("127.0.0.1", 0))
+
+        def run() -> None:
+            with listening, listening.accept()[0] as connection:
+                for answer in answers:
+                    connection.recv(1000)
+                    for piece in answer.split(b"|"):
+                        connection.sendall(piece)
+
+        threads.append(threading.Thread(target=run))
+        threads[-1].start()
+        host, port = listening.getsockname()
+        return RedisAddress(host=host, port=port, username="u", password="p", db=3)
+
+    yield serve
+    for thread in threads:
+        thread.join()
+
+
+def test_a_redis_that_lets_us_in_is_fine(
+    answering: Callable[..., RedisAddress], capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = answering(b"+O|K\r\n", b"+OK\r\n", b"+PONG\r\n")
+    check_redis(address, 5)
+    assert capsys.readouterr().err == f"chatroom: reaching for the store at {address}\n"
+    assert ":p@" not in str(address)
+
+
+def test_a_redis_that_is_still_loading_will_be_waited_for(
+    answering: Callable[..., RedisAddress],
+) -> None:
+    loading = b"-LOADING Redis is loading the dataset in memory\r\n"
+    check_redis(answering(loading, loading, loading), 5)
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        ([b"-WRONGPASS invalid username-password pair\r\n"], "it says WRONGPASS"),
+        ([b"+OK\r\n", b"-ERR DB index is out of range\r\n"], "it says ERR DB index"),
+        ([b"HTTP/1.1 400 Bad Request\r\n"], "what answers there is no Redis"),
+        ([b""], "it closed the connection"),
+    ],
+)
+def test_a_redis_that_refuses_is_said_to_with_its_reason(
+    answering: Callable[..., RedisAddress], answers: list[bytes], why: str
+) -> None:
+    with pytest.raises(StartError, match=why):
+        check_redis(answering(*answers), 5)
+
+
+def test_a_redis_that_does_not_answer_is_out_of_reach() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        host, port = deaf.getsockname()
+        with pytest.raises(StartError, match="timed out"):
+            check_redis(RedisAddress(host=host, port=port, password="p"), 0.1)
+
+
+def test_a_certificate_that_is_not_valid_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        error = ssl.SSLCertVerificationError("a long story")
+        error.verify_message = "self-signed certificate"
+        raise error
+
+    monkeypatch.setattr(start_check, "_connect", refuse)
+    with pytest.raises(StartError, match="no valid certificate: self-signed"):
+        check_redis(RedisAddress(host="localhost", port=1, tls=True), 1)
+
+
+def test_tls_is_spoken_where_it_is_asked_for(taken: int) -> None:
+    with pytest.raises(StartError, match="127"):
+        check_redis(RedisAddress(host="127.0.0.1", port=taken, tls=True), 0.2)
+
+
+# ---------------------------------------------------------------- another user
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Puts another outcome in place of the attempt to run as that user."""
+
+    def ends(status: int = 0, errors: str = "", error: OSError | None = None) -> None:
+        def run(*_: object, **more: object) -> Any:
+            if error is not None:
+                raise error
+            return subprocess.CompletedProcess([], status, "", errors)
+
+        monkeypatch.setattr(subprocess, "run", run)
+
+    return ends
+
+
+def test_a_user_that_can_run_it_will_do(program: Callable[..., None]) -> None:
+    program()
+    check_user((os.getuid(), os.getgid()), Path("/"))
+
+
+def test_a_user_that_can_not_get_at_the_program_is_refused(program: Callable[..., None]) -> None:
+    program(1, "Traceback\nNo module named 'chatroom'")
+    with pytest.raises(StartError, match="can't run the server: No module named 'chatroom'; put"):
+        check_user((os.getuid(), os.getgid()), Path("/"))
+
+
+def test_a_user_that_can_not_be_become_is_refused(program: Callable[..., None]) -> None:
+    program(error=PermissionError(1, "Operation not permitted"))
+    with pytest.raises(StartError, match="Operation not permitted"):
+        check_user((os.getuid(), os.getgid()), Path("/"))
