@@ -661,3 +661,30 @@ def test_private_messages_that_a_lapsed_node_missed_come_when_it_is_back(world: 
     world.store("two").recover()
     world.wait(10)
     assert receiver.texts() == ["missed"]
+
+
+def test_who_does_not_take_what_the_room_remembers_is_not_in_the_room(world: World) -> None:
+    say(world, 1, *("x" * 500 for _ in range(10)))
+    back = world.connect(send_queue=2000)
+    back.outbox.stuck = True
+    back.says(world.login(2, resume=wire.Resume(rooms={LOBBY: "0-0"})))
+    world.settle()
+    assert back.session.closed
+    # What is sent on a connection that is closing fails the test.
+    say(world, 1, "anybody there?")
+    back.outbox.drain()
+    assert [error.code for error in back.take_only(wire.ErrorMes)] == [409]
+
+
+def test_what_can_not_be_read_any_more_is_not_waited_for(world: World) -> None:
+    client = world.member(1)
+    client.says(*(sms(f"{n}", f"id{n}") for n in range(200)))
+    world.settle()
+    world.forget(client)
+    lost = world.backend.room(LOBBY)
+    lost.entries.clear()
+    back = world.resume(2, lobby=Seq(1, 0))
+    client.says(sms("new", "id"))
+    world.settle()
+    assert back.texts() == ["new"]
+    assert client.acks() == [("id", 200)]
