@@ -17,6 +17,7 @@ from chatroom import refusals, wire
 from chatroom.accounts import Accounts
 from chatroom.clock import Clock, pause
 from chatroom.dialects import Codec
+from chatroom.intake import Intake
 from chatroom.presence import Announcer, LocalPresence, Roster
 from chatroom.room import Put, Room
 from chatroom.store.interface import (
@@ -81,6 +82,7 @@ class Node:
         self._users: dict[int, dict[str, Session]] = {}
         #: The members' ways out, for each codec.
         self._puts: dict[Codec, dict[str, Put]] = {}
+        self.intake = Intake(clock, self._online)
         self._presence = LocalPresence(clock, store)
         self._lapses = 0
         self._announcer = Announcer(clock, self.roster, self._tell_members)
@@ -118,6 +120,9 @@ class Node:
         """How many connections there are, those included that only take what was sent last."""
         return len(self._connected)
 
+    def _online(self) -> int:
+        return len(self._sessions)
+
     def sessions(self) -> list[Session]:
         """All there are now, logged in or not."""
         return list(self._sessions.values())
@@ -138,6 +143,7 @@ class Node:
     def left(self, session: Session) -> None:
         """A session ended; its connection may still be there."""
         self._sessions.pop(session.tag, None)
+        self.intake.caught_up(session)
         self.went(session)
 
     async def enter(self, session: Session, resume: wire.Resume | msgspec.UnsetType) -> Places:

@@ -34,20 +34,22 @@ MAX_UNACKNOWLEDGED = 4096
 #: Seconds between two looks at what is unacknowledged: doubled from the first to the last.
 FIRST_LOOK, LAST_LOOK = 0.001, 0.1
 
-_NOTHING: Callable[[], None] = lambda: None  # noqa: E731
+_NOTHING: Callable[[], object] = lambda: None  # noqa: E731
 
 
 class Outbox(Protocol):
     """Where a connection's frames go.
 
-    ``queued`` is the number of bytes that wait here. ``on_drained`` is called when it falls to 0.
+    ``queued`` is the number of bytes that wait here. ``on_behind`` is called each time that it has
+    grown, once it is more than a quarter of the limit; ``on_drained`` when it falls to 0.
     ``on_full`` is called, and nothing queued, when a put finds something waiting and would lift
     ``queued`` over the limit: so one blob of any size always passes.
     """
 
     queued: int
-    on_drained: Callable[[], None]
-    on_full: Callable[[], None]
+    on_behind: Callable[[], object]
+    on_drained: Callable[[], object]
+    on_full: Callable[[], object]
 
     def put(self, blob: Blob) -> bool:
         """Send, or queue in order; False: it was not taken, and never will be."""
@@ -77,6 +79,7 @@ class _Queueing:
         "_transport",
         "_waiting",
         "limit",
+        "on_behind",
         "on_drained",
         "on_full",
         "queued",
@@ -86,6 +89,7 @@ class _Queueing:
         self._transport = transport
         self.limit = limit
         self.queued = 0
+        self.on_behind = _NOTHING
         self.on_drained = _NOTHING
         self.on_full = _NOTHING
         # A list, as an empty deque takes ten times the memory.
@@ -114,6 +118,8 @@ class _Queueing:
             return False
         self._waiting.extend(blob)
         self.queued += size
+        if self.queued > self.limit // 4:
+            self.on_behind()
         return True
 
     def _next_chunk(self) -> bytes:
@@ -161,7 +167,7 @@ class _Queueing:
         self._waiting.clear()
         self._marked.clear()
         self.queued = self._in_transport = 0
-        self.on_drained = self.on_full = _NOTHING
+        self.on_behind = self.on_drained = self.on_full = _NOTHING
         self._finished = None
 
 

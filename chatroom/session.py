@@ -25,8 +25,6 @@ from chatroom.states import State
 from chatroom.store.interface import Account, MailboxState, Outcome, Post, Receipt, StoreUnavailable
 from chatroom.wire import Code, Message, Seq, WireError
 
-#: Messages of one session that may be on their way into the store; then reading pauses.
-MAX_UNANSWERED = 100
 #: Seconds that a client has to take what is left for it when the server closes.
 CLOSE_TIMEOUT = 3.0
 #: Seconds of silence after which a dialect 2 session is asked whether it is there ...
@@ -70,7 +68,6 @@ class Session:
         "_aborting",
         "_early",
         "_holds",
-        "_unanswered",
         "_waiting_for_drain",
         "account",
         "codec",
@@ -106,7 +103,6 @@ class Session:
         #: What came before the login was answered, and is to follow the answer.
         self._early: list[Message] = []
         self._holds = 0
-        self._unanswered = 0
         self._waiting_for_drain: list[Deferred[None]] = []
         self._watch_outbox()
         node.opened(self)
@@ -278,9 +274,14 @@ class Session:
         #: Sends what is encoded already. The outbox's own: a message to many goes no way round.
         self.put = self.door.outbox.put
         self.door.outbox.on_drained = self._drained
+        self.door.outbox.on_behind = self._queue_grows
         self.door.outbox.on_full = self._overflowed
 
+    def _queue_grows(self) -> None:
+        self.node.intake.fell_behind(self)
+
     def _drained(self) -> None:
+        self.node.intake.caught_up(self)
         waiting, self._waiting_for_drain = self._waiting_for_drain, []
         for deferred in waiting:
             deferred.callback(None)
@@ -360,17 +361,17 @@ class Session:
 
     def stored(self, storing: Deferred[Receipt], message: wire.Text, room: str = "") -> None:
         """Answer for a message once the store has; its acknowledgement comes with the stream."""
-        self._unanswered += 1
-        if self._unanswered == MAX_UNANSWERED:
-            self.hold()
-
+        self.node.intake.took(self)
         storing.addBoth(self._settled, message, room)
         storing.addErrback(_answer_failed)
 
     def _settled(self, result: Receipt | Failure, message: wire.Text, room: str) -> None:
-        self._unanswered -= 1
-        if self.closed:
-            return
+        if not self.closed:
+            self._answer(result, message, room)
+        # Last: what waits to be read is read at once, and may fill its share again.
+        self.node.intake.answered(self)
+
+    def _answer(self, result: Receipt | Failure, message: wire.Text, room: str) -> None:
         if isinstance(result, Failure):
             self._failed(result, message)
         elif result.outcome is Outcome.KNOWN:
@@ -379,9 +380,6 @@ class Session:
                 self.feeds[room].acknowledge(result.seq, message.id, result.code)
         elif result.outcome in _REFUSALS:
             self.refuse_message(message, _REFUSALS[result.outcome])
-        # Last: what waits to be read is read at once, and may fill the hundred again.
-        if self._unanswered == MAX_UNANSWERED - 1:
-            self.release()
 
     # ---- entering
 

@@ -9,7 +9,8 @@ from msgspec import UNSET
 from twisted.internet.defer import Deferred
 
 from chatroom import wire
-from chatroom.session import CLOSE_TIMEOUT, MAX_UNANSWERED
+from chatroom.intake import MAX_UNANSWERED
+from chatroom.session import CLOSE_TIMEOUT
 from chatroom.wire import LOBBY
 from tests.doubles.memory_store import Trouble
 from tests.world import Client, World, kinds, private, sms
