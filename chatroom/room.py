@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from msgspec import UNSET
@@ -154,8 +154,10 @@ class Room:
                 self._puts.setdefault(follower.codec, {})[follower.tag] = follower.put
 
 
-def _put_to_all_but(senders: Container[str], puts: dict[str, Put], blob: Blob) -> None:
+def _put_to_all_but(senders: Collection[str], puts: dict[str, Put], blob: Blob) -> None:
     # A put may end a session, and so change the dict: go through a copy.
-    for tag, put in tuple(puts.items()):
-        if tag not in senders:
-            put(blob)
+    others = puts.copy()
+    for tag in senders:
+        others.pop(tag, None)
+    for put in others.values():
+        put(blob)
