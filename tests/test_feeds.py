@@ -15,7 +15,7 @@ from msgspec import UNSET
 from twisted.internet.defer import Deferred
 
 from chatroom import wire
-from chatroom.feeds import PAGE
+from chatroom.feeds import PAGE, RoomFeed
 from chatroom.node import Node
 from chatroom.store.interface import BusListener, StoreUnavailable
 from chatroom.wire import LOBBY, SEQ_ZERO, Seq
@@ -688,3 +688,123 @@ def test_what_can_not_be_read_any_more_is_not_waited_for(world: World) -> None:
     world.settle()
     assert back.texts() == ["new"]
     assert client.acks() == [("id", 200)]
+
+
+def test_what_a_client_did_not_take_is_not_acknowledged_to_it(world: World) -> None:
+    first = world.member(1)
+    first.says(sms("mine", "id"))
+    first.cut()
+    world.settle()
+    say(world, 2, *("x" * 300 for _ in range(10)))
+    back = world.member(1, send_queue=2000)
+    back.outbox.stuck = True
+    back.says(wire.PingMes())
+    feed = RoomFeed(back.session, world.store(), world.clock, world.node().rooms[LOBBY], SEQ_ZERO)
+    feed.acknowledge(world.room()[0], "id", 200)
+    # What is sent on a connection that is closing fails the test.
+    feed.hand_over(world.backend.room(LOBBY).entries)
+    assert back.session.closed
+    back.outbox.drain()
+    assert kinds(back.take()) == ["ErrorMes"]
+
+
+def test_what_comes_while_an_empty_page_is_on_its_way_is_not_skipped() -> None:
+    world = LanedWorld()
+    speaker = world.member(1)
+    speaker.says(*(sms(f"{n}") for n in range(200)))
+    world.settle()
+    world.backend.room(LOBBY).entries.clear()
+    reader = world.member(2)
+    feed = RoomFeed(reader.session, world.store(), world.clock, world.node().rooms[LOBBY], SEQ_ZERO)
+    feed.start()
+    store = world.laned("one")
+    store.asked.popleft()()
+    speaker.says(sms("new"))
+    world.clock.advance(0)
+    store.asked.popleft()()
+    store._look()
+    store.news.popleft()()
+    assert reader.texts() == ["new"]
+    world.settle()
+    assert reader.texts() == ["new"]
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_a_private_message_that_comes_while_a_login_looks_around_is_not_missed(
+    steps: int,
+) -> None:
+    world = LanedWorld()
+    sender, back = world.member(1), world.connect("two")
+    store = world.laned("two")
+    back.says(world.login(2, resume=wire.Resume(rooms={LOBBY: "1-0"}, inbox="0-0")))
+    for _ in range(steps):
+        world.clock.advance(0)
+        store.asked.popleft()()
+        store.answers.popleft()()
+    sender.says(private(2))
+    world.laned("one").step()
+    store._look()
+    while store.news:
+        store.news.popleft()()
+    world.settle()
+    assert back.texts() == ["hello"]
+
+
+def test_after_a_lapse_nothing_is_live_until_the_store_is_known_to_know_who_is_here(
+    world: World,
+) -> None:
+    reader, sender = world.member(2, "two"), world.member(1)
+    two = world.store("two")
+    two.fail(Trouble.FORGETS)
+    world.backend.nodes["two"].users.clear()
+    sender.says(private(2, "wakes nobody"))
+    world.node("two").lapsed()
+    world.settle()
+    sender.says(private(2, "wakes"))
+    world.settle()
+    assert reader.texts() == []
+    two.recover()
+    world.wait(3)
+    assert reader.texts() == ["wakes nobody", "wakes"]
+
+
+def test_what_was_told_before_a_second_lapse_does_not_count(world: World) -> None:
+    reader, sender = world.member(2, "two"), world.member(1)
+    two, node = world.store("two"), world.node("two")
+    node.lapsed()
+    world.clock.turn()
+    node.lapsed()
+    world.settle()
+    world.backend.nodes["two"].users.clear()
+    sender.says(private(2, "wakes nobody"))
+    world.settle()
+    two.fail(Trouble.FORGETS)
+    world.wait(1.5)
+    sender.says(private(2, "wakes"))
+    world.settle()
+    two.recover()
+    world.wait(3)
+    assert reader.texts() == ["wakes nobody", "wakes"]
+
+
+def test_a_lapse_while_a_mailbox_is_caught_up_with_passes_over_nothing(world: World) -> None:
+    reader, sender = world.member(2, "two"), world.member(1)
+    two, node = world.store("two"), world.node("two")
+    assert reader.session.inbox is not None
+    reader.outbox.stuck = True
+    reader.says(wire.PingMes())
+    reader.session.inbox.look_again()
+    world.backend.nodes["two"].users.clear()
+    node.lapsed()
+    reader.outbox.drain()
+    sender.says(private(2, "wakes nobody"))
+    # The catching up is over: from here on the store does, and does not say so.
+    for _ in range(3):
+        world.clock.turn()
+    two.fail(Trouble.FORGETS)
+    world.settle()
+    sender.says(private(2, "wakes"))
+    world.settle()
+    two.recover()
+    world.wait(3)
+    assert reader.texts() == ["wakes nobody", "wakes"]
