@@ -35,6 +35,9 @@ _post_decoder = msgspec.json.Decoder(Post)
 _log = Logger()
 
 T = TypeVar("T")
+#: By what the scripts say: looked up for each message, which `Outcome` itself does slowly.
+_OUTCOMES = {outcome.value.encode(): outcome for outcome in Outcome}
+
 Fields = Sequence[bytes]
 #: A post on its way, as the script's arguments, and who waits for the answer.
 _Waiting = tuple[tuple[object, ...], Deferred[Receipt]]
@@ -72,11 +75,10 @@ def readable(read: Callable[[bytes, Fields], T], found: Sequence[Any]) -> list[T
 
 
 def _receipt(reply: list[bytes]) -> Receipt:
-    outcome, seq, *code = reply
     return Receipt(
-        outcome=Outcome(outcome.decode()),
-        seq=Seq.parse(seq),
-        code=int(code[0]) if code else 200,
+        outcome=_OUTCOMES[reply[0]],
+        seq=Seq.parse(reply[1]),
+        code=int(reply[2]) if len(reply) > 2 else 200,
     )
 
 
