@@ -104,16 +104,32 @@ class Batcher:
         self._clock = clock
         self._store = store
         self._queue: list[_Waiting] = []
+        self._last: Deferred[Receipt] | None = None
         self._busy = False
         self._idle: list[Deferred[None]] = []
 
     def add(self, *arguments: object) -> Deferred[Receipt]:
         deferred: Deferred[Receipt] = Deferred()
+        self._last = deferred
         self._queue.append((arguments, deferred))
         if not self._busy:
             self._busy = True
             self._next_turn()
         return deferred
+
+    def when_stored(self) -> Deferred[None]:
+        """Fires when all that was given up to now is stored, or has failed."""
+        stored: Deferred[None] = Deferred()
+
+        def settled(result: T) -> T:
+            stored.callback(None)
+            return result
+
+        if self._last is None or self._last.called:
+            stored.callback(None)
+        else:
+            self._last.addBoth(settled)
+        return stored
 
     def when_idle(self) -> Deferred[None]:
         """Fires when nothing is in hand any more."""
@@ -196,6 +212,11 @@ class Conversations:
         """Wait until everything that was given to be stored is stored, or has failed."""
         for batcher in (self._private, *self._rooms.values()):
             await batcher.when_idle()
+
+    async def rooms_stored(self) -> None:
+        """Wait until what was given for the rooms up to now is stored, or has failed."""
+        for batcher in tuple(self._rooms.values()):
+            await batcher.when_stored()
 
     # ---- writing
 

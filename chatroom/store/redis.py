@@ -57,7 +57,14 @@ class RedisStore(AccountTable, Conversations):
         self._reactor = reactor
         self._connection = commands
         self._blocking = blocking
-        self._bus = Bus(reactor, commands, blocking, node=node, run=token_hex(8))
+        self._bus = Bus(
+            reactor,
+            commands,
+            blocking,
+            node=node,
+            run=token_hex(8),
+            rooms_stored=self.rooms_stored,
+        )
 
     @property
     def why_not(self) -> str:
