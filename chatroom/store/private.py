@@ -19,6 +19,7 @@ from chatroom.settings import Fsync, StartError
 from chatroom.store import launcher
 from chatroom.store.address import RedisAddress
 from chatroom.store.binary import find_binary
+from chatroom.store.disk_sync import DiskSync
 from chatroom.store.leftover import stop_leftover
 from chatroom.store.probe import Loading, is_ready
 from chatroom.store.run import Run
@@ -48,6 +49,7 @@ port 0
 unixsocket {socket}
 unixsocketperm 600
 # Each write is in the file before it is answered, so that it outlives the process whatever ends it.
+# Not everysec: see chatroom/store/disk_sync.py, which syncs where this says no.
 appendonly yes
 appendfsync {fsync}
 aof-load-truncated yes
@@ -87,6 +89,7 @@ class PrivateStore(Service):
         self._data = folder
         self._fsync = fsync
         self._run: Run | None = None
+        self._disk_sync: DiskSync | None = None
         self._ready = False
         self._failed: StartError | None = None
         self._stopping = False
@@ -115,7 +118,8 @@ class PrivateStore(Service):
         """
         self._data.record_process()
         try:
-            _write_private(self._config, _CONFIG.format(socket=_SOCKET, fsync=self._fsync))
+            fsync = "always" if self._fsync == "always" else "no"
+            _write_private(self._config, _CONFIG.format(socket=_SOCKET, fsync=fsync))
             self._output = LogFile(
                 "valkey.log",
                 str(self._folder),
@@ -127,6 +131,9 @@ class PrivateStore(Service):
             raise refusal(self._data.path, error) from None
         super().startService()  # type: ignore[no-untyped-call]
         self._stopping = False
+        if self._fsync == "everysec":
+            self._disk_sync = DiskSync(self._reactor, self._folder / "appendonlydir")
+            self._disk_sync.start()
         self._supervision = Deferred.fromCoroutine(self._supervise())
 
     def stopService(self) -> Deferred[None]:
@@ -154,6 +161,8 @@ class PrivateStore(Service):
 
     async def _stop(self) -> None:
         self._stopping = True
+        if self._disk_sync is not None:
+            self._disk_sync.stop()
         if self._pause is not None:
             self._pause.cancel()
         killing: DelayedCall | None = None

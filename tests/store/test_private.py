@@ -161,6 +161,13 @@ async def test_it_is_set_up_to_lose_nothing(store: Opener) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_it_never_holds_back_what_it_answers(store: Opener) -> None:
+    # As everysec would while the disk is busy; the server itself syncs instead.
+    one = await started(store(fsync="everysec"))
+    assert ask(one, "CONFIG", "GET", "appendfsync").split(b"\r\n")[4] == b"no"
+
+
+@pytest_twisted.ensureDeferred
 async def test_nobody_else_gets_at_its_files(store: Opener, tmp_path: Path) -> None:
     await started(store())
     files = list((tmp_path / "data").rglob("*"))

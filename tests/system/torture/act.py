@@ -22,7 +22,7 @@ from tests.system.torture.original import OriginalClient
 from tests.system.torture.people import PASSWORD, Forgetful, Person
 from tests.system.torture.proxy import Proxy
 from tests.system.torture.reader import Reader
-from tests.system.torture.stage import Server, own_redis, small_disk
+from tests.system.torture.stage import Server, own_redis, slow_disk, small_disk
 
 #: Users with two devices each; every other device wanders.
 USERS = list(range(101, 111))
@@ -121,7 +121,7 @@ class Act:
     def _stage(self) -> Iterator[Any]:
         with contextlib.ExitStack() as stack:
             folder, redis = self._folder, None
-            if self._fault.stage == "disk":
+            if self._fault.stage == "small disk":
                 folder = stack.enter_context(small_disk(folder, "12m"))
             if self._fault.stage == "redis":
                 redis = stack.enter_context(own_redis(folder))
@@ -132,7 +132,13 @@ class Act:
 
     def _server(self, folder: Path, redis: Path | None) -> Server:
         url = None if redis is None else f"unix://{folder}/proxy.sock"
-        return Server(folder, redis=url, code=self._code, more=self._fault.options)
+        return Server(
+            folder,
+            redis=url,
+            code=self._code,
+            preload=slow_disk(folder) if self._fault.stage == "slow disk" else None,
+            more=self._fault.options,
+        )
 
     async def _set(self, folder: Path, redis: Path | None) -> None:
         if redis is not None:

@@ -22,7 +22,8 @@ class Fault:
 
     name: str
     run: Callable[[Act], Awaitable[None]]
-    #: How the stage is set: "private" store, "redis" behind a proxy, or "disk" that is small.
+    #: How the stage is set: a "private" store, a "redis" behind a proxy, a "small disk", or a
+    #: "slow disk".
     stage: str = "private"
     #: More options for the server.
     options: str = ""
@@ -219,6 +220,7 @@ FAULTS = (
     Fault("server killed, back after 5 s", _restart_server(5)),
     Fault("store killed", _kill_store),
     Fault("store killed four times", _kill_store_repeatedly),
+    Fault("store killed, disk slow", _kill_store_repeatedly, stage="slow disk"),
     Fault("both killed", _kill_both(0)),
     Fault("both killed, back after 5 s", _kill_both(5)),
     Fault("store frozen", _freeze_store),
@@ -230,13 +232,13 @@ FAULTS = (
     Fault("clients vanish without FIN", _vanish),
     Fault("clients that do not read", _slow_readers, options="--send-queue=16384"),
     Fault("store full (maxmemory)", _store_is_full),
-    Fault("disk full", _disk_is_full, stage="disk"),
+    Fault("disk full", _disk_is_full, stage="small disk"),
     Fault("mixed", _mixed),
 )
 #: Quick enough for every run of the tests, and between them all parts of the service.
 SHORT = (
     "both killed",
-    "store killed",
+    "store killed, disk slow",
     "clients cut at a random byte",
     "clients cut inside the reply",
     "store cut before its reply",

@@ -25,11 +25,18 @@ class Server:
     """A chat server of our own as a process, with its private store unless it is given a Redis.
 
     :param folder: holds its data and its log.
+    :param preload: a library that its processes are to load first.
     :param code: the folder whose ``chatroom`` package is run; the checkout's if left out.
     """
 
     def __init__(
-        self, folder: Path, *, redis: str | None = None, code: Path | None = None, more: str = ""
+        self,
+        folder: Path,
+        *,
+        redis: str | None = None,
+        code: Path | None = None,
+        preload: Path | None = None,
+        more: str = "",
     ) -> None:
         self.folder = folder
         self.data = folder / "data"
@@ -37,6 +44,7 @@ class Server:
         self.port = _free_port()
         self._redis = redis
         self._code = code
+        self._preload = preload
         self._more = more.split()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -50,6 +58,8 @@ class Server:
         environment = dict(os.environ)
         if self._code is not None:
             environment["PYTHONPATH"] = str(self._code)
+        if self._preload is not None:
+            environment["LD_PRELOAD"] = str(self._preload)
         begin = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # our own server
@@ -165,6 +175,34 @@ def _try_ping(path: Path) -> bytes:
         return ask_redis(path, "PING")
     except OSError:
         return b""
+
+
+_SLOW_DISK = """
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+static void wait_for_the_disk(void) {
+    struct timespec pause = {0, 800000000};
+    nanosleep(&pause, 0);
+}
+int fdatasync(int fd) { wait_for_the_disk(); return syscall(SYS_fdatasync, fd); }
+int fsync(int fd) { wait_for_the_disk(); return syscall(SYS_fsync, fd); }
+"""
+
+
+def slow_disk(folder: Path) -> Path:
+    """A library that makes each sync to the disk take most of a second; needs a C compiler.
+
+    :raises PermissionError: there is none here.
+    """
+    compiler = shutil.which("cc")
+    if compiler is None or not sys.platform.startswith("linux"):
+        raise PermissionError("only with a C compiler, on Linux, the disk can be made slow")
+    source, library = folder / "slow_disk.c", folder / "slow_disk.so"
+    source.write_text(_SLOW_DISK, "ascii")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+    return library
 
 
 @contextlib.contextmanager
