@@ -19,6 +19,7 @@ help:
 	@echo 'make torture  break the service on purpose for ten minutes; ARGS="--help" for options'
 	@echo 'make lint     ruff and mypy'
 	@echo 'make format   let ruff put the code in order'
+	@echo 'make bench    measure the server (20 minutes); make bench-quick: the main lines (3 minutes)'
 	@echo 'make build    wheel and source archive into dist/'
 	@echo 'make lock     renew requirements.lock and requirements-dev.lock'
 	@echo 'make clean    remove all that these made, but not chatroom-data/'
@@ -51,6 +52,13 @@ format: $(VENV)/.dev
 build: $(VENV)/.dev
 	@rm -rf build dist
 	$(BIN)/python -m build --outdir dist .
+
+# Needs Linux, two cores and a C compiler; benchmarks/README.md says what it does.
+bench: $(VENV)/.run
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: $(VENV)/.run
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
 lock: $(VENV)/.dev
 	$(PIP) install uv
