@@ -33,9 +33,10 @@ run: $(VENV)/.run
 		if kill -0 $$server 2>/dev/null; then wait $$server 2>/dev/null; status=$$?; fi; \
 		case $$status in 143) exit 0;; *) exit $$status;; esac
 
+# Most tests wait more than they compute: three at a time, those of one file one after the other.
 test: $(VENV)/.dev
 	@$(BIN)/coverage erase
-	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term $(ARGS)
 
 torture: $(VENV)/.dev
 	@$(BIN)/python -m tests.system.torture $(ARGS)

@@ -85,7 +85,9 @@ def _in_dialect_1(message: Message) -> Iterator[Message]:
                 yield NotifyUserStatusMes(user_id=person.user_id, status=person.user_status)
         case ErrorMes():
             # It has no type of its own for this, and would drop it; shown as a message, it is read.
-            words = SmsMes(content=message.error, user_id=SERVER_ID, user_name="系统")
+            words = SmsMes(
+                content=message.error.replace("\0", ""), user_id=SERVER_ID, user_name="系统"
+            )
             yield from _split_to_fit(words, "[系统] ")
 
 

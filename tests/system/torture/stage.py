@@ -15,6 +15,8 @@ from pathlib import Path
 from random import SystemRandom
 from signal import Signals
 
+from tests.system.lab import environment as lab_environment
+
 #: Seconds that a process may take to say that it is ready.
 PATIENCE = 20.0
 #: What the load's accounts cost: the load is not about hashing.
@@ -55,7 +57,7 @@ class Server:
         command += [f"--data={self.data}", f"--argon2={CHEAP_HASH}", *self._more]
         if self._redis is not None:
             command.append(f"--redis={self._redis}")
-        environment = dict(os.environ)
+        environment = lab_environment()
         if self._code is not None:
             environment["PYTHONPATH"] = str(self._code)
         if self._preload is not None:
