@@ -244,7 +244,7 @@ class Act:
     async def _until_quiet(self) -> None:
         """Wait until nobody gets anything new any more: everybody has caught up."""
         still, before = 0, None
-        for _ in range(300):
+        for _ in range(int(self._patience * 5)):
             now = [
                 (*person.place, *map(len, person.record.shown.values())) for person in self._people
             ]
