@@ -41,6 +41,11 @@ class DataFolder:
             if not self.path.exists():
                 self.path.mkdir(mode=0o700, parents=True)
                 self._give(self.path)
+            elif self._owner is None and os.geteuid() == 0:
+                # Started by root for somebody else (``twistd --uid`` tells chatroom.tac nothing of
+                # it): what is made in the folder belongs to whom the folder belongs to.
+                status = self.path.stat()
+                self._owner = status.st_uid, status.st_gid
             self._check()
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
             self._give(self.path / "lock")

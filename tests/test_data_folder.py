@@ -152,3 +152,15 @@ def test_another_users_folder_is_left_alone(tmp_path: Path, opened: Opener) -> N
     os.chown(tmp_path, 54321, -1)
     with pytest.raises(StartError, match="belongs to user 54321"):
         opened(tmp_path, NOBODY)
+
+
+@needs_root
+def test_what_root_makes_in_somebodys_folder_belongs_to_them(
+    tmp_path: Path, opened: Opener
+) -> None:
+    os.chown(tmp_path, *NOBODY)
+    folder = opened(tmp_path)
+    folder.node_name()
+    for made in (folder.subfolder("store"), tmp_path / "lock", tmp_path / "node"):
+        status = made.stat()
+        assert (status.st_uid, status.st_gid) == NOBODY

@@ -25,8 +25,8 @@ from chatroom.store.probe import Loading, is_ready
 from chatroom.store.run import Run
 
 #: Seconds for it to end by itself once it is asked to; then it is killed, which loses nothing that
-#: it had written.
-STOP_PATIENCE: Final = 3.0
+#: it had written. Short enough that a server whose store is frozen is gone within five.
+STOP_PATIENCE: Final = 1.5
 #: One that ran this long, in seconds, and dies is started again at once.
 STEADY: Final = 60.0
 #: Seconds before starting it again, by how often it died since it last ran `STEADY`.

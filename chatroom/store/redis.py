@@ -20,7 +20,7 @@ from chatroom.store.interface import BusListener, StoreUnavailable
 from chatroom.wire import Person, Seq
 
 #: Seconds that each of stopping's two steps may take before what is in hand is given up.
-STOP_TIMEOUT = 1.5
+STOP_TIMEOUT = 0.5
 
 _log = Logger()
 
