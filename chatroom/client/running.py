@@ -32,6 +32,39 @@ from chatroom.client.wording import Wording
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class Blocking:
+    """Whether reading and writing waits, as it was found for the three standard files.
+
+    The shell's other programs share these files, and expect them as they were: whoever reads from a
+    terminal that does not wait takes it to be broken.
+    """
+
+    def __init__(self) -> None:
+        self._found = self._now()
+        #: How it was when it was restored; empty where it was not.
+        self._ours: list[tuple[int, bool]] = []
+
+    def restore(self) -> None:
+        """Back to how it was found; plain system calls, as in a signal handler."""
+        self._ours = self._now()
+        self._set(self._found)
+
+    def resume(self) -> None:
+        """As it was before `restore`; nothing where that was not called (SIGSTOP asks nobody)."""
+        self._set(self._ours)
+        self._ours = []
+
+    @staticmethod
+    def _now() -> list[tuple[int, bool]]:
+        return [(fd, os.get_blocking(fd)) for fd in range(3)]
+
+    @staticmethod
+    def _set(states: list[tuple[int, bool]]) -> None:
+        for fd, blocking in states:
+            with contextlib.suppress(OSError):
+                os.set_blocking(fd, blocking)
+
+
 def run(settings: argparse.Namespace, reactor: Any) -> int:
     """Run to the end; gives the exit status."""
     with contextlib.suppress(locale.Error):
@@ -43,10 +76,10 @@ def run(settings: argparse.Namespace, reactor: Any) -> int:
     except (OSError, ValueError) as error:
         sys.stderr.write(f"chatroom: {harmless_name(str(error))}\n")
         return 2
-    found_blocking = [(fd, os.get_blocking(fd)) for fd in range(3)]
+    found = Blocking()
     mode = TtyMode(0)
     screen = _screen(mode)
-    program = _Program(reactor, screen)
+    program = _Program(reactor, screen, found)
 
     def make_client(**callbacks: Any) -> ChatClient:
         return ChatClient(endpoint, reactor=reactor, **callbacks)
@@ -57,10 +90,7 @@ def run(settings: argparse.Namespace, reactor: Any) -> int:
         reactor.run(installSignalHandlers=False)
     finally:
         mode.leave()
-        for fd, blocking in found_blocking:
-            # The shell's other programs share these, and expect them as they were.
-            with contextlib.suppress(OSError):
-                os.set_blocking(fd, blocking)
+        found.restore()
     if program.error is not None:
         reason = harmless_name(program.error.getErrorMessage())
         sys.stderr.write(say(texts.INTERNAL).format(reason=reason) + "\n")
@@ -97,12 +127,13 @@ def _size() -> tuple[int, int]:
 class _Program:
     """The menus as they run: their end, and the signals that bring it about."""
 
-    def __init__(self, reactor: Any, screen: LineScreen | TerminalScreen) -> None:
+    def __init__(self, reactor: Any, screen: LineScreen | TerminalScreen, found: Blocking) -> None:
         self.status = 1
         #: What went wrong and should not have.
         self.error: Failure | None = None
         self._reactor = reactor
         self._screen = screen
+        self._found = found
         self._running: Deferred[None] | None = None
 
     def start(self, menus: Menus) -> None:
@@ -153,12 +184,14 @@ class _Program:
     def _suspend(self, *_: object) -> None:
         assert isinstance(self._screen, TerminalScreen)
         self._screen.suspend()
+        self._found.restore()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
 
     def _continue(self, *_: object) -> None:
         assert isinstance(self._screen, TerminalScreen)
         signal.signal(signal.SIGTSTP, self._suspend)
+        self._found.resume()
         self._reactor.callFromThread(self._screen.resume)
 
     def _resized(self, *_: object) -> None:
