@@ -196,7 +196,7 @@ def never_reads(kit: Kit, plan: Plan) -> Section:
 
 def idle(kit: Kit, plan: Plan, *steps: int) -> Section:
     """Memory of the server's process for each session that is logged in and says nothing."""
-    steps = tuple(step for step in steps if step <= kit.most_clients)
+    steps = tuple(sorted({min(step, kit.most_clients) for step in steps}))
     found: dict[int, list[float]] = {step: [] for step in steps}
     for _ in range(plan.times):
         with Chatroom(kit, max(steps)) as server:
@@ -232,6 +232,7 @@ def storm(kit: Kit, plan: Plan, users: int, *, password: bool) -> Section:
 def login_cost(kit: Kit, plan: Plan, few: int, many: int) -> Section:
     """CPU of a login with a token, and of its end, with few and with many online."""
     logins, rate = 300, 100
+    many = min(many, kit.most_clients - logins)
     found: dict[int, list[float]] = {few: [], many: []}
     for _ in range(plan.times):
         for online, costs in found.items():
