@@ -94,7 +94,7 @@ def run(settings: argparse.Namespace, reactor: Any) -> int:
     if program.error is not None:
         reason = harmless_name(program.error.getErrorMessage())
         sys.stderr.write(say(texts.INTERNAL).format(reason=reason) + "\n")
-    return program.status
+    return program.signalled or program.status
 
 
 def _begin_log(settings: argparse.Namespace) -> None:
@@ -129,6 +129,8 @@ class _Program:
 
     def __init__(self, reactor: Any, screen: LineScreen | TerminalScreen, found: Blocking) -> None:
         self.status = 1
+        #: The status that a signal asked for, whatever else came to its end at that moment.
+        self.signalled = 0
         #: What went wrong and should not have.
         self.error: Failure | None = None
         self._reactor = reactor
@@ -172,6 +174,7 @@ class _Program:
     # ---------------------------------------------------------------- signals
 
     def _signalled(self, number: int, _: FrameType | None) -> None:
+        self.signalled = 128 + number
         self._reactor.callFromThread(self._end, 128 + number)
 
     def _end(self, status: int) -> None:
