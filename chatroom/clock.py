@@ -16,6 +16,7 @@ class Timer(Protocol):
 
     def active(self) -> bool: ...
     def cancel(self) -> None: ...
+    def getTime(self) -> float: ...  # noqa: N802  # Twisted's name
 
 
 class Clock(Protocol):
@@ -23,7 +24,11 @@ class Clock(Protocol):
 
     def seconds(self) -> float: ...
     def callLater(  # noqa: N802  # Twisted's name
-        self, delay: float, call: Callable[..., Any], /, *args: object, **kw: object
+        self,
+        delay: float,
+        callable: Callable[..., Any],  # noqa: A002  # Twisted's name
+        *args: object,
+        **kw: object,
     ) -> Timer: ...
 
 

@@ -114,7 +114,7 @@ class Told:
         self.clock = Clock()
         self.roster = Roster()
         self.messages: list[tuple[float, PresenceMes]] = []
-        self.announcer = Announcer(self.clock, self.roster, self._tell)  # type: ignore[arg-type]
+        self.announcer = Announcer(self.clock, self.roster, self._tell)
 
     def _tell(self, message: PresenceMes) -> None:
         self.messages.append((round(self.clock.seconds(), 3), message))
