@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -16,13 +15,6 @@ from tests.system.lab import Lab, Server, own_valkey
 from tests.system.wire_client import WireClient
 
 _ids = count(1000)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _ctrl_c_counts() -> None:
-    """What a shell starts in the background ignores Ctrl-C, and so would all that it starts."""
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
