@@ -12,6 +12,16 @@ from pathlib import Path
 from chatroom.store.address import RedisAddress
 
 
+def ask(path: Path, *command: str) -> bytes:
+    """Send one command to the Redis on a Unix socket; the first part of the reply."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(str(path))
+        parts = [f"${len(part.encode())}\r\n{part}\r\n" for part in command]
+        connection.sendall(f"*{len(parts)}\r\n{''.join(parts)}".encode())
+        return connection.recv(65536)
+
+
 class Valkey:
     """A server process with its data in ``folder``; TCP only where ``options`` say so.
 
@@ -44,12 +54,7 @@ class Valkey:
 
     def ask(self, *command: str) -> bytes:
         """Send one command over a connection of its own; the first part of the reply."""
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(5)
-            connection.connect(str(self.socket))
-            parts = [f"${len(part.encode())}\r\n{part}\r\n" for part in command]
-            connection.sendall(f"*{len(parts)}\r\n{''.join(parts)}".encode())
-            return connection.recv(65536)
+        return ask(self.socket, *command)
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)

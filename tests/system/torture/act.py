@@ -16,13 +16,15 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
+from chatroom.store.binary import find_binary
+from tests.system.lab import own_valkey
 from tests.system.torture.faults import Fault
 from tests.system.torture.ledger import Ledger, Verdict, place
 from tests.system.torture.original import OriginalClient
 from tests.system.torture.people import PASSWORD, Forgetful, Person
 from tests.system.torture.proxy import Proxy
 from tests.system.torture.reader import Reader
-from tests.system.torture.stage import Server, own_redis, slow_disk, small_disk
+from tests.system.torture.stage import Server, slow_disk, small_disk
 
 #: Users with two devices each; every other device wanders.
 USERS = list(range(101, 111))
@@ -124,7 +126,7 @@ class Act:
             if self._fault.stage == "small disk":
                 folder = stack.enter_context(small_disk(folder, "12m"))
             if self._fault.stage == "redis":
-                redis = stack.enter_context(own_redis(folder))
+                redis = stack.enter_context(own_valkey(find_binary()[0])).socket
             # Before anything is started, so that whatever happens it is ended.
             self.server = self._server(folder, redis)
             stack.callback(self.server.stop)

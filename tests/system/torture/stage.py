@@ -15,6 +15,7 @@ from pathlib import Path
 from random import SystemRandom
 from signal import Signals
 
+from tests.doubles.valkey import ask
 from tests.system.lab import environment as lab_environment
 
 #: Seconds that a process may take to say that it is ready.
@@ -131,52 +132,7 @@ class Server:
 
     def command_store(self, *command: str) -> bytes:
         """One command to the private store."""
-        return ask_redis(self.data / "store" / "valkey.sock", *command)
-
-
-def ask_redis(path: Path, *command: str) -> bytes:
-    """Send one command to a Redis's Unix socket and return the reply as it is on the wire."""
-    parts = [part.encode() for part in command]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(5)
-        connection.connect(str(path))
-        connection.sendall(
-            b"*%d\r\n" % len(parts)
-            + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
-        )
-        return connection.recv(65536)
-
-
-@contextlib.contextmanager
-def own_redis(folder: Path) -> Iterator[Path]:
-    """A Valkey of the test's own, for a server that is given one; yields its socket's path."""
-    from chatroom.store.binary import find_binary
-
-    binary, _ = find_binary()
-    path = folder / "redis.sock"
-    options = ["--port", "0", "--unixsocket", str(path), "--dir", str(folder)]
-    options += ["--appendonly", "yes", "--save", "", "--daemonize", "no"]
-    with (folder / "redis.log").open("wb") as log:
-        process = subprocess.Popen(  # our own store
-            [str(binary), *options], stdout=log, stderr=log
-        )
-    try:
-        until = time.monotonic() + PATIENCE
-        while not path.exists() or b"PONG" not in _try_ping(path):
-            if time.monotonic() > until:
-                raise RuntimeError("the test's own Valkey did not start")
-            time.sleep(0.02)
-        yield path
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _try_ping(path: Path) -> bytes:
-    try:
-        return ask_redis(path, "PING")
-    except OSError:
-        return b""
+        return ask(self.data / "store" / "valkey.sock", *command)
 
 
 _SLOW_DISK = """
