@@ -85,13 +85,15 @@ $(BIN)/python:
 		echo 'could not make a virtual environment: install the venv module (on Debian and Ubuntu:' \
 		'apt install python3-venv)'; exit 1; }
 
+# --no-deps: the lock names everything. Older pips resolve all the same, and trip over an extra (such as
+# coverage[toml]) as soon as there is a newer release of it than the locked one.
 $(VENV)/.run: requirements.lock $(PACKAGING) | $(BIN)/python
 	@echo 'Installing what chatroom needs (once)'
-	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --require-hashes --no-deps -r requirements.lock
 	@$(PIP) install --no-deps --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	@echo 'Installing what its tests need (once)'
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --require-hashes --no-deps -r requirements-dev.lock
 	@touch $@
