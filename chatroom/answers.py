@@ -69,17 +69,18 @@ def refusal_of(
 ) -> Message | None:
     """The answer of its own that a refused message of that type has; None: `ErrorMes` it is."""
     code, words = refusal.code, session.words(refusal)
+    wait = refusal.retry_after or UNSET
     match type_name:
         case "LoginMes":
             users_id = UNSET if session.dialect == 2 else None
-            return wire.LoginResMes(code=code, users_id=users_id, error=words)
+            return wire.LoginResMes(code=code, users_id=users_id, error=words, retry_after=wait)
         case "RegisterMes":
             # The original has one code for whatever else is wrong with a registration.
             if code in (Code.MALFORMED, Code.TOO_LARGE):
                 code = Code.REGISTER_FAILED
-            return wire.RegisterResMes(code=code, error=refusal.zh)
+            return wire.RegisterResMes(code=code, error=refusal.zh, retry_after=wait)
         case "PasswordMes":
-            return wire.PasswordResMes(code=code, error=words)
+            return wire.PasswordResMes(code=code, error=words, retry_after=wait)
         case "SmsMes" | "PrivateMes" if message_id and session.dialect == 2:
-            return wire.AckMes(id=message_id, code=code, error=words)
+            return wire.AckMes(id=message_id, code=code, error=words, retry_after=wait)
     return None

@@ -22,6 +22,8 @@ from chatroom.presence import Announcer, LocalPresence, Roster
 from chatroom.room import Put, Room
 from chatroom.store.interface import (
     Account,
+    EndEvent,
+    Ending,
     Entry,
     KnownEvent,
     MailboxEvent,
@@ -43,6 +45,8 @@ SWEEP = 5
 FLUSH_TIMEOUT = 1.0
 #: The name of this node in its own roster; a node's name in the store is never empty.
 HERE = ""
+#: What a session is told that ends from outside.
+_ENDINGS = {Ending.PASSWORD_CHANGED: refusals.PASSWORD_CHANGED}
 
 _log = Logger()
 
@@ -232,6 +236,12 @@ class Node:
                 self._mailbox_event(session, event)
 
     def _mailbox_event(self, session: Session, event: MailboxEvent) -> None:
+        if isinstance(event, EndEvent):
+            if event.origin != session.tag:
+                session.dismiss(
+                    refusals.with_words(_ENDINGS[event.ending], event.text), come_back=False
+                )
+            return
         inbox = session.inbox
         if inbox is None:
             return

@@ -17,6 +17,8 @@ class Refusal(NamedTuple):
     code: Code
     zh: str
     en: str
+    #: Seconds to wait before trying again; 0: that would not help, or at once.
+    retry_after: int = 0
 
 
 class Refused(Exception):
@@ -73,12 +75,35 @@ SILENT = Refusal(
 )
 
 
+PASSWORD_CHANGED = Refusal(
+    Code.CLOSED,
+    "密码已更改, 请用新密码重新登录",
+    "the password was changed: log in again with the new one",
+)
+
+
+def too_fast(seconds: int, zh: str, en: str) -> Refusal:
+    """:param seconds: how long to wait before the next try."""
+    return Refusal(
+        Code.TOO_FAST, f"{zh}, 请{seconds}秒后再试", f"{en}: try again in {seconds} s", seconds
+    )
+
+
 def password_too_short(least: int) -> Refusal:
     """:param least: characters that a password must have."""
     return Refusal(
         Code.REGISTER_FAILED,
         f"密码太短, 至少要{least}个字符 (password too short: at least {least} characters)",
         f"password too short: at least {least} characters",
+    )
+
+
+def with_words(refusal: Refusal, text: str) -> Refusal:
+    """The refusal with what an operator had to say to it, if anything."""
+    return (
+        refusal._replace(zh=f"{refusal.zh}: {text}", en=f"{refusal.en}: {text}")
+        if text
+        else refusal
     )
 
 

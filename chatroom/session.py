@@ -215,6 +215,7 @@ class Session:
                 code=refusal.code,
                 error=self.words(refusal),
                 id=message_id or UNSET,
+                retry_after=refusal.retry_after or UNSET,
                 **more,
             )
         )
@@ -227,11 +228,17 @@ class Session:
             self._aborting = self.node.clock.callLater(CLOSE_TIMEOUT, self.door.abort)
             self.door.close()
 
-    def dismiss(self, refusal: Refusal) -> None:
-        """End the session from the server's side; the client may come back."""
+    def dismiss(self, refusal: Refusal, *, come_back: bool = True) -> None:
+        """End the session from the server's side.
+
+        :param come_back: whether the client may come back by itself, as it was. If not, an original
+            client is told why as well: it has nothing else to tell its person from.
+        """
         if not self.closed:
             if self.dialect == 2:
-                self.refuse(refusal, reconnect=True)
+                self.refuse(refusal, reconnect=come_back)
+            elif not come_back:
+                self.refuse(refusal)
             self.close()
 
     def fell_behind(self) -> None:

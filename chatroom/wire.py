@@ -170,6 +170,8 @@ class RegisterMes(Message):
 class RegisterResMes(Message):
     code: int
     error: str = ""
+    #: Seconds to wait before trying again.
+    retry_after: int | UnsetType = UNSET
 
 
 class Resume(Message):
@@ -196,6 +198,8 @@ class LoginResMes(Message):
     #: Dialect 1 only: ids online, the user's own included; None on failure.
     users_id: list[int] | UnsetType | None = field(default=UNSET, name="UsersId")
     error: str = ""
+    #: Seconds to wait before trying again.
+    retry_after: int | UnsetType = UNSET
     user_name: str | UnsetType = UNSET
     token: str | UnsetType = UNSET
     users: list[Person] | UnsetType = UNSET
@@ -255,6 +259,8 @@ class AckMes(Message):
     code: int
     seq: str | UnsetType = UNSET
     error: str = ""
+    #: Seconds to wait before trying again.
+    retry_after: int | UnsetType = UNSET
 
 
 class ReceivedMes(Message):
@@ -323,6 +329,8 @@ class PasswordMes(Message):
 class PasswordResMes(Message):
     code: int
     error: str = ""
+    #: Seconds to wait before trying again.
+    retry_after: int | UnsetType = UNSET
 
 
 class LogoutMes(Message):

@@ -11,7 +11,8 @@ from twisted.internet.defer import Deferred
 from chatroom import wire
 from chatroom.intake import MAX_UNANSWERED
 from chatroom.session import CLOSE_TIMEOUT
-from chatroom.wire import LOBBY
+from chatroom.store.interface import Ending
+from chatroom.wire import LOBBY, Code
 from tests.doubles.memory_store import Trouble
 from tests.world import Client, World, kinds, private, sms
 
@@ -656,3 +657,24 @@ def test_a_connection_that_goes_while_it_logs_out_was_closed_already(world: Worl
     client.cut()
     world.settle()
     assert world.node().connections == 0
+
+
+@pytest.mark.parametrize("dialect", [1, 2])
+def test_a_session_that_is_ended_from_outside_is_told_why_and_not_to_come_back(
+    world: World, dialect: int
+) -> None:
+    ended, spared, other = (world.member(1, dialect=d) for d in (dialect, 2, 2))
+    world.member(2)
+    for client in (ended, spared, other):
+        client.take()
+    world.run(
+        world.store().end_sessions(
+            1, Ending.PASSWORD_CHANGED, spare=spared.session.tag, text="ask Ann"
+        )
+    )
+    assert (ended.closed, spared.closed, other.closed) == (True, False, True)
+    if dialect == 1:
+        assert "ask Ann" in ended.take_one(wire.SmsMes).content
+    [told] = other.take_only(wire.ErrorMes)
+    assert (told.code, told.reconnect) == (Code.CLOSED, False)
+    assert told.error.endswith("log in again with the new one: ask Ann")

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from chatroom.store.connection import Connection
-from chatroom.store.interface import Account, Token
+from chatroom.store.interface import Account, Ending, Token
 from chatroom.store.lua import Script
 from chatroom.wire import MAX_SEX, tidy_name
 
@@ -71,6 +71,7 @@ class AccountTable:
         self._replace_password = Script("replace_password")
         self._adopt_account = Script("adopt_account")
         self._set_status = Script("set_status")
+        self._end_sessions = Script("end_sessions")
         self._create_token = Script("create_token")
         self._delete_token = Script("delete_token")
 
@@ -130,6 +131,13 @@ class AccountTable:
 
     def set_status(self, user_id: int, status: int) -> Deferred[None]:
         return Deferred.fromCoroutine(self._done(self._set_status, user_id, status))
+
+    def end_sessions(
+        self, user_id: int, ending: Ending, *, spare: str = "", text: str = ""
+    ) -> Deferred[None]:
+        return Deferred.fromCoroutine(
+            self._done(self._end_sessions, user_id, ending.value, spare, text)
+        )
 
     def create_token(
         self, digest: str, token: Token, *, lifetime: int, replaces: str = ""

@@ -20,6 +20,8 @@ from chatroom.store.connection import Connection
 from chatroom.store.conversations import Fields, entry_from, readable, room_key
 from chatroom.store.interface import (
     BusListener,
+    EndEvent,
+    Ending,
     KnownEvent,
     MailboxEvent,
     PresenceEvent,
@@ -237,7 +239,11 @@ def _event_from(_seq: bytes, fields: Fields) -> MailboxEvent:
     owner, kind = int(named[b"u"]), named[b"k"]
     if kind == b"private":
         return PrivateEvent(owner=owner, entry=entry_from(named[b"s"], fields))
-    place, origin = Seq.parse(named[b"s"]), named[b"o"].decode()
+    origin = named[b"o"].decode()
+    if kind == b"end":
+        why, text = Ending(named[b"w"].decode()), named[b"t"].decode()
+        return EndEvent(owner=owner, origin=origin, ending=why, text=text)
+    place = Seq.parse(named[b"s"])
     if kind == b"received":
         return ReceivedEvent(owner=owner, origin=origin, seq=place)
     if kind == b"read":

@@ -153,7 +153,22 @@ class ReadEvent(msgspec.Struct, kw_only=True, gc=False):
     seq: Seq
 
 
-MailboxEvent = PrivateEvent | KnownEvent | ReceivedEvent | ReadEvent
+class Ending(Enum):
+    """Why a user's sessions end from outside."""
+
+    PASSWORD_CHANGED = "password"  # noqa: S105 - a reason, not one of them
+
+
+class EndEvent(msgspec.Struct, kw_only=True, gc=False):
+    """The sessions of ``owner`` end, all but ``origin``; ``text`` is for their person, or empty."""
+
+    owner: int
+    origin: str
+    ending: Ending
+    text: str = ""
+
+
+MailboxEvent = PrivateEvent | KnownEvent | ReceivedEvent | ReadEvent | EndEvent
 
 
 class PresenceEvent(msgspec.Struct, kw_only=True, gc=False):
@@ -202,6 +217,11 @@ class Store(Protocol):
 
     def set_status(self, user_id: int, status: int) -> Deferred[None]:
         """Keep a user's status, and tell every node."""
+
+    def end_sessions(
+        self, user_id: int, ending: Ending, *, spare: str = "", text: str = ""
+    ) -> Deferred[None]:
+        """End a user's sessions on every node, all but the one with the tag ``spare``."""
 
     # ---- tokens, known by the hash of their text only
 

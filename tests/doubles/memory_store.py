@@ -14,6 +14,8 @@ from chatroom.store.interface import (
     Account,
     BusListener,
     ConversationState,
+    EndEvent,
+    Ending,
     Entry,
     MailboxState,
     Page,
@@ -150,6 +152,14 @@ class MemoryStore:
 
     def set_status(self, user_id: int, status: int) -> Deferred[None]:
         return self._ask(lambda: self.backend.set_status(user_id, status))
+
+    def end_sessions(
+        self, user_id: int, ending: Ending, *, spare: str = "", text: str = ""
+    ) -> Deferred[None]:
+        def step() -> None:
+            self.backend.wake(EndEvent(owner=user_id, origin=spare, ending=ending, text=text))
+
+        return self._ask(step)
 
     def create_token(
         self, digest: str, token: Token, *, lifetime: int, replaces: str = ""

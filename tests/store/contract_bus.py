@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pytest_twisted import ensureDeferred
 
-from chatroom.store.interface import PrivateEvent, ReadEvent, ReceivedEvent
+from chatroom.store.interface import EndEvent, Ending, PrivateEvent, ReadEvent, ReceivedEvent
 from chatroom.wire import LOBBY, SEQ_ZERO
 from tests.store.contract_accounts import BIGGEST_ID, ODD_NAMES
 from tests.store.nodes import (
@@ -212,3 +212,17 @@ class BusContract:
         await until(lambda: told.mail)
         await a_moment()
         assert told.mail == [ReadEvent(owner=2, origin="phone", peer=1, seq=entry.seq)]
+
+    @ensureDeferred
+    async def test_the_nodes_that_hold_a_user_hear_that_the_sessions_end(
+        self, nodes: Nodes
+    ) -> None:
+        store, told = await nodes.started("one")
+        other, elsewhere = await nodes.started("two")
+        await store.update_presence([person(1)], [])
+        await other.update_presence([person(2)], [])
+        await other.end_sessions(1, Ending.PASSWORD_CHANGED, spare="s", text="why: \u00fc")
+        await until(lambda: told.mail)
+        await a_moment()
+        event = EndEvent(owner=1, origin="s", ending=Ending.PASSWORD_CHANGED, text="why: \u00fc")
+        assert (told.mail, elsewhere.mail) == ([event], [])
