@@ -15,7 +15,8 @@ from twisted.logger import Logger
 
 from chatroom.clock import Clock, pause
 from chatroom.dialects import Blob, Codec
-from chatroom.room import SLICE, Put, Room, size_of, sms_from
+from chatroom.outbox import Outbox
+from chatroom.room import SLICE, Room, size_of, sms_from
 from chatroom.store.interface import Entry, Store, StoreUnavailable
 from chatroom.wire import SEQ_ZERO, AckMes, Message, PrivateMes, Seq
 
@@ -38,8 +39,11 @@ class Session(Protocol):
     def closed(self) -> bool: ...
 
     @property
-    def put(self) -> Put:
-        """Sends what is encoded already."""
+    def outbox(self) -> Outbox:
+        """The way out."""
+
+    def put(self, blob: Blob) -> object:
+        """Send what is encoded already."""
 
     def put_private(self, blob: Blob, seq: Seq) -> None:
         """As `put`, for private messages up to ``seq``."""
@@ -158,9 +162,9 @@ class RoomFeed(_Feed):
         self._live = False
 
     @property
-    def put(self) -> Put:
+    def outbox(self) -> Outbox:
         """The session's way out."""
-        return self.session.put
+        return self.session.outbox
 
     @property
     def place(self) -> Seq:
@@ -183,19 +187,30 @@ class RoomFeed(_Feed):
         if not self._waiting_acks:
             self._room.expecting.discard(self)
 
-    def hand_over(self, entries: Sequence[Entry], blobs: Sequence[Blob] = ()) -> None:
+    def hand_over(self, entries: Sequence[Entry]) -> None:
         if not entries or self.session.closed:
             return
-        encode = self.codec.encode
-        mine: list[Blob] = []
-        for index, entry in enumerate(entries):
+        messages: list[Message] = []
+        for entry in entries:
             if entry.post.origin != self.tag:
-                sms = blobs[index] if blobs else encode([sms_from(entry, self._room.name)])
-                mine.append(sms)
+                messages.append(sms_from(entry, self._room.name))
             elif entry.post.id:
-                mine.append(encode([ack_from(entry)]))
+                messages.append(ack_from(entry))
         self.cursor = entries[-1].seq
-        self.put(self.codec.join(mine))
+        self.session.put(self.codec.encode(messages))
+        self.release()
+
+    def hand_over_live(
+        self, entries: Sequence[Entry], blobs: Sequence[Blob], own: Sequence[int]
+    ) -> None:
+        if self.session.closed:
+            return
+        mine = list(blobs)
+        for index in own:
+            entry = entries[index]
+            mine[index] = self.codec.encode([ack_from(entry)]) if entry.post.id else ()
+        self.cursor = entries[-1].seq
+        self.session.put(self.codec.join(mine))
         self.release()
 
     def _go_live(self) -> bool:

@@ -15,11 +15,11 @@ from twisted.logger import Logger
 
 from chatroom import refusals, wire
 from chatroom.accounts import Accounts
+from chatroom.audience import Audience
 from chatroom.clock import Clock, pause
-from chatroom.dialects import Codec
 from chatroom.intake import Intake
 from chatroom.presence import Announcer, LocalPresence, Roster
-from chatroom.room import Put, Room
+from chatroom.room import Room
 from chatroom.store.interface import (
     Account,
     EndEvent,
@@ -84,8 +84,8 @@ class Node:
         self._connected: set[Session] = set()
         #: The sessions of each user, from before they are told that they are logged in.
         self._users: dict[int, dict[str, Session]] = {}
-        #: The members' ways out, for each codec.
-        self._puts: dict[Codec, dict[str, Put]] = {}
+        #: The members' ways out.
+        self._audience = Audience()
         self.intake = Intake(clock, self._online)
         self._presence = LocalPresence(clock, store)
         self._lapses = 0
@@ -204,11 +204,11 @@ class Node:
 
     def entered(self, session: Session) -> None:
         """The session was told that it is logged in: pushes may follow."""
-        self._puts.setdefault(session.codec, {})[session.tag] = session.put
+        self._audience.add(session.tag, session.codec, session.outbox)
 
     def went(self, session: Session) -> None:
         """The session's user is no longer online by this session."""
-        self._puts.get(session.codec, {}).pop(session.tag, None)
+        self._audience.remove(session.tag)
         sessions = self._users.get(session.user_id, {})
         if sessions.pop(session.tag, None) is not None and not sessions:
             del self._users[session.user_id]
@@ -303,11 +303,7 @@ class Node:
             for user_id in changed
             for tag, session in self._users.get(user_id, {}).items()
         }
-        for codec, puts in self._puts.items():
-            blob = codec.encode([message])
-            for tag, put in tuple(puts.items()):
-                if tag not in own:
-                    put(blob)
+        self._audience.tell(lambda codec: codec.encode([message]), but=own)
         for session in own.values():
             others = [person for person in message.changes if person.user_id != session.user_id]
             if session.is_member and others:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import UNSET
 
+from chatroom.audience import Audience
 from chatroom.dialects import Blob, Codec
+from chatroom.outbox import Outbox
 from chatroom.store.interface import Entry
 from chatroom.wire import Seq, SmsMes
 
@@ -16,8 +18,6 @@ from chatroom.wire import Seq, SmsMes
 RECENT = 128
 #: Bytes that are given to a connection at once while it catches up.
 SLICE = 128 * 1024
-
-Put = Callable[[Blob], object]
 
 
 class Follower(Protocol):
@@ -29,15 +29,20 @@ class Follower(Protocol):
     def codec(self) -> Codec: ...
 
     @property
-    def put(self) -> Put: ...
+    def outbox(self) -> Outbox: ...
 
     #: Its place: everything up to here it has got.
     cursor: Seq
 
-    def hand_over(self, entries: Sequence[Entry], blobs: Sequence[Blob] = ()) -> None:
-        """Give it these messages, its own ones as acknowledgements, and move its cursor.
+    def hand_over(self, entries: Sequence[Entry]) -> None:
+        """Give it these messages, its own ones as acknowledgements, and move its cursor."""
 
-        :param blobs: each message as all but its sender get it, where it was encoded already.
+    def hand_over_live(
+        self, entries: Sequence[Entry], blobs: Sequence[Blob], own: Sequence[int]
+    ) -> None:
+        """As `hand_over`, with each message encoded already, as all but its sender get it.
+
+        :param own: which of them the follower sent itself.
         """
 
     def release(self) -> None:
@@ -79,8 +84,8 @@ class Room:
         #: Everything after this place is in ``_recent``.
         self._recent_after = position
         self._live: dict[str, Follower] = {}
-        #: For each codec, the live followers' ways out: all that a message to many touches.
-        self._puts: dict[Codec, dict[str, Put]] = {}
+        #: The live followers' ways out.
+        self._audience = Audience()
         #: Live, but come from a node that had read further: they skip what they have.
         self._ahead: dict[str, Follower] = {}
         #: Those who wait for an acknowledgement of something sent again.
@@ -103,14 +108,14 @@ class Room:
         if follower.cursor > self.position:
             self._ahead[follower.tag] = follower
         else:
-            self._puts.setdefault(follower.codec, {})[follower.tag] = follower.put
+            self._audience.add(follower.tag, follower.codec, follower.outbox)
         return True
 
     def leave(self, follower: Follower) -> None:
         """The follower gets nothing more."""
         self._live.pop(follower.tag, None)
         self._ahead.pop(follower.tag, None)
-        self._puts.get(follower.codec, {}).pop(follower.tag, None)
+        self._audience.remove(follower.tag)
         self.expecting.discard(follower)
 
     def fan_out(self, entries: Sequence[Entry]) -> None:
@@ -122,23 +127,21 @@ class Room:
                 self._recent_after = self._recent[0].seq
             self._recent.append(entry)
         self.position = entries[-1].seq
-        senders = {
-            entry.post.origin: self._live[entry.post.origin]
-            for entry in entries
-            if entry.post.origin in self._live
-        }
+        own: dict[str, list[int]] = {}
+        for index, entry in enumerate(entries):
+            if entry.post.origin in self._live:
+                own.setdefault(entry.post.origin, []).append(index)
         blobs = {
             codec: [codec.encode([sms_from(entry, self.name)]) for entry in entries]
-            for codec, puts in self._puts.items()
-            if puts
+            for codec in self._audience.codecs()
         }
         # First: while the others get theirs, the senders say what they say next, and all of that is
         # read, stored and handed out together.
-        for follower in senders.values():
-            if follower.tag not in self._ahead:
-                follower.hand_over(entries, blobs[follower.codec])
-        for codec, encoded in blobs.items():
-            _put_to_all_but(senders, self._puts[codec], codec.join(encoded))
+        for tag, indexes in own.items():
+            if tag in self._live and tag not in self._ahead:
+                follower = self._live[tag]
+                follower.hand_over_live(entries, blobs[follower.codec], indexes)
+        self._audience.tell(lambda codec: codec.join(blobs[codec]), but=own)
         if self._ahead:
             self._to_those_ahead(entries)
         for follower in tuple(self.expecting):
@@ -151,13 +154,4 @@ class Room:
                 follower.hand_over(new)
             if follower.cursor <= self.position and follower.tag in self._ahead:
                 del self._ahead[follower.tag]
-                self._puts.setdefault(follower.codec, {})[follower.tag] = follower.put
-
-
-def _put_to_all_but(senders: Collection[str], puts: dict[str, Put], blob: Blob) -> None:
-    # A put may end a session, and so change the dict: go through a copy.
-    others = puts.copy()
-    for tag in senders:
-        others.pop(tag, None)
-    for put in others.values():
-        put(blob)
+                self._audience.add(follower.tag, follower.codec, follower.outbox)

@@ -78,7 +78,6 @@ class Session:
         "inbox",
         "node",
         "pinged",
-        "put",
         "state",
         "tag",
         "token",
@@ -150,6 +149,11 @@ class Session:
     # ---- sending
 
     @property
+    def outbox(self) -> Outbox:
+        """The way out."""
+        return self.door.outbox
+
+    @property
     def closed(self) -> bool:
         return self.state is State.CLOSED
 
@@ -180,6 +184,10 @@ class Session:
             self.door.outbox.put_marked(blob, lambda: inbox.confirm(seq))
         else:
             self.put(blob)
+
+    def put(self, blob: Blob) -> None:
+        """Send what is encoded already."""
+        self.door.outbox.put(blob)
 
     def send(self, *messages: Message) -> None:
         """Encode and send, unless the session has ended meanwhile."""
@@ -278,8 +286,6 @@ class Session:
             self.door.abort()
 
     def _watch_outbox(self) -> None:
-        #: Sends what is encoded already. The outbox's own: a message to many goes no way round.
-        self.put = self.door.outbox.put
         self.door.outbox.on_drained = self._drained
         self.door.outbox.on_behind = self._queue_grows
         self.door.outbox.on_full = self._overflowed

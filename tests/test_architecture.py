@@ -20,7 +20,7 @@ FLOORS = (
     ("chatroom.store", "chatroom.settings", "chatroom.data_folder"),
     (
         *("chatroom.accounts", "chatroom.passwords", "chatroom.room", "chatroom.feeds"),
-        *("chatroom.presence", "chatroom.outbox", "chatroom.intake"),
+        *("chatroom.presence", "chatroom.outbox", "chatroom.audience", "chatroom.intake"),
     ),
     ("chatroom.node",),
     ("chatroom.session", "chatroom.commands", "chatroom.answers"),

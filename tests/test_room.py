@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pytest
 
 from chatroom.dialects import DIALECT_1, DIALECT_2, Blob, Codec
+from chatroom.outbox import put_to_each
 from chatroom.room import RECENT, SLICE, Room, sms_from
 from chatroom.store.interface import Entry, Post
 from chatroom.wire import Seq
@@ -28,10 +30,25 @@ class Listener:
         self.handed: list[int] = []
         self.released = 0
 
+    @property
+    def outbox(self) -> Any:
+        return self
+
+    @staticmethod
+    def put_to_all(outboxes: Iterable[Any], blob: Blob) -> None:
+        put_to_each(outboxes, blob)
+
     def put(self, blob: Blob) -> None:
         self.blobs.append(blob)
 
-    def hand_over(self, entries: Sequence[Entry], blobs: Sequence[Blob] = ()) -> None:
+    def hand_over_live(
+        self, entries: Sequence[Entry], blobs: Sequence[Blob], own: Sequence[int]
+    ) -> None:
+        assert [entries[index].post.origin for index in own] == [self.tag] * len(own)
+        assert len(blobs) == len(entries)
+        self.hand_over(entries)
+
+    def hand_over(self, entries: Sequence[Entry]) -> None:
         self.handed += [entry.seq.ms for entry in entries]
         self.cursor = entries[-1].seq
 

@@ -7,7 +7,7 @@ Nothing happens by itself: what was asked of the store, and what it tells, comes
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from msgspec import UNSET
@@ -18,6 +18,7 @@ from chatroom import wire
 from chatroom.accounts import Accounts
 from chatroom.dialects import DIALECT_1, DIALECT_2, Blob, Codec
 from chatroom.node import Node
+from chatroom.outbox import put_to_each
 from chatroom.passwords import Passwords
 from chatroom.session import Session
 from chatroom.store.interface import Account
@@ -66,6 +67,10 @@ class Line:
         self._waiting: deque[tuple[Blob, Callable[[], None]]] = deque()
         self._done: Callable[[], None] | None = None
         self._over = False
+
+    @staticmethod
+    def put_to_all(outboxes: Iterable[Any], blob: Blob) -> None:
+        put_to_each(outboxes, blob)
 
     def put(self, blob: Blob) -> None:
         self.put_marked(blob, lambda: None)
