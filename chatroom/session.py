@@ -376,13 +376,16 @@ class Session:
         """Answer for a message once the store has; its acknowledgement comes with the stream."""
         self.node.intake.took(self)
         storing.addBoth(self._settled, message, room)
-        storing.addErrback(_answer_failed)
 
     def _settled(self, result: Receipt | Failure, message: wire.Text, room: str) -> None:
-        if not self.closed:
-            self._answer(result, message, room)
-        # Last: what waits to be read is read at once, and may fill its share again.
-        self.node.intake.answered(self)
+        # Nothing is raised to the Deferred: an errback for each message would cost as much again.
+        try:
+            if not self.closed:
+                self._answer(result, message, room)
+            # Last: what waits to be read is read at once, and may fill its share again.
+            self.node.intake.answered(self)
+        except Exception:  # noqa: BLE001 - a fault of ours must not cost anybody the connection
+            _log.failure("An answer failed")
 
     def _answer(self, result: Receipt | Failure, message: wire.Text, room: str) -> None:
         if isinstance(result, Failure):
@@ -443,10 +446,6 @@ class Session:
                 self.inbox.confirm(cursor)
         else:
             self.inbox.start(mailbox.received, mailbox.newest, own_after=mailbox.newest)
-
-
-def _answer_failed(failure: Failure) -> None:
-    _log.failure("An answer failed", failure)
 
 
 _REFUSALS = {

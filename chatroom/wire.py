@@ -88,8 +88,11 @@ class Seq(NamedTuple):
 
         :raises ValueError: the text is not two numbers joined by a hyphen.
         """
-        ms, _, n = (text.decode("ascii") if isinstance(text, bytes) else text).partition("-")
-        return cls(int(ms), int(n))
+        if isinstance(text, bytes):
+            text = text.decode("ascii")
+        ms, _, n = text.partition("-")
+        # Not through the tuple's own __new__, which takes as long as all the rest.
+        return tuple.__new__(cls, (int(ms), int(n)))
 
     def __str__(self) -> str:
         return f"{self.ms}-{self.n}"
@@ -425,6 +428,8 @@ _decoders: Final[dict[str, msgspec.json.Decoder[Any]]] = {
 }
 #: `RecursionError`: arrays nested deeper than Python's stack.
 _DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+#: What an envelope begins with, by what is in it.
+_openings: Final = {cls: b'{"type":"%b","data":' % name.encode() for name, cls in MESSAGES.items()}
 _pack_length = struct.Struct("!I").pack
 
 
@@ -434,7 +439,7 @@ def encode(message: Message) -> bytes:
     :raises UnicodeEncodeError: a text in it has lone surrogates.
     """
     data = _encode(_encode(message).decode())
-    return b'{"type":"%b","data":%b}' % (type(message).__name__.encode(), data)
+    return b"%b%b}" % (_openings[type(message)], data)
 
 
 def frame(payload: bytes) -> bytes:

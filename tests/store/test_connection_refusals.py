@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from pytest_twisted import ensureDeferred
 
@@ -82,11 +83,12 @@ async def test_a_full_server_refuses_and_says_so(
     server.start()
     connection = connect(server.address)
     await connection.when_ready()
+    post = msgspec.msgpack.encode([("1", "", "digest", "{}")])
     with pytest.raises(StoreRefused, match=r"OOM .* 'maxmemory'"):
-        await connection.run(Script("append_room"), "lobby", 100, 1, "", "digest", "{}")
+        await connection.run(Script("append_room"), "lobby", 100, post)
     assert await connection.call("XLEN", "chatroom:room:lobby") == 0
     server.ask("CONFIG", "SET", "maxmemory", "0")
-    await connection.run(Script("append_room"), "lobby", 100, 1, "", "digest", "{}")
+    await connection.run(Script("append_room"), "lobby", 100, post)
 
 
 @pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff\xfe\r\n", b"$x\r\n"])

@@ -1,7 +1,7 @@
 -- Give private messages their place in both mailboxes and wake the nodes that hold the two people:
 -- one atomic step, so there is no half-sent message to mend.
--- ARGV: unread messages a mailbox holds, read ones to keep, then for each: sender, recipient,
--- id ("" = none), digest, message, origin. Returns for each: {outcome, seq, code}.
+-- ARGV: unread messages a mailbox holds, read ones to keep, and a MessagePack list of: sender,
+-- recipient, id ("" = none), digest, message, origin. Returns for each: {outcome, seq, code}.
 local most_unread, keep = tonumber(ARGV[1]), tonumber(ARGV[2])
 
 -- What is read is all up to the received mark; where nothing is unread, that is all there is.
@@ -55,8 +55,7 @@ local function put(sender, recipient, id, digest, message, origin)
 end
 
 local replies = {}
-for i = 3, #ARGV, 6 do
-  replies[#replies + 1] = put(
-    ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
+for _, post in ipairs(cmsgpack.unpack(ARGV[3])) do
+  replies[#replies + 1] = put(unpack(post))
 end
 return replies

@@ -1,18 +1,18 @@
 -- Give messages their place in a room, each id once.
--- ARGV: room, messages to keep, then for each: sender, id ("" = none), digest, message.
--- Returns for each: {"stored" | "known" | "conflict", seq}.
+-- ARGV: room, messages to keep, and a MessagePack list of: sender, id ("" = none), digest, message.
+-- Returns for each: seq, where it was stored; else {"known" | "conflict", seq}.
 local stream = 'chatroom:room:' .. ARGV[1]
 local keep = tonumber(ARGV[2])
 local replies = {}
-for i = 3, #ARGV, 4 do
-  local sender, id, digest, message = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+for _, post in ipairs(cmsgpack.unpack(ARGV[3])) do
+  local sender, id, digest, message = unpack(post)
   local ids, order = stream .. ':ids:' .. sender, stream .. ':order:' .. sender
   local known, code, seq
   if id ~= '' then known, code, seq = recall(ids, id) end
   if not known then
     seq = redis.call('XADD', stream, '*', 'm', message)
     if id ~= '' then remember(ids, order, id, digest, '200', seq) end
-    replies[#replies + 1] = {'stored', seq}
+    replies[#replies + 1] = seq
   elseif known == digest then
     replies[#replies + 1] = {'known', seq}
   else
