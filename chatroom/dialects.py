@@ -46,6 +46,8 @@ class Dialect2:
     """This program's own dialect over TCP: what belongs together leaves as one write."""
 
     def encode(self, messages: Sequence[Message]) -> Blob:
+        if len(messages) == 1:
+            return (frame(encode(messages[0])),)
         return (b"".join([frame(encode(message)) for message in messages]),) if messages else ()
 
     def join(self, blobs: Sequence[Blob]) -> Blob:

@@ -4,17 +4,18 @@ Three ways to the socket, one interface:
 
 - `DirectOutbox` tries the socket at once and leaves to the transport only what the socket did not
   take. For a room of a thousand this is a third of the cost of `transport.write`, which always
-  waits for the reactor's next turn and another `poll`.
+  waits for the reactor's next turn and another `poll`. What is large and for many, they share.
 - `TransportOutbox` writes to the transport: for TLS, where the socket is not ours to write to.
 - `PacedOutbox` is for the original client, which must find each frame whole with one read.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 import termios
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from fcntl import ioctl
 from socket import socket
 from typing import Any, Protocol
@@ -24,6 +25,7 @@ from zope.interface import implementer
 
 from chatroom.clock import Clock, Timer
 from chatroom.dialects import Blob
+from chatroom.shared_pages import in_memory, worth_sharing
 
 #: The request that counts the bytes a socket still has to send or see acknowledged; Linux has it.
 TIOCOUTQ = getattr(termios, "TIOCOUTQ", None)
@@ -67,11 +69,11 @@ class Outbox(Protocol):
         """The connection is gone."""
 
     @staticmethod
-    def put_to_all(outboxes: Iterable[Any], blob: Blob) -> None:
+    def put_to_all(outboxes: Collection[Any], blob: Blob) -> None:
         """`put` the same into many outboxes of this class."""
 
 
-def put_to_each(outboxes: Iterable[Outbox], blob: Blob) -> None:
+def put_to_each(outboxes: Collection[Outbox], blob: Blob) -> None:
     """What `Outbox.put_to_all` does where there is no quicker way."""
     for outbox in outboxes:
         outbox.put(blob)
@@ -115,7 +117,7 @@ class _Queueing:
         raise NotImplementedError
 
     @staticmethod
-    def put_to_all(outboxes: Iterable[Any], blob: Blob) -> None:
+    def put_to_all(outboxes: Collection[Any], blob: Blob) -> None:
         put_to_each(outboxes, blob)
 
     def put_marked(self, blob: Blob, on_arrived: Callable[[], None]) -> None:
@@ -225,11 +227,12 @@ class TransportOutbox(_Queueing):
 class DirectOutbox(_Queueing):
     """To the socket itself, as long as nothing waits in the transport."""
 
-    __slots__ = ("_send",)
+    __slots__ = ("_fileno", "_send")
 
     def __init__(self, transport: Any, limit: int) -> None:
         super().__init__(transport, limit)
         self._send: Callable[[bytes], int] = transport.getHandle().send
+        self._fileno = transport.getHandle().fileno()
         # A pull producer is asked for more each time the transport has let go of all it had.
         transport.registerProducer(self, False)
 
@@ -242,25 +245,22 @@ class DirectOutbox(_Queueing):
         return True
 
     @staticmethod
-    def put_to_all(outboxes: Iterable[DirectOutbox], blob: Blob) -> None:
-        # All that a message to a thousand costs is in here: a call for each would be a third of
-        # what is not the kernel's.
+    def put_to_all(outboxes: Collection[DirectOutbox], blob: Blob) -> None:
         data = blob[0] if len(blob) == 1 else b"".join(blob)
-        size = len(data)
-        if not size:
-            return
-        for outbox in outboxes:
-            if outbox.queued:
-                outbox._enqueue(blob)
-                continue
+        file = in_memory(data) if worth_sharing(data, outboxes) else None
+        if file is not None:
             try:
-                sent = outbox._send(data)
-            except OSError:
-                # Full, or broken: the transport finds out which.
-                sent = 0
-            if sent != size:
-                outbox.queued = outbox._in_transport = size - sent
-                outbox._transport.write(data[sent:])
+                _send_file(outboxes, data, file)
+            finally:
+                os.close(file)
+        elif data:
+            _send_copies(outboxes, data)
+
+    def _take_rest(self, data: bytes, sent: int) -> None:
+        """The socket took no more: it is full, or broken, and the transport finds out which."""
+        if not self._dropped:
+            self.queued = self._in_transport = len(data) - sent
+            self._transport.write(data[sent:])
 
     def resumeProducing(self) -> None:
         if self._waiting:
@@ -276,8 +276,40 @@ class DirectOutbox(_Queueing):
 
     def drop(self) -> None:
         super().drop()
-        # What is put from now on is as good as sent: there is nobody whom it could be missing.
-        self._send = len
+        # The number may soon be another connection's.
+        self._fileno = -1
+
+
+# All that a message to a thousand costs is in these two: a call for each of them would be a third
+# of what is not the kernel's.
+
+
+def _send_copies(outboxes: Collection[DirectOutbox], data: bytes) -> None:
+    size = len(data)
+    for outbox in outboxes:
+        if outbox.queued:
+            outbox._enqueue((data,))
+            continue
+        try:
+            sent = outbox._send(data)
+        except OSError:
+            sent = 0
+        if sent != size:
+            outbox._take_rest(data, sent)
+
+
+def _send_file(outboxes: Collection[DirectOutbox], data: bytes, file: int) -> None:
+    size, sendfile = len(data), os.sendfile
+    for outbox in outboxes:
+        if outbox.queued:
+            outbox._enqueue((data,))
+            continue
+        try:
+            sent = sendfile(outbox._fileno, file, 0, size)
+        except OSError:
+            sent = 0
+        if sent != size:
+            outbox._take_rest(data, sent)
 
 
 @implementer(IPushProducer)

@@ -15,7 +15,7 @@ PACKAGE = CHECKOUT / "chatroom"
 
 #: Lowest first. A name stands for the module, or for the package with all that is in it.
 FLOORS = (
-    ("chatroom", "chatroom.wire", "chatroom.clock", "chatroom.addresses"),
+    ("chatroom", "chatroom.wire", "chatroom.clock", "chatroom.addresses", "chatroom.shared_pages"),
     ("chatroom.dialects", "chatroom.refusals", "chatroom.states"),
     ("chatroom.store", "chatroom.settings", "chatroom.data_folder"),
     (

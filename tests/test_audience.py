@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from chatroom import shared_pages
 from chatroom.audience import Audience
 from chatroom.dialects import DIALECT_1, DIALECT_2, Blob, Codec
 from chatroom.outbox import DirectOutbox, PacedOutbox, TransportOutbox
@@ -16,8 +20,11 @@ LIMIT = 400_000
 MUCH = b"m" * 80_000
 
 
-@pytest.fixture
-def pairs() -> Iterator[list[Pair]]:
+@pytest.fixture(params=["copied", "shared"])
+def pairs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Pair]]:
+    """Three connections; what they get is copied for each, or its pages are shared by all."""
+    monkeypatch.setattr(shared_pages, "SHARED_FROM", 1)
+    monkeypatch.setattr(shared_pages, "SHARED_AMONG", 1 if request.param == "shared" else 99)
     pairs = [Pair(a_clock()) for _ in range(3)]
     yield pairs
     for pair in pairs:
@@ -108,3 +115,53 @@ def test_who_goes_while_all_are_told_costs_nobody_anything(pairs: list[Pair]) ->
     audience.tell(lambda _: words(MUCH))
     assert pairs[2].take_all() == MUCH
     assert not outboxes[1].put(words(b"more"))
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="the system has no files in memory")
+def test_what_is_shared_stays_what_it_was_until_the_last_one_has_read_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sendfile", counted := Counted(os.sendfile))
+    pairs = [Pair(a_clock()) for _ in range(shared_pages.SHARED_AMONG)]
+    audience, _ = directly(pairs)
+    before = open_files()
+    # No two the same, and each a little more than some whole pages.
+    parts = [bytes([number]) * (shared_pages.SHARED_FROM + number) for number in range(3)]
+    for part in parts:
+        audience.tell(lambda _, part=part: words(part))  # type: ignore[misc]
+    assert counted.calls >= len(pairs)
+    assert open_files() == before
+    assert {pair.take_all() for pair in pairs} == {b"".join(parts)}
+    for pair in pairs:
+        pair.close()
+
+
+@pytest.mark.parametrize("refused", ["memfd_create", "write"])
+def test_where_nothing_can_be_shared_each_gets_a_copy(
+    monkeypatch: pytest.MonkeyPatch, pairs: list[Pair], refused: str
+) -> None:
+    def no(*_: object) -> int:
+        raise OSError(errno.EMFILE, "no more")
+
+    audience, _ = directly(pairs)
+    before = open_files()
+    monkeypatch.setattr(os, refused, no, raising=False)
+    audience.tell(lambda _: words(b"hello"))
+    assert [pair.take() for pair in pairs] == [b"hello"] * 3
+    assert open_files() == before
+
+
+class Counted:
+    """A function, and how often it was called."""
+
+    def __init__(self, function: Callable[..., int]) -> None:
+        self.calls = 0
+        self._function = function
+
+    def __call__(self, *args: int) -> int:
+        self.calls += 1
+        return self._function(*args)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
@@ -35,7 +35,7 @@ class Listener:
         return self
 
     @staticmethod
-    def put_to_all(outboxes: Iterable[Any], blob: Blob) -> None:
+    def put_to_all(outboxes: Collection[Any], blob: Blob) -> None:
         put_to_each(outboxes, blob)
 
     def put(self, blob: Blob) -> None:

@@ -7,7 +7,7 @@ Nothing happens by itself: what was asked of the store, and what it tells, comes
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from msgspec import UNSET
@@ -69,7 +69,7 @@ class Line:
         self._over = False
 
     @staticmethod
-    def put_to_all(outboxes: Iterable[Any], blob: Blob) -> None:
+    def put_to_all(outboxes: Collection[Any], blob: Blob) -> None:
         put_to_each(outboxes, blob)
 
     def put(self, blob: Blob) -> None:
