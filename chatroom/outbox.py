@@ -29,8 +29,9 @@ from chatroom.shared_pages import in_memory, worth_sharing
 
 #: The request that counts the bytes a socket still has to send or see acknowledged; Linux has it.
 TIOCOUTQ = getattr(termios, "TIOCOUTQ", None)
-#: Bytes that are handed to the transport at once.
-CHUNK = 256 * 1024
+#: Bytes that are handed to the transport at once. It copies them once more while it writes: that is
+#: what a slow client may take beyond the queue's bound.
+CHUNK = 64 * 1024
 #: Most bytes that the original client's TCP may owe an answer for when the next frame is written.
 MAX_UNACKNOWLEDGED = 4096
 #: Seconds between two looks at what is unacknowledged: doubled from the first to the last.
