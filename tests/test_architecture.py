@@ -15,7 +15,10 @@ PACKAGE = CHECKOUT / "chatroom"
 
 #: Lowest first. A name stands for the module, or for the package with all that is in it.
 FLOORS = (
-    ("chatroom", "chatroom.wire", "chatroom.clock", "chatroom.addresses", "chatroom.shared_pages"),
+    (
+        *("chatroom", "chatroom.wire", "chatroom.clock", "chatroom.addresses"),
+        *("chatroom.shared_pages", "chatroom.fingerprint"),
+    ),
     ("chatroom.dialects", "chatroom.refusals", "chatroom.states"),
     ("chatroom.store", "chatroom.settings", "chatroom.data_folder"),
     (
@@ -24,7 +27,7 @@ FLOORS = (
     ),
     ("chatroom.node",),
     ("chatroom.session", "chatroom.commands", "chatroom.answers"),
-    ("chatroom.tcp", "chatroom.web"),
+    ("chatroom.tcp", "chatroom.tls", "chatroom.web"),
     ("chatroom.service", "chatroom.options", "chatroom.start_check"),
 )
 #: Where the wiring is done: only there may the domain's store be put together.
@@ -32,7 +35,7 @@ WIRING = FLOORS[-1]
 #: What the domain may know of the store, and what an operator says of it.
 STORE_INTERFACE = "chatroom.store.interface"
 #: What the client may know of the rest.
-FOR_THE_CLIENT = ("chatroom", "chatroom.wire", "chatroom.clock")
+FOR_THE_CLIENT = ("chatroom", "chatroom.wire", "chatroom.clock", "chatroom.fingerprint")
 #: Packages that one module wraps.
 WRAPPED = {"txredisapi": "chatroom.store.connection", "argon2": "chatroom.passwords"}
 #: Lines of code in a module, without blank lines, comments and docstrings.

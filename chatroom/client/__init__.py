@@ -13,24 +13,30 @@ from chatroom.client.chat_client import ChatClient
 from chatroom.client.endpoint import client_endpoint
 from chatroom.client.errors import (
     ChatError,
+    Doubt,
     LoginRefused,
     NotConnected,
     Refused,
     RegisterRefused,
     SendRefused,
     Unconfirmed,
+    Untrusted,
 )
 from chatroom.client.interfaces import Endpoint
+from chatroom.client.known_servers import KnownServers
 from chatroom.client.model import Gap, History, Incoming, Login, Sent, State
 from chatroom.client.position import Position
 from chatroom.client.timing import Timing
+from chatroom.client.trust import Trust
 
 __all__ = [
     "ChatClient",
     "ChatError",
+    "Doubt",
     "Gap",
     "History",
     "Incoming",
+    "KnownServers",
     "Login",
     "LoginRefused",
     "NotConnected",
@@ -41,23 +47,35 @@ __all__ = [
     "Sent",
     "State",
     "Timing",
+    "Trust",
     "Unconfirmed",
+    "Untrusted",
     "client_endpoint",
     "connect",
 ]
 
 
-async def connect(server: str | Endpoint, *, reactor: Any = None, **options: Any) -> ChatClient:
+async def connect(
+    server: str | Endpoint,
+    *,
+    tls: Trust | bool = False,
+    reactor: Any = None,
+    **options: Any,
+) -> ChatClient:
     """A client that is connected to ``server``.
 
     :param server: ``"host:port"``, any Twisted client endpoint string, or an endpoint.
+    :param tls: True: speak TLS with a server that the system's roots vouch for. A `Trust` can also
+        name a certificate by its fingerprint, and know others that were accepted before.
     :param options: as `ChatClient` takes them.
+    :raises Untrusted: the server's certificate is not accepted. Who is sure of its fingerprint can
+        give it to `Trust.accept`, and connect again.
     :raises NotConnected: the server can't be reached; the text says why in one line.
     :raises ValueError: ``server`` is no address.
     """
     if reactor is None:
         from twisted.internet import reactor
-    endpoint = client_endpoint(reactor, server) if isinstance(server, str) else server
+    endpoint = client_endpoint(reactor, server, tls) if isinstance(server, str) else server
     client = ChatClient(endpoint, reactor=reactor, **options)
     await client.connect()
     return client

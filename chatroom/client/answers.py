@@ -11,12 +11,14 @@ from chatroom import wire
 from chatroom.client import texts
 from chatroom.client.errors import (
     ChatError,
+    Doubt,
     LoginRefused,
     NotConnected,
     Refused,
     RegisterRefused,
     SendRefused,
     Unconfirmed,
+    Untrusted,
 )
 from chatroom.client.language import Translate
 from chatroom.client.screen import BadLine
@@ -91,11 +93,31 @@ def explain(say: Translate, error: ChatError | BadLine) -> str:
         return say(error.reason).format(**error.values)
     if isinstance(error, Unconfirmed):
         return say(texts.UNCONFIRMED)
+    if isinstance(error, Untrusted):
+        return _explain_distrust(say, error)
     reason = harmless_name(str(error))
     if isinstance(error, Refused):
         return _explain_refusal(say, error, reason)
     pattern = texts.NOT_CONNECTED if isinstance(error, NotConnected) else texts.REFUSED
     return say(pattern).format(reason=reason)
+
+
+def _explain_distrust(say: Translate, error: Untrusted) -> str:
+    if error.doubt is Doubt.CHANGED:
+        text = texts.OTHER_CERTIFICATE if error.file is None else texts.CHANGED_CERTIFICATE
+    else:
+        unknown = error.doubt is Doubt.UNKNOWN
+        text = texts.UNKNOWN_CERTIFICATE if unknown else texts.INVALID_CERTIFICATE
+    line = say(text).format(
+        server=error.server,
+        fingerprint=error.fingerprint,
+        known=error.known,
+        file=error.file,
+        reason=error.reason,
+    )
+    if text == texts.CHANGED_CERTIFICATE and error.vouched:
+        line += say(texts.CHANGED_BUT_VOUCHED)
+    return line
 
 
 def _explain_refusal(say: Translate, error: Refused, reason: str) -> str:

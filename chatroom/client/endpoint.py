@@ -8,6 +8,8 @@ from typing import Any, Final, cast
 from twisted.internet.endpoints import HostnameEndpoint, clientFromString
 
 from chatroom.client.interfaces import Endpoint
+from chatroom.client.tls import TlsEndpoint
+from chatroom.client.trust import Trust
 
 #: The server's port where none is given.
 DEFAULT_PORT: Final = 8889
@@ -18,19 +20,27 @@ _ADDRESS: Final = re.compile(
 )
 
 
-def client_endpoint(reactor: Any, server: str) -> Endpoint:
+def client_endpoint(reactor: Any, server: str, tls: Trust | bool = False) -> Endpoint:
     """Read ``"host"``, ``"host:port"``, ``"[v6]:port"`` or any Twisted client endpoint string.
 
+    :param tls: whom to believe; True: whom the system's roots vouch for; False: in clear, or as the
+        endpoint string has it.
     :raises ValueError: it is none of these; the text is one line that says why.
     """
     found = _ADDRESS.fullmatch(server.strip())
     if found is None:
+        if tls:
+            raise ValueError(f"{server.strip()!r}: with TLS, a server is HOST:PORT")
         return _from_string(reactor, server.strip())
     port = DEFAULT_PORT if found["port"] is None else int(found["port"])
     if not 0 < port < 65536:
         raise ValueError(f"port {port}: must be from 1 to 65535")
     host = found["v6"] or found["host"]
-    return cast(Endpoint, HostnameEndpoint(reactor, host, port))
+    endpoint = cast(Endpoint, HostnameEndpoint(reactor, host, port))
+    if not tls:
+        return endpoint
+    name = f"[{host}]:{port}" if found["v6"] else f"{host}:{port}"
+    return TlsEndpoint(reactor, endpoint, host, name, Trust() if tls is True else tls)
 
 
 def _from_string(reactor: Any, description: str) -> Endpoint:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+from pathlib import Path
 from typing import Final
 
 from chatroom.wire import Code
@@ -31,6 +33,49 @@ class NotConnected(ChatError):
 
     A message whose sending ends so may have arrived or not: nobody can tell any more.
     """
+
+
+class Doubt(Enum):
+    """Why a server's certificate is not accepted."""
+
+    #: Nobody whom the system's roots know vouches for it; its fingerprint may be compared.
+    UNKNOWN = "unknown"
+    #: Another one was accepted before, or was asked for.
+    CHANGED = "changed"
+    #: It is for another name, or for another time.
+    INVALID = "invalid"
+
+
+class Untrusted(NotConnected):
+    """The server's certificate was not accepted, and nothing was sent.
+
+    ``server`` is ``host:port``, ``fingerprint`` that of the certificate it showed, ``known`` that
+    of the one expected instead, and ``file`` holds it (None: the caller gave it). ``vouched``: the
+    system's roots know the certificate all the same.
+    """
+
+    def __init__(
+        self,
+        doubt: Doubt,
+        server: str,
+        fingerprint: str,
+        *,
+        reason: str = "",
+        known: str | None = None,
+        file: Path | None = None,
+        vouched: bool = False,
+    ) -> None:
+        self.doubt = doubt
+        self.server = server
+        self.fingerprint = fingerprint
+        self.reason = reason or f"its fingerprint is not {known}"
+        self.known = known
+        self.file = file
+        self.vouched = vouched
+        super().__init__(
+            f"the certificate of {server} with the fingerprint {fingerprint} is not accepted: "
+            f"{self.reason}"
+        )
 
 
 class Unconfirmed(ChatError):

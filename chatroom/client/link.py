@@ -9,6 +9,7 @@ The states and what leads from one to another:
                   lost otherwise; logged out                          OFFLINE
     RECONNECTING  connected, and logged in again                      ONLINE
                   the server refuses the login for good               OFFLINE
+                  its certificate is not accepted                     OFFLINE
     any           close                                               CLOSED
 """
 
@@ -23,7 +24,7 @@ from twisted.logger import Logger
 
 from chatroom import wire
 from chatroom.client.convert import Welcome
-from chatroom.client.errors import LoginRefused, NotConnected
+from chatroom.client.errors import LoginRefused, NotConnected, Untrusted
 from chatroom.client.interfaces import Clock, Endpoint
 from chatroom.client.login import Identity, is_final, log_in
 from chatroom.client.model import State
@@ -177,7 +178,7 @@ class Link:
             await self._open()
         except NotConnected as error:
             if self.state is State.CONNECTING:
-                self._become(State.OFFLINE, str(error))
+                self._become(State.OFFLINE, str(error), error)
         else:
             self._become(State.ONLINE, "connected")
 
@@ -191,6 +192,9 @@ class Link:
             try:
                 await self._log_in(await self._open(), identity)
                 return
+            except Untrusted as error:
+                # Trying on would hide it, and only a person can say whether it is as it should be.
+                self._give_up(str(error))
             except NotConnected as error:
                 self.why = str(error)
             except LoginRefused as error:
@@ -247,13 +251,13 @@ class Link:
         self._become(State.OFFLINE, why)
         self._owner.gave_up(NotConnected(why))
 
-    def _become(self, state: State, why: str) -> None:
+    def _become(self, state: State, why: str, error: NotConnected | None = None) -> None:
         self.state, self.why = state, why
         if state is State.ONLINE:
             self._online_since = self._clock.seconds()
         self._owner.state_changed(state)
         if state in (State.OFFLINE, State.CLOSED):
-            self._arrival.fire(NotConnected(why))
+            self._arrival.fire(error or NotConnected(why))
         elif state is State.ONLINE:
             self._arrival.fire()
 

@@ -34,6 +34,10 @@ def _parser(say: Translate, language: str) -> argparse.ArgumentParser:
     )
     server = say(texts.HELP_SERVER).format(default=DEFAULT_SERVER)
     parser.add_argument("--server", metavar="SERVER", default=DEFAULT_SERVER, help=server)
+    parser.add_argument("--tls", action="store_true", help=say(texts.HELP_TLS))
+    parser.add_argument(
+        "--tls-fingerprint", metavar="FINGERPRINT", help=say(texts.HELP_FINGERPRINT)
+    )
     parser.add_argument(
         "--lang", choices=LANGUAGES, default=language, help=say(texts.HELP_LANGUAGE)
     )

@@ -9,14 +9,16 @@ from typing import Any, Final
 from twisted.internet.defer import DeferredList
 
 from chatroom.client import answers, texts
+from chatroom.client.acquaintance import Acquaintance
 from chatroom.client.arrivals import Arrivals
 from chatroom.client.chat_client import ChatClient
 from chatroom.client.dialogue import Dialogue, Field
-from chatroom.client.errors import ChatError, NotConnected
+from chatroom.client.errors import ChatError, NotConnected, Untrusted
 from chatroom.client.interfaces import Clock
 from chatroom.client.model import State
 from chatroom.client.screen import EndOfInput, OutputClosed, Screen, Style
 from chatroom.client.screen.glyphs import harmless_name
+from chatroom.client.trust import Trust
 from chatroom.client.wording import Wording
 from chatroom.wire import LOBBY, MAX_USERS, Code, Status
 
@@ -35,6 +37,7 @@ class Menus:
 
     :param server: as the person wrote it.
     :param make_client: makes the client, given its callbacks.
+    :param trust: which server's certificates that client accepts, where it speaks TLS.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Menus:
         clock: Clock,
         server: str,
         make_client: Callable[..., ChatClient],
+        trust: Trust | None = None,
     ) -> None:
         self._screen = screen
         self._wording = wording
@@ -52,6 +56,7 @@ class Menus:
         self._arrivals = Arrivals(screen, wording, clock, make_client, self._connection_ended)
         self._client = self._arrivals.client
         self._dialogue = Dialogue(screen, self._say)
+        self._acquaintance = Acquaintance(trust, screen, self._dialogue, self._say)
         self._busy = False
 
     async def run(self) -> int:
@@ -69,7 +74,12 @@ class Menus:
 
     async def _converse(self) -> int:
         try:
-            await self._client.connect()
+            await self._acquaintance.connect(self._client)
+        except EndOfInput:
+            return 1
+        except Untrusted as error:
+            self._screen.error(answers.explain(self._say, error))
+            return 1
         except NotConnected as error:
             pattern, why = self._say(texts.UNREACHABLE), harmless_name(str(error))
             self._screen.error(pattern.format(server=self._server, reason=why))

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from chatroom.client import texts
 from chatroom.client.chat_client import ChatClient
 from chatroom.client.endpoint import client_endpoint
+from chatroom.client.known_servers import KnownServers, default_path
 from chatroom.client.language import translation
 from chatroom.client.menus import Menus
 from chatroom.client.screen import has_colour, is_capable
@@ -26,6 +27,7 @@ from chatroom.client.screen.glyphs import harmless_name
 from chatroom.client.screen.lines import LineScreen
 from chatroom.client.screen.terminal import TerminalScreen
 from chatroom.client.screen.tty_mode import TtyMode
+from chatroom.client.trust import Trust
 from chatroom.client.wording import Wording
 
 #: Signals that end the program: the first one in good order, a second one at once.
@@ -71,9 +73,10 @@ def run(settings: argparse.Namespace, reactor: Any) -> int:
         locale.setlocale(locale.LC_ALL, "")
     say = translation(settings.lang)
     try:
-        endpoint = client_endpoint(reactor, settings.server)
+        trust = _trust(settings)
+        endpoint = client_endpoint(reactor, settings.server, trust or False)
         _begin_log(settings)
-    except (OSError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         sys.stderr.write(f"chatroom: {harmless_name(str(error))}\n")
         return 2
     found = Blocking()
@@ -84,7 +87,7 @@ def run(settings: argparse.Namespace, reactor: Any) -> int:
     def make_client(**callbacks: Any) -> ChatClient:
         return ChatClient(endpoint, reactor=reactor, **callbacks)
 
-    menus = Menus(screen, Wording(say), reactor, settings.server, make_client)
+    menus = Menus(screen, Wording(say), reactor, settings.server, make_client, trust)
     try:
         reactor.callWhenRunning(program.start, menus)
         reactor.run(installSignalHandlers=False)
@@ -95,6 +98,13 @@ def run(settings: argparse.Namespace, reactor: Any) -> int:
         reason = harmless_name(program.error.getErrorMessage())
         sys.stderr.write(say(texts.INTERNAL).format(reason=reason) + "\n")
     return program.signalled or program.status
+
+
+def _trust(settings: argparse.Namespace) -> Trust | None:
+    """Whom to believe; None: TLS was not asked for."""
+    if settings.tls_fingerprint is not None:
+        return Trust(settings.tls_fingerprint)
+    return Trust(known=KnownServers(default_path(os.environ))) if settings.tls else None
 
 
 def _begin_log(settings: argparse.Namespace) -> None:

@@ -70,6 +70,32 @@ LOST: Final = "连接断开了, 正在重新连接..."
 BACK: Final = "已重新连接"
 GAP: Final = "这里缺少一些消息, 服务器已不再保存"
 
+# ---------------------------------------------------------------- a server's certificate
+
+NEW_CERTIFICATE: Final = (
+    "第一次连接服务器 {server}, 没有认识的机构为它的证书作保 ({reason})。证书的指纹:\n"
+    "{fingerprint}\n"
+    "请和服务器管理员告诉你的指纹核对。"
+)
+ASK_TRUST: Final = "指纹相同, 相信它吗? (yes/no)"
+REMEMBERED: Final = "已记入 {file}, 以后不再询问"
+NOT_REMEMBERED: Final = "不能记入 {file} ({reason}), 下次还要询问"
+UNKNOWN_CERTIFICATE: Final = (
+    "没有认识的机构为服务器 {server} 的证书作保 ({reason}), 没有连接。"
+    "如果它的指纹确实是 {fingerprint}, 请加上 --tls-fingerprint {fingerprint}"
+)
+INVALID_CERTIFICATE: Final = "服务器 {server} 的证书无效 ({reason}), 没有连接, 没有发送任何内容"
+CHANGED_CERTIFICATE: Final = (
+    "!!! 服务器 {server} 的证书变了 !!! 指纹原来是 {known}, 现在是 {fingerprint}。"
+    "可能有人在冒充这个服务器! 没有连接, 没有发送任何内容。"
+    "请询问服务器管理员; 如果确实换了证书, 从 {file} 删除这个服务器的那一行, 再连接"
+)
+CHANGED_BUT_VOUCHED: Final = " (本系统认识的机构为新证书作保, 删除以后就由它们决定)"
+OTHER_CERTIFICATE: Final = (
+    "!!! 服务器 {server} 的证书不是指定的那个 !!! 指纹应该是 {known}, 却是 {fingerprint}。"
+    "可能有人在冒充这个服务器! 没有连接, 没有发送任何内容"
+)
+
 # ---------------------------------------------------------------- what went wrong
 
 OFFLINE: Final = "和服务器的连接结束了: {reason}"
@@ -100,6 +126,8 @@ INTERNAL: Final = "程序内部错误: {reason}"
 
 ABOUT: Final = "多人聊天室。没有终端时, 输入的每一行是一个回答。"
 HELP_SERVER: Final = "服务器: HOST:PORT, 或者Twisted的客户端endpoint(默认 {default})"
+HELP_TLS: Final = "用TLS加密连接, 并检查服务器的证书; 没有机构作保的, 第一次询问, 以后记住它"
+HELP_FINGERPRINT: Final = "用TLS, 只相信有这个指纹的证书 (SHA256:...)"
 HELP_LANGUAGE: Final = "语言: zh中文, en英文(默认按照系统设置)"
 HELP_VERSION: Final = "显示版本"
 HELP_HELP: Final = "显示这些说明"

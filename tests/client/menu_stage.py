@@ -15,6 +15,7 @@ from chatroom.client.language import translation
 from chatroom.client.menus import Menus
 from chatroom.client.model import History, Incoming, Login, Sent, State
 from chatroom.client.screen import EndOfInput, Question, Style
+from chatroom.client.trust import Trust
 from chatroom.client.wording import Wording
 from chatroom.wire import Person, Seq, UsersResMes
 
@@ -161,6 +162,7 @@ class Stage:
     """The menus in English between a screen that answers and a client that obeys.
 
     :param answers: a space stands between two of them.
+    :param trust: where a certificate that is accepted is kept.
     :param client: what the client answers, by the name of its method.
     """
 
@@ -171,6 +173,7 @@ class Stage:
         interactive: bool = False,
         ends: bool = True,
         language: str = "en",
+        trust: Trust | None = None,
         **client: Any,
     ) -> None:
         self.clock = Clock()
@@ -184,7 +187,7 @@ class Stage:
             return cast(ChatClient, self.client)
 
         wording = Wording(translation(language), UTC)
-        menus = Menus(self.screen, wording, cast(Any, self.clock), "host:1", make_client)
+        menus = Menus(self.screen, wording, cast(Any, self.clock), "host:1", make_client, trust)
         self.status: int | None = None
         self.running = Deferred.fromCoroutine(menus.run())
         self.running.addCallback(self._ended)

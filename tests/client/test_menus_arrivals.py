@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -18,7 +19,7 @@ from .menu_stage import GONE, MING, TOM, Stage, message, private
 IN = ["1", "100", "123456"]
 
 
-def logged_in(language: str = "en", **client: object) -> Stage:
+def logged_in(language: str = "en", **client: Any) -> Stage:
     return Stage([*IN], ends=False, interactive=True, language=language, **client)
 
 
