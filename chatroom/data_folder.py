@@ -99,15 +99,39 @@ class DataFolder:
         :raises StartError: it can't be read or written.
         """
         file = self.path / "node"
+        name = self.read(file)
+        if name is None:
+            name = f"node-{secrets.token_hex(6)}\n".encode("ascii")
+            self.write(file, name)
+        return name.decode("ascii").strip()
+
+    def read(self, file: Path) -> bytes | None:
+        """What a file in it holds; None: there is none.
+
+        :raises StartError: it can't be read.
+        """
         try:
-            if not file.exists():
-                # Whole or not at all: a name cut short by a crash would be another node's.
-                fresh = self.path / "node.new"
-                fresh.write_text(f"node-{secrets.token_hex(6)}\n", "ascii")
-                fresh.chmod(0o600)
-                self._give(fresh)
-                fresh.rename(file)
-            return file.read_text("ascii").strip()
+            return file.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._refusal(error) from None
+
+    def write(self, file: Path, content: bytes) -> None:
+        """Put a file in it that only the server's user can read: whole or, in a crash, not at all.
+
+        :raises StartError: it can't be written.
+        """
+        fresh = file.with_name(f"{file.name}.new")
+        try:
+            fresh.unlink(missing_ok=True)
+            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(handle, "wb") as writing:  # noqa: PTH123 - a handle, not a path
+                writing.write(content)
+                writing.flush()
+                os.fsync(handle)
+            self._give(fresh)
+            fresh.rename(file)
         except OSError as error:
             raise self._refusal(error) from None
 

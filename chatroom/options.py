@@ -29,8 +29,9 @@ class Options(usage.Options):
     optParameters = [
         [option.name, None, option.default, _described(option)]
         for option in OPTIONS
-        if not option.many
+        if not (option.many or option.flag)
     ]
+    optFlags = [[option.name, None, option.help] for option in OPTIONS if option.flag]
 
     def __init__(self) -> None:
         self._listen: list[str] = []
@@ -64,7 +65,9 @@ class Options(usage.Options):
             raise usage.UsageError(str(error)) from None
 
     def _given(self) -> dict[str, list[str]]:
-        given = {option.field: [self[option.name]] for option in OPTIONS if self.get(option.name)}
+        given = {
+            option.field: [str(self[option.name])] for option in OPTIONS if self.get(option.name)
+        }
         return given | {"listen": self._listen}
 
     def settings(self) -> Settings:

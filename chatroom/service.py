@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gc
 import os
 import signal
@@ -10,7 +11,6 @@ from typing import Any, cast
 
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
@@ -27,6 +27,7 @@ from chatroom.store.interface import StoreUnavailable
 from chatroom.store.private import PrivateStore
 from chatroom.store.redis import RedisStore
 from chatroom.tcp import ChatFactory
+from chatroom.tls import ADVICE, in_clear, listening_endpoint, own_certificate
 
 __all__ = ["Options", "makeService", "make_service"]
 
@@ -60,6 +61,13 @@ class ChatService(Service):
         self._address = address
         self._ports: list[Any] = []
         self._starting: Deferred[None] | None = None
+        self._certificate = (
+            own_certificate(folder, dt.datetime.now(dt.UTC)) if settings.tls_self_signed else None
+        )
+        # Here, where twistd has not yet changed to another user, who might not read their keys.
+        self._endpoints = [
+            (text, listening_endpoint(reactor, text, self._certificate)) for text in settings.listen
+        ]
         name = settings.node or folder.node_name()
         self._store = RedisStore(
             reactor,
@@ -101,10 +109,16 @@ class ChatService(Service):
         factory = ChatFactory(
             self.node, max_frame=self._settings.max_frame, send_queue=self._settings.send_queue
         )
-        for text in self._settings.listen:
-            port = await serverFromString(self._reactor, text).listen(factory)
+        clear = False
+        for text, endpoint in self._endpoints:
+            port = await endpoint.listen(factory)
             self._ports.append(port)
             _log.info("Listening on {where} ({endpoint})", where=_where(port), endpoint=text)
+            clear = clear or in_clear(text, self._certificate, port)
+        if clear:
+            _log.warn("{advice}", advice=ADVICE)
+        if self._certificate is not None:
+            _log.info("{certificate}", certificate=self._certificate)
         _log.info("Ready: clients may connect")
 
     async def _reach_store(self) -> None:

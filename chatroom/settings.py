@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
+from OpenSSL import SSL, crypto
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import VerifyError
 
 from chatroom import wire
 from chatroom.store.address import RedisAddress
@@ -35,6 +37,7 @@ class Settings:
     """All settings of one server, checked. `OPTIONS` says what each one means, and its unit."""
 
     listen: tuple[str, ...]
+    tls_self_signed: bool
     redis: RedisAddress | None
     data: Path
     node: str | None
@@ -56,6 +59,7 @@ class Option:
 
     ``parse`` takes what was written and raises `ValueError` with the reason why it can't be taken.
     ``default`` is read by it too; None means that there is none, and `Settings` holds None.
+    A flag is given without a value on the command line, and as ``1`` or ``0`` in the environment.
     """
 
     name: str
@@ -64,6 +68,7 @@ class Option:
     help: str
     parse: Callable[[str], Any]
     many: bool = False
+    flag: bool = False
 
     @property
     def field(self) -> str:
@@ -99,10 +104,23 @@ def _seconds(text: str) -> float:
 
 def _endpoint(text: str) -> str:
     """Twisted's own parser says whether it is one; it needs a reactor only once it listens."""
+    if re.search(r"(?<!\\):sslmethod=", text):
+        raise ValueError(
+            f"{text!r}: leave sslmethod out: it could only let in versions of TLS older than 1.2"
+        )
     try:
         serverFromString(cast("Any", None), text)
     except OSError as error:
         raise ValueError(f"{text!r}: {error.filename}: {error.strerror}") from None
+    except VerifyError:
+        raise ValueError(
+            f"{text!r}: the key in privateKey= does not belong to the certificate in certKey="
+        ) from None
+    except (SSL.Error, crypto.Error):
+        raise ValueError(
+            f"{text!r}: the files do not hold a key and its certificate in PEM form, without a "
+            "passphrase"
+        ) from None
     except Exception as error:  # noqa: BLE001 - parsers of any plugin, each with errors of its own
         raise ValueError(
             f"{text!r} is no endpoint to listen on ({error}): write for example tcp:8889 or "
@@ -139,6 +157,12 @@ def _node(text: str) -> str:
     return text
 
 
+def _flag(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError(f"{text!r} is neither 1 nor 0")
+    return text == "1"
+
+
 def _folder(text: str) -> Path:
     """Absolute from here on: twistd changes to another folder before the service starts."""
     return Path(text).expanduser().absolute()
@@ -155,6 +179,15 @@ OPTIONS: Final = (
         "Where to take connections, as a Twisted server endpoint; may be given several times.",
         _endpoint,
         many=True,
+    ),
+    Option(
+        "tls-self-signed",
+        "",
+        "0",
+        "Make a certificate, keep it in the data folder, and speak TLS by it on every tcp:"
+        " endpoint.",
+        _flag,
+        flag=True,
     ),
     Option(
         "redis",

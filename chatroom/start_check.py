@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import hiredis
+from OpenSSL import SSL
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
@@ -45,6 +46,8 @@ class _TryingReactor:
         backlog: int = 50,
         interface: str = "",
     ) -> None:
+        # Twisted itself would look at key and certificate when the first client comes.
+        contextFactory.getContext()
         self._try_to_bind(port, interface)
 
     @staticmethod
@@ -62,7 +65,8 @@ class _TryingReactor:
 def check_endpoints(endpoints: Sequence[str]) -> None:
     """Whether the server could listen on each of them. Kinds other than TCP and TLS are not tried.
 
-    :raises StartError: a port is taken, or may not be used.
+    :raises StartError: a port is taken, or may not be used, or OpenSSL will not have a key, a
+        certificate or another file that an endpoint names.
     """
     for text in endpoints:
         try:
@@ -86,6 +90,9 @@ def _reraise_if_taken(failure: Any, text: str) -> None:
         raise StartError(
             f"can't listen on {text}: {why}; stop what uses that port or give --listen another one"
         )
+    if isinstance(error, SSL.Error):
+        why = "; ".join(str(entry[-1]) for entry in error.args[0] if entry[-1])
+        raise StartError(f"can't listen on {text}: OpenSSL refuses a file that it names: {why}")
     raise StartError(f"can't listen on {text}: {error}")
 
 

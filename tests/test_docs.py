@@ -123,10 +123,14 @@ def test_the_frame_in_hexadecimal_is_the_one_that_is_sent() -> None:
 def test_the_readme_names_every_option_with_its_default() -> None:
     table = {quoted(row[0])[0]: row[1] for row in rows("README.md", "Options")}
     table.pop("--version")
-    assert list(table) == [f"--{option.name} {option.placeholder}" for option in OPTIONS]
-    for option in OPTIONS:
-        shown = table[f"--{option.name} {option.placeholder}"]
-        assert shown == f"`{option.default}`" or (option.default is None and "`" not in shown)
+    written = {option: f"--{option.name} {option.placeholder}".strip() for option in OPTIONS}
+    assert list(table) == list(written.values())
+    for option, name in written.items():
+        shown = table[name]
+        if option.flag:
+            assert (option.default, shown) == ("0", "off")
+        else:
+            assert shown == f"`{option.default}`" or (option.default is None and "`" not in shown)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -13,8 +13,10 @@ from chatroom import settings
 from chatroom.options import Options
 from chatroom.settings import OPTIONS, Argon2, Settings, StartError
 from chatroom.store.address import RedisAddress
+from tests.certificates import Issued
 
 CHECKOUT = Path(__file__).parent.parent
+MINE, OTHER = Issued.make("localhost"), Issued.make("localhost")
 
 
 def parsed(*arguments: str) -> Settings:
@@ -35,6 +37,7 @@ def refusal(*arguments: str) -> str:
 def test_no_option_gives_the_defaults() -> None:
     assert parsed() == Settings(
         listen=("tcp:8889",),
+        tls_self_signed=False,
         redis=None,
         data=Path.cwd() / "chatroom-data",
         node=None,
@@ -54,6 +57,7 @@ def test_no_option_gives_the_defaults() -> None:
 def test_the_command_line_and_the_environment_say_the_same() -> None:
     said = {
         "listen": "tcp:1234",
+        "tls-self-signed": "1",
         "redis": "rediss://me:secret@example.org:7000/3",
         "data": "/srv/chat",
         "node": "left",
@@ -69,7 +73,10 @@ def test_the_command_line_and_the_environment_say_the_same() -> None:
         "mailbox-history": "0",
     }
     assert said.keys() == {option.name for option in OPTIONS}
-    by_options = parsed(*(f"--{name}={text}" for name, text in said.items()))
+    flags = {option.name for option in OPTIONS if option.flag}
+    by_options = parsed(
+        *(f"--{name}" if name in flags else f"--{name}={text}" for name, text in said.items())
+    )
     by_environment = settings.from_environment(
         {"CHATROOM_" + name.upper().replace("-", "_"): text for name, text in said.items()}
     )
@@ -77,6 +84,7 @@ def test_the_command_line_and_the_environment_say_the_same() -> None:
     assert by_options.redis == RedisAddress(
         host="example.org", port=7000, tls=True, username="me", password="secret", db=3
     )
+    assert by_options.tls_self_signed
     assert by_options.argon2 == Argon2(3, 65536, 4)
     assert by_options.store_timeout == 2.5
 
@@ -85,6 +93,13 @@ def test_several_endpoints() -> None:
     both = ("tcp:8889:interface=127.0.0.1", "unix:/run/chat.sock")
     assert parsed("--listen", both[0], "--listen", both[1]).listen == both
     assert settings.from_environment({"CHATROOM_LISTEN": "  ".join(both)}).listen == both
+
+
+@pytest.mark.parametrize(("text", "on"), [("1", True), ("0", False), ("", False)])
+def test_a_flag_in_the_environment_is_1_or_0(text: str, on: bool) -> None:
+    assert settings.from_environment({"CHATROOM_TLS_SELF_SIGNED": text}).tls_self_signed is on
+    with pytest.raises(StartError, match="CHATROOM_TLS_SELF_SIGNED: 'yes' is neither 1 nor 0"):
+        settings.from_environment({"CHATROOM_TLS_SELF_SIGNED": "yes"})
 
 
 def test_an_empty_variable_is_as_none() -> None:
@@ -106,8 +121,8 @@ def test_help_gives_each_option_its_default_once(capsys: pytest.CaptureFixture[s
     assert not caught.value.code
     shown = " ".join(capsys.readouterr().out.split())
     for option in OPTIONS:
-        assert f"--{option.name}=" in shown
-        if option.default is not None:
+        assert (f"--{option.name} " if option.flag else f"--{option.name}=") in shown
+        if option.default is not None and not option.flag:
             assert f"[default: {option.default}]" in shown
     for unit in ("in bytes", "in seconds", "in messages", "in threads", "in characters", "in KiB"):
         assert unit in shown
@@ -140,6 +155,8 @@ def test_version_is_ours(capsys: pytest.CaptureFixture[str]) -> None:
         (["--listen", "tcp:99999"], "a port is a number from 0 to 65535"),
         (["--listen", "tcp:x"], "'tcp:x' is no endpoint"),
         (["--listen", "ssl:1:privateKey=/no/key.pem"], "/no/key.pem: No such file or directory"),
+        (["--listen", "ssl:1:privateKey=k:sslmethod=TLSv1_METHOD"], "leave sslmethod out"),
+        (["--tls-self-signed=1"], "option --tls-self-signed must not have an argument"),
         (["--redis", "http://localhost"], "--redis: not a Redis URL"),
     ],
 )
@@ -153,6 +170,26 @@ def test_a_bad_variable_is_named_as_a_variable() -> None:
     with pytest.raises(StartError, match=r"^CHATROOM_MAX_FRAME: 'x' is no whole number") as caught:
         settings.from_environment({"CHATROOM_MAX_FRAME": "x"})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "certificate", "said"),
+    [
+        (MINE.key_pem, OTHER.certificate_pem, "the key in privateKey= does not belong to the"),
+        (MINE.certificate_pem, MINE.certificate_pem, "do not hold a key and its certificate"),
+        (MINE.key_pem, MINE.key_pem, "do not hold a key and its certificate"),
+        (b"rubbish", MINE.certificate_pem, "do not hold a key and its certificate"),
+    ],
+)
+def test_a_key_and_a_certificate_that_can_not_work_are_said_to(
+    tmp_path: Path, key: bytes, certificate: bytes, said: str
+) -> None:
+    (tmp_path / "key.pem").write_bytes(key)
+    (tmp_path / "cert.pem").write_bytes(certificate)
+    listen = f"ssl:1:privateKey={tmp_path}/key.pem:certKey={tmp_path}/cert.pem"
+    text = refusal("--listen", listen)
+    assert said in text
+    assert listen in text
 
 
 @pytest.mark.parametrize("uid", [None, 0])

@@ -27,6 +27,7 @@ from chatroom.settings import Settings, StartError
 from chatroom.start_check import check_endpoints, check_redis, check_user
 from chatroom.store.address import RedisAddress
 from chatroom.store.binary import find_binary
+from tests.certificates import Issued
 from tests.doubles.valkey import Valkey
 
 # zope's interfaces tell mypy too little.
@@ -76,11 +77,11 @@ def asked_for(folder: Path, *listen: str, **more: str) -> Settings:
     return settings.read({"listen": list(listen or [LOCAL]), "data": [str(folder / "d")], **given})
 
 
-def put_together(folder: Path, address: RedisAddress, *listen: str) -> ChatService:
+def put_together(folder: Path, address: RedisAddress, *listen: str, **more: str) -> ChatService:
     """The service on a store that others run, without the checks before it."""
     data = DataFolder(folder / "d")
     data.open()
-    return ChatService(reactor, asked_for(folder, *listen), data, None, address)
+    return ChatService(reactor, asked_for(folder, *listen, **more), data, None, address)
 
 
 async def until(what: Callable[[], object]) -> None:
@@ -203,6 +204,54 @@ async def test_the_goodbye_waits_for_a_slow_client_but_not_long(
     assert 0.1 <= reactor.seconds() - begun < 2
 
 
+# ---------------------------------------------------------------- TLS
+
+ADVICE = "Listening in clear on a network"
+
+
+@pytest_twisted.ensureDeferred
+async def test_listening_in_clear_on_a_network_is_one_line_of_advice(
+    folder: Path, valkey: Valkey, logged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # tests/test_tls.py has what is meant by it; the tests keep to this machine.
+    monkeypatch.setattr(service, "in_clear", lambda *_: True)
+    chat = put_together(folder, valkey.address, LOCAL, LOCAL)
+    chat.startService()
+    await until(lambda: any("Ready" in line for line in logged))
+    assert sum(ADVICE in line for line in logged) == 1
+    await chat.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_for_this_machine_or_with_tls_there_is_no_advice(
+    folder: Path, valkey: Valkey, logged: list[str]
+) -> None:
+    (folder / "own.pem").write_bytes(Issued.make("localhost").pem)
+    tls = f"ssl:0:interface=127.0.0.1:privateKey={folder}/own.pem"
+    chat = put_together(folder, valkey.address, LOCAL, f"unix:{folder}/chat.sock", tls)
+    # Its files are read while they still can be: twistd may change to another user.
+    (folder / "own.pem").unlink()
+    chat.startService()
+    await until(lambda: any("Ready" in line for line in logged))
+    assert sum(line.startswith("Listening on") for line in logged) == 3
+    assert not any(ADVICE in line or "fingerprint" in line for line in logged)
+    await chat.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_with_a_certificate_of_its_own_it_says_the_fingerprint_once_and_the_same_each_time(
+    folder: Path, valkey: Valkey, logged: list[str]
+) -> None:
+    for _ in range(2):
+        chat = put_together(folder, valkey.address, LOCAL, LOCAL, tls_self_signed="1")
+        chat.startService()
+        await until(lambda: "Ready" in logged[-1])
+        await chat.stopService()
+    first, second = [line for line in logged if "its fingerprint is SHA256:" in line]
+    assert first == second
+    assert f"{folder}/d/tls/self-signed.pem" in first
+
+
 # ---------------------------------------------------------------- before it runs
 
 
@@ -256,6 +305,15 @@ def test_free_ports_and_endpoints_that_can_not_be_tried_pass(folder: Path) -> No
 def test_a_port_that_may_not_be_used_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StartError, match=r"can't listen on tcp:0:interface=192\.0\.2\.1"):
         check_endpoints(["tcp:0:interface=192.0.2.1"])
+
+
+@pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")  # Twisted's own
+def test_a_file_that_openssl_will_not_have_is_refused_in_one_line(folder: Path) -> None:
+    (folder / "own.pem").write_bytes(Issued.make("localhost").pem)
+    listen = f"ssl:0:interface=127.0.0.1:privateKey={folder}/own.pem"
+    check_endpoints([listen])
+    with pytest.raises(StartError, match=r"OpenSSL refuses a file that it names: no such file$"):
+        check_endpoints([f"{listen}:dhParameters={folder}/none"])
 
 
 def test_an_endpoint_that_fails_in_a_way_of_its_own_is_refused(

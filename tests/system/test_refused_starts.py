@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.certificates import Issued
 from tests.doubles.valkey import Valkey
 from tests.system.lab import (
     ANY_PORT,
@@ -130,6 +131,28 @@ def test_a_port_that_is_taken(chatroom: Start) -> None:
 
 def test_an_address_that_this_machine_has_not(chatroom: Start) -> None:
     assert "can't listen on" in chatroom("--listen", "tcp:0:interface=192.0.2.1")
+
+
+def test_a_key_that_does_not_belong_to_its_certificate(chatroom: Start, lab: Lab) -> None:
+    key, certificate = lab.folder / "key.pem", lab.folder / "certificate.pem"
+    key.write_bytes(Issued.make("localhost").key_pem)
+    certificate.write_bytes(Issued.make("localhost").certificate_pem)
+    line = chatroom("--listen", f"ssl:0:privateKey={key}:certKey={certificate}")
+    assert "the key in privateKey= does not belong to the certificate in certKey=" in line
+
+
+def test_a_key_that_is_not_there(chatroom: Start, lab: Lab) -> None:
+    line = chatroom("--listen", f"ssl:0:privateKey={lab.folder}/key.pem")
+    assert f"{lab.folder}/key.pem: No such file or directory" in line
+
+
+def test_a_certificate_of_its_own_that_is_broken(lab: Lab) -> None:
+    file = lab.folder / "data" / "tls" / "self-signed.pem"
+    file.parent.mkdir(parents=True)
+    file.write_text("rubbish")
+    command = [TWISTD, "-n", "--pidfile=", "chatroom", *ANY_PORT, "--tls-self-signed"]
+    line = the_line(lab.run([*command, "--data", str(lab.folder / "data")]))
+    assert f"{file} does not hold a certificate and its key" in line
 
 
 # ---------------------------------------------------------------- the data folder
