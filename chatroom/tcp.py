@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import Int32StringReceiver
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from chatroom.dialects import DIALECT_1, DIALECT_2, Codec
@@ -41,7 +42,13 @@ class ChatProtocol(Int32StringReceiver):
         self._deaf = False
         self.address = str(getattr(self.transport.getPeer(), "host", "local"))
         if hasattr(self.transport, "getHandle"):
-            self._tune(self.transport.getHandle())
+            handle = self.transport.getHandle()
+            self._socket = handle if isinstance(handle, socket.socket) else None
+            if isinstance(self.transport, TLSMemoryBIOProtocol):
+                # Only OpenSSL may write to it, but it is TCP all the same.
+                below: Any = self.transport.transport
+                handle = below.getHandle()
+            self._tune(handle)
         self.outbox = self._new_outbox()
         self.session = Session(self.factory.node, self)
 
@@ -117,9 +124,7 @@ class ChatProtocol(Int32StringReceiver):
     def _tune(self, handle: Any) -> None:
         """No delay, and find out about a peer that vanished without a word."""
         if not isinstance(handle, socket.socket) or handle.family == socket.AF_UNIX:
-            self._socket = handle if isinstance(handle, socket.socket) else None
             return
-        self._socket = handle
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in KEEPALIVE.items():

@@ -5,9 +5,12 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import pytest
 from twisted.internet.protocol import Factory
+from twisted.internet.ssl import PrivateCertificate
+from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from chatroom import wire
 from chatroom.node import Node
@@ -15,6 +18,7 @@ from chatroom.outbox import DirectOutbox, PacedOutbox, TransportOutbox
 from chatroom.session import CLOSE_TIMEOUT
 from chatroom.tcp import KEEPALIVE, ChatFactory
 from chatroom.wire import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN, Code, Message
+from tests.certificates import Issued
 from tests.sockets import Peer, SocketPeer, framed, frames
 from tests.world import World, kinds, private, sms
 
@@ -278,6 +282,19 @@ def test_what_is_sent_leaves_without_delay_and_a_vanished_peer_is_noticed(
     for name, value in KEEPALIVE.items():
         if hasattr(socket, name):
             assert handle.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) == value
+
+
+@pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")  # Twisted's own
+def test_through_tls_too_a_vanished_peer_is_noticed(world: World, factory: ChatFactory) -> None:
+    options: Any = PrivateCertificate.loadPEM(Issued.make("localhost").pem).options()
+    clock: Any = world.clock
+    around: Any = TLSMemoryBIOFactory(options, False, cast(Any, factory), clock)
+    with socket.socket() as handle:
+        peer = Peer(around, handle=handle)
+        assert handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert handle.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        tls: Any = peer.protocol
+        assert isinstance(tls.wrappedProtocol.outbox, TransportOutbox)
 
 
 def test_where_the_system_has_no_such_options_it_goes_without(
