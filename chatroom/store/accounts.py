@@ -1,4 +1,4 @@
-"""Accounts and tokens in Redis, the original program's accounts included."""
+"""Accounts and tokens in Redis, the original program's accounts included; and what is counted."""
 
 from __future__ import annotations
 
@@ -74,6 +74,10 @@ class AccountTable:
         self._end_sessions = Script("end_sessions")
         self._create_token = Script("create_token")
         self._delete_token = Script("delete_token")
+        self._guess_wait = Script("guess_wait")
+        self._count_failure = Script("count_failure")
+        self._remember_address = Script("remember_address")
+        self._take_one = Script("take_one")
 
     def account(self, user_id: int) -> Deferred[Account | None]:
         return Deferred.fromCoroutine(self._account(user_id))
@@ -111,12 +115,14 @@ class AccountTable:
         )
 
     def replace_password(
-        self, account: Account, password: str, *, void_tokens: bool
+        self, account: Account, password: str, *, void_tokens: bool, spare: str = ""
     ) -> Deferred[bool]:
         if account.legacy:
             return Deferred.fromCoroutine(self._adopt(account, password))
         return self._truth(
-            self._replace_password, account.user_id, account.password, password, int(void_tokens)
+            self._replace_password,
+            *(account.user_id, account.password, password),
+            *(int(void_tokens), Ending.PASSWORD_CHANGED.value, spare),
         )
 
     async def _adopt(self, account: Account, password: str) -> bool:
@@ -163,10 +169,35 @@ class AccountTable:
     def delete_token(self, digest: str) -> Deferred[None]:
         return Deferred.fromCoroutine(self._done(self._delete_token, digest))
 
+    def guess_wait(
+        self, user_id: int, address: str, *, by_address: int, at_account: int
+    ) -> Deferred[int]:
+        return self._number(self._guess_wait, user_id, address, by_address, at_account)
+
+    def count_failure(self, user_id: int, address: str, *, window: int) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._done(self._count_failure, user_id, address, window))
+
+    def remember_address(
+        self, user_id: int, address: str, *, most: int, lifetime: int
+    ) -> Deferred[None]:
+        return Deferred.fromCoroutine(
+            self._done(self._remember_address, user_id, address, most, lifetime)
+        )
+
+    def take_one(self, what: str, *, most: int, window: int) -> Deferred[int]:
+        return self._number(self._take_one, what, most, window)
+
     def _truth(self, script: Script, *args: object) -> Deferred[bool]:
         async def run() -> bool:
             reply: Any = await self._commands.run(script, *args)
             return bool(reply)
+
+        return Deferred.fromCoroutine(run())
+
+    def _number(self, script: Script, *args: object) -> Deferred[int]:
+        async def run() -> int:
+            reply: Any = await self._commands.run(script, *args)
+            return int(reply)
 
         return Deferred.fromCoroutine(run())
 

@@ -208,9 +208,12 @@ class Store(Protocol):
         """Store a new account; False: the id is taken."""
 
     def replace_password(
-        self, account: Account, password: str, *, void_tokens: bool
+        self, account: Account, password: str, *, void_tokens: bool, spare: str = ""
     ) -> Deferred[bool]:
         """Put a new hash in place of ``account.password``; a legacy account becomes one of ours.
+
+        ``void_tokens`` also ends the user's sessions on every node, in the same step, all but the
+        one with the tag ``spare``. (An account that is still legacy has neither.)
 
         False: the password is no longer the one in ``account``. Nothing was done then.
         """
@@ -222,6 +225,34 @@ class Store(Protocol):
         self, user_id: int, ending: Ending, *, spare: str = "", text: str = ""
     ) -> Deferred[None]:
         """End a user's sessions on every node, all but the one with the tag ``spare``."""
+
+    # ---- what is to be had only so often
+
+    def guess_wait(
+        self, user_id: int, address: str, *, by_address: int, at_account: int
+    ) -> Deferred[int]:
+        """Seconds until somebody at ``address`` may guess at an account; 0: now.
+
+        They have to wait after ``by_address`` failures of the address or ``at_account`` at the
+        account; but where the address is one that has logged in to the account before, only after
+        ``at_account`` failures of just that pair.
+
+        :param user_id: 0: it is about no account.
+        """
+
+    def count_failure(self, user_id: int, address: str, *, window: int) -> Deferred[None]:
+        """A guess was wrong: it counts until ``window`` seconds after the first that counts."""
+
+    def remember_address(
+        self, user_id: int, address: str, *, most: int, lifetime: int
+    ) -> Deferred[None]:
+        """The user has logged in from there; the ``most`` newest are known for ``lifetime`` s."""
+
+    def take_one(self, what: str, *, most: int, window: int) -> Deferred[int]:
+        """Take one of ``most`` that may be had in ``window`` seconds from the first one on.
+
+        Gives 0, or the seconds until there are some again: none was taken then.
+        """
 
     # ---- tokens, known by the hash of their text only
 

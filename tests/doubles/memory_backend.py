@@ -30,6 +30,7 @@ from chatroom.store.interface import (
     Token,
 )
 from chatroom.wire import SEQ_ZERO, Person, Seq
+from tests.doubles.memory_limits import MemoryLimits
 
 #: Added to the clock, so that no place is ever `SEQ_ZERO`.
 _EPOCH_MS = 1_700_000_000_000
@@ -126,6 +127,7 @@ class MemoryBackend:
         self.accounts: dict[int, Account] = {}
         self.legacy: dict[int, Account] = {}
         self.tokens: dict[str, tuple[Token, float, str]] = {}
+        self.limits = MemoryLimits(self.clock)
         self.rooms: dict[str, Conversation] = {}
         self.mailboxes: dict[int, Mailbox] = {}
         self.nodes: dict[str, Node] = {}

@@ -134,7 +134,7 @@ class MemoryStore:
         return self._ask(step)
 
     def replace_password(
-        self, account: Account, password: str, *, void_tokens: bool
+        self, account: Account, password: str, *, void_tokens: bool, spare: str = ""
     ) -> Deferred[bool]:
         def step() -> bool:
             accounts, legacy = self.backend.accounts, self.backend.legacy
@@ -146,6 +146,10 @@ class MemoryStore:
                 current, password=password, generation=generation, legacy=False
             )
             legacy.pop(account.user_id, None)
+            if void_tokens and not account.legacy:
+                self.backend.wake(
+                    EndEvent(owner=account.user_id, origin=spare, ending=Ending.PASSWORD_CHANGED)
+                )
             return True
 
         return self._ask(step)
@@ -171,6 +175,26 @@ class MemoryStore:
 
     def delete_token(self, digest: str) -> Deferred[None]:
         return self._ask(lambda: self.backend.drop_token(digest))
+
+    # ---- what is to be had only so often
+
+    def guess_wait(
+        self, user_id: int, address: str, *, by_address: int, at_account: int
+    ) -> Deferred[int]:
+        return self._ask(
+            lambda: self.backend.limits.guess_wait(user_id, address, by_address, at_account)
+        )
+
+    def count_failure(self, user_id: int, address: str, *, window: int) -> Deferred[None]:
+        return self._ask(lambda: self.backend.limits.count_failure(user_id, address, window))
+
+    def remember_address(
+        self, user_id: int, address: str, *, most: int, lifetime: int
+    ) -> Deferred[None]:
+        return self._ask(lambda: self.backend.limits.remember(user_id, address, most, lifetime))
+
+    def take_one(self, what: str, *, most: int, window: int) -> Deferred[int]:
+        return self._ask(lambda: self.backend.limits.take_one(what, most, window))
 
     # ---- conversations
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from tests.store.contract_accounts import AccountsContract
 from tests.store.contract_bus import BusContract
+from tests.store.contract_limits import LimitsContract
 from tests.store.contract_mailboxes import MailboxContract
 from tests.store.contract_marks import MarkContract
 from tests.store.contract_rooms import RoomContract
 
 
-class StoreContract(AccountsContract, RoomContract, MailboxContract, MarkContract, BusContract):
+class StoreContract(
+    AccountsContract, LimitsContract, RoomContract, MailboxContract, MarkContract, BusContract
+):
     """Everything that holds for any store."""

@@ -226,3 +226,21 @@ class BusContract:
         await a_moment()
         event = EndEvent(owner=1, origin="s", ending=Ending.PASSWORD_CHANGED, text="why: \u00fc")
         assert (told.mail, elsewhere.mail) == ([event], [])
+
+    @ensureDeferred
+    async def test_a_new_password_ends_the_users_sessions_but_one(self, nodes: Nodes) -> None:
+        store, told = await nodes.started("one")
+        other, elsewhere = await nodes.started("two")
+        await people(store, 1)
+        account = await store.account(1)
+        assert account is not None
+        await store.update_presence([person(1)], [])
+        await other.update_presence([person(1)], [])
+        assert await store.replace_password(account, "rehashed", void_tokens=False)
+        account.password = "rehashed"
+        assert await store.replace_password(account, "new", void_tokens=True, spare="s")
+        assert not await store.replace_password(account, "newer", void_tokens=True)
+        await until(lambda: told.mail and elsewhere.mail)
+        await a_moment()
+        event = EndEvent(owner=1, origin="s", ending=Ending.PASSWORD_CHANGED)
+        assert (told.mail, elsewhere.mail) == ([event], [event])

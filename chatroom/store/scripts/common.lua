@@ -2,7 +2,10 @@
 --
 -- Keys. All begin with "chatroom:".
 --   account:ID        hash    name, pwd, status, sex, gen
+--   account:ID:from   zset    addresses that logged in, by when that is forgotten; expires
 --   token:DIGEST      hash    user, gen, prev; expires
+--   failures:…        string  wrong guesses: of an address, at an account, of a pair of both; expires
+--   taken:WHAT        string  how many of what is to be had only so often; expires
 --   room:NAME         stream  m = the message as JSON
 --   mailbox:ID        stream  f = sender, m = the message, c = the code its sender is told
 --   STREAM:state      hash    trimmed; of a mailbox also received, unread, after
@@ -71,6 +74,20 @@ local function wake(user, ...)
     end
   end
   return awake
+end
+
+-- Count, for so many seconds from the first one on.
+local function count_up(key, seconds)
+  if redis.call('INCR', key) == 1 then redis.call('EXPIRE', key, seconds) end
+end
+
+local function addresses_of(user)
+  return 'chatroom:account:' .. user .. ':from'
+end
+
+local function logged_in_before(user, address)
+  local known_until = redis.call('ZSCORE', addresses_of(user), address)
+  return known_until and tonumber(known_until) > tonumber(redis.call('TIME')[1])
 end
 
 local function tell_presence(...)

@@ -1,7 +1,12 @@
--- Put a new hash in place of the one that was checked.
--- ARGV: id, old hash, new hash, by how much the generation rises. Returns 1, or 0: not that hash.
+-- Put a new hash in place of the one that was checked. Where that makes the tokens void, it ends the
+-- user's sessions as well, all but one.
+-- ARGV: id, old hash, new hash, by how much the generation rises, why sessions end, the tag of the one
+-- that goes on. Returns 1, or 0: not that hash.
 local account = 'chatroom:account:' .. ARGV[1]
 if redis.call('HGET', account, 'pwd') ~= ARGV[2] then return 0 end
 redis.call('HSET', account, 'pwd', ARGV[3])
-redis.call('HINCRBY', account, 'gen', ARGV[4])
+if ARGV[4] ~= '0' then
+  redis.call('HINCRBY', account, 'gen', ARGV[4])
+  wake(ARGV[1], 'k', 'end', 'w', ARGV[5], 'o', ARGV[6], 't', '')
+end
 return 1
