@@ -14,6 +14,7 @@ from chatroom.client.errors import (
     Doubt,
     LoginRefused,
     NotConnected,
+    PasswordRefused,
     Refused,
     RegisterRefused,
     SendRefused,
@@ -38,13 +39,18 @@ _BY_CODE: Final[dict[type[Refused], dict[int, str]]] = {
         Code.UNAVAILABLE: texts.ID_TAKEN,
         Code.REGISTER_FAILED: texts.REGISTER_FAILED,
     },
+    PasswordRefused: {Code.WRONG_PASSWORD: texts.OLD_PASSWORD_WRONG},
     SendRefused: {
         Code.NO_RECIPIENT: texts.NO_RECIPIENT,
         Code.MAILBOX_FULL: texts.MAILBOX_FULL,
         Code.TOO_LARGE: texts.TOO_LARGE,
     },
 }
-_OTHERWISE: Final = {LoginRefused: texts.LOGIN_FAILED, RegisterRefused: texts.REGISTER_FAILED}
+_OTHERWISE: Final = {
+    LoginRefused: texts.LOGIN_FAILED,
+    PasswordRefused: texts.PASSWORD_KEPT,
+    RegisterRefused: texts.REGISTER_FAILED,
+}
 
 
 def plain(answer: str) -> str:

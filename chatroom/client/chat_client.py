@@ -93,7 +93,8 @@ class ChatClient(LoggedIn):
     ) -> Deferred[None]:
         """Make an account; connects if need be.
 
-        :raises RegisterRefused: 505 the id is taken; 506 any other reason, told by the text.
+        :param invite: the invitation, where the server wants one.
+        :raises RegisterRefused: 505 the id is taken; 429; 506 any other reason, told by the text.
         :raises NotConnected: no connection, or it was lost before the answer came.
         """
 

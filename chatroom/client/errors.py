@@ -97,11 +97,15 @@ class Refused(ChatError):
 
 
 class LoginRefused(Refused):
-    """500: no such user; 403: wrong password or token; 505: the store is out of reach."""
+    """500: no such user; 403: wrong password or token; 429: wait; 505: the store is away."""
 
 
 class RegisterRefused(Refused):
-    """505: the id is taken; 506: any other failure, told by the text."""
+    """505: the id is taken; 429: wait; 506: any other failure, told by the text."""
+
+
+class PasswordRefused(Refused):
+    """403: the old password is wrong; 429: wait; 506: the text says what is wrong with the new."""
 
 
 class SendRefused(Refused):

@@ -12,7 +12,14 @@ from twisted.internet.defer import Deferred, fail, succeed
 from chatroom import wire
 from chatroom.client.checking import checked
 from chatroom.client.convert import read_text
-from chatroom.client.errors import ChatError, NotConnected, Refused, SendRefused, Unconfirmed
+from chatroom.client.errors import (
+    ChatError,
+    NotConnected,
+    PasswordRefused,
+    Refused,
+    SendRefused,
+    Unconfirmed,
+)
 from chatroom.client.interfaces import Clock
 from chatroom.client.model import History, Login, Sent, State
 from chatroom.client.position import Position
@@ -202,15 +209,17 @@ class LoggedIn:
         return succeed(None)
 
     def change_password(self, old: str, new: str) -> Deferred[None]:
-        """Change the account's password; its tokens are void then.
+        """Change the account's password; its tokens are void then, its other sessions end.
 
-        :raises Refused: 403 ``old`` is wrong, 505, or what the text says of ``new``.
+        :raises PasswordRefused: 403 ``old`` is wrong, 429, 505, 506 what the text says of ``new``.
         :raises NotConnected: no connection now, or it was lost before the answer came.
         """
 
         async def work() -> None:
             identity = self._link.identity
-            await self._ask(lambda: wire.PasswordMes(old, new), wire.PasswordResMes)
+            await self._ask(
+                lambda: wire.PasswordMes(old, new), wire.PasswordResMes, PasswordRefused
+            )
             assert identity is not None
             identity.password, identity.token = new, None
 
@@ -245,10 +254,15 @@ class LoggedIn:
         late = Unconfirmed(f"not acknowledged within {timeout:g} seconds")
         return within(sent, timeout, self._clock, late)
 
-    async def _ask(self, build: Callable[[], wire.Message], answer: type[AnswerT]) -> AnswerT:
+    async def _ask(
+        self,
+        build: Callable[[], wire.Message],
+        answer: type[AnswerT],
+        refused: type[Refused] = Refused,
+    ) -> AnswerT:
         self._check_logged_in()
-        message, _ = checked(Refused, build)
-        return await self._link.connection().ask(message, answer)
+        message, _ = checked(refused, build)
+        return await self._link.connection().ask(message, answer, refused)
 
     def _check_logged_in(self) -> None:
         if self._leaving is not None:

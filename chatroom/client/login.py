@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec import UNSET
@@ -22,9 +22,9 @@ class Identity:
     """Who is logged in, and with what."""
 
     user_id: int
-    password: str | None
+    password: str | None = field(repr=False)
     #: Replaced at each login.
-    token: str | None
+    token: str | None = field(repr=False)
 
 
 def is_final(error: LoginRefused) -> bool:

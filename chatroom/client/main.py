@@ -41,6 +41,7 @@ def _parser(say: Translate, language: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--lang", choices=LANGUAGES, default=language, help=say(texts.HELP_LANGUAGE)
     )
+    parser.add_argument("--invite", metavar="SECRET", help=say(texts.HELP_INVITE))
     parser.add_argument("--log", metavar="FILE", type=Path, help=say(texts.HELP_LOG))
     version = f"chatroom {__version__}"
     parser.add_argument(

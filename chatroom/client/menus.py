@@ -16,7 +16,7 @@ from chatroom.client.dialogue import Dialogue, Field
 from chatroom.client.errors import ChatError, NotConnected, Untrusted
 from chatroom.client.interfaces import Clock
 from chatroom.client.model import State
-from chatroom.client.screen import EndOfInput, OutputClosed, Screen, Style
+from chatroom.client.screen import BadLine, EndOfInput, OutputClosed, Screen, Style
 from chatroom.client.screen.glyphs import harmless_name
 from chatroom.client.trust import Trust
 from chatroom.client.wording import Wording
@@ -38,6 +38,7 @@ class Menus:
     :param server: as the person wrote it.
     :param make_client: makes the client, given its callbacks.
     :param trust: which server's certificates that client accepts, where it speaks TLS.
+    :param invite: the invitation to register with, if there is one.
     """
 
     def __init__(
@@ -48,6 +49,8 @@ class Menus:
         server: str,
         make_client: Callable[..., ChatClient],
         trust: Trust | None = None,
+        *,
+        invite: str | None = None,
     ) -> None:
         self._screen = screen
         self._wording = wording
@@ -57,7 +60,10 @@ class Menus:
         self._client = self._arrivals.client
         self._dialogue = Dialogue(screen, self._say)
         self._acquaintance = Acquaintance(trust, screen, self._dialogue, self._say)
+        self._invite = invite
         self._busy = False
+        #: Somebody logged in, and has not been told that this is over.
+        self._inside = False
 
     async def run(self) -> int:
         """Hold the conversation; gives the exit status.
@@ -90,7 +96,7 @@ class Menus:
         except EndOfInput:
             if self._screen.interactive:
                 self._screen.show(self._say(texts.LEFT))
-            elif self._client.state is not State.ONLINE:
+            elif self._inside and self._client.state is not State.ONLINE:
                 self._dialogue.complain(NotConnected(self._client.why))
         except ChatError as error:
             self._dialogue.complain(error)
@@ -105,6 +111,10 @@ class Menus:
             await self._client.close(LEAVE_TIMEOUT)
 
     def _connection_ended(self) -> None:
+        if not self._inside:
+            # A server does not wait for ever for somebody to log in; who does is connected anew.
+            return
+        self._inside = False
         if self._screen.interactive:
             reason = harmless_name(self._client.why)
             self._screen.error(self._say(texts.OFFLINE).format(reason=reason))
@@ -136,6 +146,7 @@ class Menus:
             "3": self._list_messages,
             "5": self._send_private,
             "6": self._switch_status,
+            "7": self._change_password,
         }
         while True:
             self._screen.show(self._main_menu_text())
@@ -159,6 +170,7 @@ class Menus:
             self._say(texts.MENU_LEAVE),
             self._say(texts.MENU_PRIVATE),
             self._say(texts.MENU_STATUS),
+            self._say(texts.MENU_PASSWORD),
         )
         return "\n".join(lines)
 
@@ -172,6 +184,7 @@ class Menus:
         self._arrivals.expect_login()
         login = await self._client.log_in(answers.user_id(user_id), password)
         self._dialogue.failed = False
+        self._inside = True
         self._busy = False
         name = harmless_name(login.name)
         self._screen.show(self._say(texts.WELCOME).format(name=name), Style.GOOD)
@@ -186,7 +199,9 @@ class Menus:
             Field(texts.ASK_NEW_PASSWORD, answers.password, secret=True),
             Field(texts.ASK_NEW_NAME, answers.name),
         )
-        await self._client.register(answers.user_id(user_id), password, name.strip())
+        await self._client.register(
+            answers.user_id(user_id), password, name.strip(), invite=self._invite
+        )
         self._screen.show(self._say(texts.REGISTERED), Style.GOOD)
 
     async def _list_online(self) -> None:
@@ -257,3 +272,14 @@ class Menus:
         await self._client.set_status(not self._busy)
         self._busy = not self._busy
         self._screen.show(self._say(texts.NOW_BUSY if self._busy else texts.NOW_ONLINE))
+
+    async def _change_password(self) -> None:
+        old, new, again = await self._dialogue.form(
+            Field(texts.ASK_OLD_PASSWORD, answers.password, secret=True),
+            Field(texts.ASK_NEXT_PASSWORD, answers.password, secret=True),
+            Field(texts.ASK_PASSWORD_AGAIN, answers.password, secret=True),
+        )
+        if new != again:
+            raise BadLine(texts.PASSWORDS_DIFFER)
+        await self._client.change_password(old, new)
+        self._screen.show(self._say(texts.PASSWORD_CHANGED), Style.GOOD)

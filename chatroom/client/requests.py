@@ -81,18 +81,13 @@ class Requests:
         if request is None:
             return False
         if type(message) is request.answer:
-            code = getattr(message, "code", wire.Code.OK)
-            if code == wire.Code.OK:
+            if getattr(message, "code", wire.Code.OK) == wire.Code.OK:
                 self._done(request, message)
             else:
-                self._done(request, request.refused(code, getattr(message, "error", "")))
+                self._done(request, _refusal(request.refused, message))
             return True
         if isinstance(message, wire.ErrorMes) and _may_answer(message):
-            after = message.retry_after
-            error = request.refused(
-                message.code, message.error, retry_after=None if after is UNSET else after
-            )
-            self._done(request, error)
+            self._done(request, _refusal(request.refused, message))
             return True
         return False
 
@@ -147,6 +142,12 @@ class Requests:
     def _cancelled(self, request: _Request) -> None:
         if request is not self._current:
             self._queue.remove(request)
+
+
+def _refusal(refused: type[Refused], message: Any) -> Refused:
+    after = getattr(message, "retry_after", UNSET)
+    text = getattr(message, "error", "")
+    return refused(message.code, text, retry_after=None if after is UNSET else after)
 
 
 def _may_answer(error: wire.ErrorMes) -> bool:

@@ -87,7 +87,10 @@ def run(settings: argparse.Namespace, reactor: Any) -> int:
     def make_client(**callbacks: Any) -> ChatClient:
         return ChatClient(endpoint, reactor=reactor, **callbacks)
 
-    menus = Menus(screen, Wording(say), reactor, settings.server, make_client, trust)
+    menus = Menus(
+        *(screen, Wording(say), reactor, settings.server, make_client, trust),
+        invite=settings.invite,
+    )
     try:
         reactor.callWhenRunning(program.start, menus)
         reactor.run(installSignalHandlers=False)

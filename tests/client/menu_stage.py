@@ -63,6 +63,7 @@ class FakeClient:
             "users_page": UsersResMes([TOM, MING], 2),
             "history": History([], False),
             "set_status": None,
+            "change_password": None,
             "log_out": None,
             "close": None,
         }
@@ -81,8 +82,13 @@ class FakeClient:
         self.become(State.OFFLINE if refused else State.ONLINE)
         return done
 
-    def register(self, user_id: int, password: str, name: str) -> Deferred[None]:
-        return self._answer("register", user_id, password, name)
+    def register(
+        self, user_id: int, password: str, name: str, *, invite: str | None
+    ) -> Deferred[None]:
+        return self._answer("register", user_id, password, name, *([invite] if invite else []))
+
+    def change_password(self, old: str, new: str) -> Deferred[None]:
+        return self._answer("change_password", old, new)
 
     def log_in(self, user_id: int, password: str) -> Deferred[Login]:
         if isinstance(self.answers["log_in"], Login):
@@ -174,6 +180,7 @@ class Stage:
         ends: bool = True,
         language: str = "en",
         trust: Trust | None = None,
+        invite: str | None = None,
         **client: Any,
     ) -> None:
         self.clock = Clock()
@@ -187,7 +194,10 @@ class Stage:
             return cast(ChatClient, self.client)
 
         wording = Wording(translation(language), UTC)
-        menus = Menus(self.screen, wording, cast(Any, self.clock), "host:1", make_client, trust)
+        menus = Menus(
+            *(self.screen, wording, cast(Any, self.clock), "host:1", make_client, trust),
+            invite=invite,
+        )
         self.status: int | None = None
         self.running = Deferred.fromCoroutine(menus.run())
         self.running.addCallback(self._ended)

@@ -349,7 +349,7 @@ def log_in(terminal: Terminal) -> str:
     for question, answer in (("(1-3):", "1"), ("user id", "100"), ("password", "123456")):
         seen += terminal.until(question)
         terminal.type(answer + "\r")
-    return seen + terminal.until("(1-6):")
+    return seen + terminal.until("(1-7):")
 
 
 def test_two_people_talk_and_passwords_are_not_shown(server: str, terminal: Start) -> None:

@@ -193,7 +193,7 @@ def test_control_characters_from_others_are_harmless(
     mallory = connect().enter(new_user())
     with Pipe(server.port) as pipe:
         pipe.type(*_login(registered))
-        pipe.sees("Choose (1-6):")
+        pipe.sees("Choose (1-7):")
         mallory.say("\x1b[2J\x1b]0;gone\x07\nYou left the chat room...\x9b1m end")
         pipe.sees(" end")
         assert "\x1b" not in pipe.said
@@ -264,7 +264,7 @@ def test_a_script_that_ends_while_the_server_is_gone_fails_with_a_reason(lab: La
     server = lab.server()
     with Pipe(server.port) as pipe:
         pipe.type(*_registration(100, "alice"), *_login(100))
-        pipe.sees("Choose (1-6):")
+        pipe.sees("Choose (1-7):")
         server.kill()
         pipe.sees("Connection lost, connecting again...")
         pipe.end_of_input()
