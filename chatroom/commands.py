@@ -32,7 +32,9 @@ class Command(NamedTuple):
 
 
 async def _register(session: Session, message: wire.RegisterMes) -> None:
-    await session.node.accounts.register(message.user)
+    await session.asking(
+        session.node.accounts.register(message.user, session.door.address, message.invite or "")
+    )
     session.send(wire.RegisterResMes(code=Code.OK))
 
 
@@ -41,11 +43,14 @@ async def _log_in(session: Session, message: wire.LoginMes) -> None:
     session.dialect = 1 if not message.protocol else 2
     if message.protocol and message.protocol != 2:
         raise Refused(refusals.UNKNOWN_PROTOCOL)
-    login = await session.node.accounts.log_in(
-        message.user_id,
-        message.user_pwd,
-        message.token or "",
-        wants_token=session.dialect == 2,
+    login = await session.asking(
+        session.node.accounts.log_in(
+            message.user_id,
+            message.user_pwd,
+            message.token or "",
+            address=session.door.address,
+            wants_token=session.dialect == 2,
+        )
     )
     if not session.closed:
         await session.enter(login.account, login.token, message)
@@ -123,7 +128,12 @@ def _history_answer(
 
 async def _password(session: Session, message: wire.PasswordMes) -> None:
     await session.node.accounts.change_password(
-        session.user_id, message.user_pwd, message.new_pwd, keep=session.token
+        session.user_id,
+        message.user_pwd,
+        message.new_pwd,
+        address=session.door.address,
+        keep=session.token,
+        spare=session.tag,
     )
     session.send(wire.PasswordResMes(code=Code.OK))
 

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 SWEEP = 5
 #: Seconds that what is in hand when the node stops may take.
 FLUSH_TIMEOUT = 1.0
+#: Seconds that a client has to log in.
+LOGIN_TIMEOUT = 30
 #: The name of this node in its own roster; a node's name in the store is never empty.
 HERE = ""
 #: What a session is told that ends from outside.
@@ -67,13 +69,23 @@ class Node:
     """What all sessions of this process share.
 
     :param name: the node's name in the store.
+    :param login_timeout: seconds that a client has to log in; 0: as many as it likes.
     """
 
-    def __init__(self, clock: Clock, store: Store, accounts: Accounts, *, name: str) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        store: Store,
+        accounts: Accounts,
+        *,
+        name: str,
+        login_timeout: float = LOGIN_TIMEOUT,
+    ) -> None:
         self.clock = clock
         self.store = store
         self.accounts = accounts
         self.name = name
+        self.login_timeout = login_timeout
         self.roster = Roster()
         self.rooms: dict[str, Room] = {}
         #: Never the same again, so that what a former run sent is nobody's own any more.

@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
@@ -75,14 +75,20 @@ class Passwords:
     def _verify(self, hashed: str, password: str) -> bool:
         try:
             return self._hasher.verify(hashed, password)
-        except (VerificationError, InvalidHashError):
+        except (VerificationError, InvalidHashError, UnicodeEncodeError):
+            # The last: lone surrogates, which no password has that was ever set.
             return False
 
     def is_outdated(self, hashed: str) -> bool:
-        """Whether ``hashed`` was made with other costs than are asked for now."""
-        return self._hasher.check_needs_rehash(hashed)
+        """Whether ``hashed`` cost less than is asked for now; one that cost more is left alone."""
+        wanted = self._hasher
+        found = extract_parameters(hashed)
+        return (
+            found.type is not wanted.type
+            or found.time_cost * found.memory_cost < wanted.time_cost * wanted.memory_cost
+        )
 
 
 def same_text(left: str, right: str) -> bool:
     """Compare two secrets in a time that does not tell where they differ."""
-    return hmac.compare_digest(left.encode(), right.encode())
+    return hmac.compare_digest(*(text.encode(errors="surrogatepass") for text in (left, right)))

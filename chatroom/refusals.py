@@ -73,12 +73,35 @@ SHUTTING_DOWN = Refusal(
 SILENT = Refusal(
     Code.CLOSED, "太久没有响应, 连接已断开", "nothing was heard for too long: reconnect"
 )
-
-
+LOGIN_TIMEOUT = Refusal(
+    Code.CLOSED, "太久没有登录, 连接已断开", "nobody logged in for too long: connect again"
+)
 PASSWORD_CHANGED = Refusal(
     Code.CLOSED,
     "密码已更改, 请用新密码重新登录",
     "the password was changed: log in again with the new one",
+)
+# A registration is answered in the words of `zh` alone, in either dialect.
+REGISTRATION_CLOSED = Refusal(
+    Code.REGISTER_FAILED,
+    "这里不能注册新用户 (nobody can register here)",
+    "nobody can register here",
+)
+INVITATION_NEEDED = Refusal(
+    Code.REGISTER_FAILED,
+    "注册需要邀请码: chatroom --invite 邀请码 "
+    "(an invitation is needed to register: chatroom --invite SECRET)",
+    "an invitation is needed to register: chatroom --invite SECRET",
+)
+PASSWORD_COMMON = Refusal(
+    Code.REGISTER_FAILED,
+    "这个密码太常见 (this password is one of the commonest: choose another one)",
+    "this password is one of the commonest: choose another one",
+)
+PASSWORD_IS_NAME = Refusal(
+    Code.REGISTER_FAILED,
+    "密码不能是用户id或名字 (the password must not be the user's id or name)",
+    "the password must not be the user's id or name",
 )
 
 

@@ -17,13 +17,16 @@ from twisted.logger import Logger
 from chatroom.accounts import Accounts
 from chatroom.clock import pause
 from chatroom.data_folder import DataFolder
+from chatroom.guessing import Guessing
 from chatroom.node import Node
 from chatroom.options import Options
+from chatroom.password_policy import PasswordPolicy
 from chatroom.passwords import HashThreads, Passwords
+from chatroom.registration import Registration
 from chatroom.settings import Settings, StartError
 from chatroom.start_check import check_endpoints, check_redis, check_user
 from chatroom.store.address import RedisAddress
-from chatroom.store.interface import StoreUnavailable
+from chatroom.store.interface import Store, StoreUnavailable
 from chatroom.store.private import PrivateStore
 from chatroom.store.redis import RedisStore
 from chatroom.tcp import ChatFactory
@@ -85,10 +88,13 @@ class ChatService(Service):
             memory_kib=settings.argon2.memory_kib,
             parallelism=settings.argon2.parallelism,
         )
-        accounts = Accounts(
-            self._store, passwords, min_password_length=settings.min_password_length
+        self.node = Node(
+            reactor,
+            self._store,
+            _accounts(self._store, passwords, settings),
+            name=name,
+            login_timeout=settings.login_timeout,
         )
-        self.node = Node(reactor, self._store, accounts, name=name)
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
@@ -177,6 +183,27 @@ class ChatService(Service):
         until = self._reactor.seconds() + GOODBYE
         while self.node.connections and self._reactor.seconds() < until:
             await pause(self._reactor, 0.02)
+
+
+def _accounts(store: Store, passwords: Passwords, settings: Settings) -> Accounts:
+    guessing = Guessing(store, failures=settings.login_failures, at_once=settings.hash_threads)
+    return Accounts(
+        store,
+        passwords,
+        policy=PasswordPolicy(
+            settings.min_password_length,
+            strict=settings.password_policy == "strict",  # noqa: S105 - the name of a policy
+        ),
+        guessing=guessing,
+        registration=Registration(
+            store,
+            guessing,
+            closed=settings.registration.closed,
+            invite=settings.registration.invite,
+            rate=settings.registration_rate,
+        ),
+        max_logins=settings.max_logins,
+    )
 
 
 def _where(port: Any) -> str:

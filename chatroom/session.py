@@ -6,10 +6,11 @@ what must hold before each, is the table in `chatroom.commands`.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 
 from msgspec import UNSET
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -31,6 +32,8 @@ CLOSE_TIMEOUT = 3.0
 PING_AFTER = 30
 #: ... and after which it is dropped.
 SILENCE = 75
+
+T = TypeVar("T")
 
 _log = Logger()
 
@@ -66,7 +69,9 @@ class Session:
     __slots__ = (
         "__weakref__",
         "_aborting",
+        "_asking",
         "_early",
+        "_guest_since",
         "_holds",
         "_waiting_for_drain",
         "account",
@@ -102,6 +107,10 @@ class Session:
         #: What came before the login was answered, and is to follow the answer.
         self._early: list[Message] = []
         self._holds = 0
+        #: A login or registration that may have to wait in line.
+        self._asking: Deferred[Any] | None = None
+        #: When it connected, or was last answered: the time to log in runs from then.
+        self._guest_since = self.heard_at
         self._waiting_for_drain: list[Deferred[None]] = []
         self._watch_outbox()
         node.opened(self)
@@ -163,10 +172,18 @@ class Session:
         return self.state is State.MEMBER
 
     def check_silence(self, now: float) -> None:
-        """Ask who said nothing for a while whether it is there; drop who does not answer."""
+        """Ask who said nothing for a while whether it is there; drop who does not answer.
+
+        Dropped is also who had time enough to log in, and has not.
+        """
         if self._holds:
-            # Nothing is read from it now; so its silence is ours.
-            self.heard_at = now
+            # Nothing is read from it now; so its silence is ours, and so is the time it waits.
+            self.heard_at = self._guest_since = now
+        limit = self.node.login_timeout
+        if limit and self.state is State.GUEST and now - self._guest_since >= limit:
+            self.refuse(refusals.LOGIN_TIMEOUT)
+            self.close()
+            return
         silent = now - self.heard_at
         if silent >= SILENCE and self.dialect != 1:
             self.dismiss(refusals.SILENT)
@@ -266,6 +283,8 @@ class Session:
             feed.stop()
         self.node.left(self)
         self._waiting_for_drain.clear()
+        if self._asking is not None:
+            self._asking.cancel()
         return True
 
     def _overflowed(self) -> None:
@@ -316,7 +335,19 @@ class Session:
         if command.waits:
             deferred.addBoth(lambda _: self.release())
 
+    def asking(self, work: Coroutine[Deferred[Any], Any, T]) -> Deferred[T]:
+        """Await that; where the session ends before, who waits in line leaves it."""
+        asking = self._asking = Deferred.fromCoroutine(work)
+        return asking.addBoth(self._asked)
+
+    def _asked(self, result: T) -> T:
+        self._asking = None
+        return result
+
     def _failed(self, failure: Failure, message: Message) -> None:
+        if self.closed and failure.check(CancelledError) is not None:
+            # It left the line.
+            return
         if isinstance(failure.value, Refused):
             self.refuse_message(message, failure.value.refusal)
         elif failure.check(StoreUnavailable) is not None:
@@ -333,6 +364,7 @@ class Session:
 
     def release(self) -> None:
         self._holds -= 1
+        self._guest_since = self.node.clock.seconds()
         if self._holds == 0 and not self.closed:
             self.door.resume()
 
@@ -409,6 +441,9 @@ class Session:
         self.inbox = InboxFeed(self, self.node.store, self.node.clock)
         try:
             places = await self.node.enter(self, login.resume)
+            if not await self.node.accounts.holds(account):
+                # It changed after it was checked, and before the change could end this session.
+                raise Refused(refusals.WRONG_TOKEN if login.token else refusals.WRONG_PASSWORD)
         except Exception:
             if not self.closed:
                 self.node.went(self)

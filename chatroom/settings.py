@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
@@ -15,6 +15,8 @@ from twisted.internet.error import VerifyError
 from chatroom import wire
 from chatroom.store.address import RedisAddress
 
+#: What is asked of new passwords: their length alone, or that they are not easily guessed.
+Policy = Literal["open", "strict"]
 #: When the private store's writes reach the disk: before each answer, or once a second.
 Fsync = Literal["always", "everysec"]
 
@@ -33,6 +35,14 @@ class Argon2:
 
 
 @dataclass(frozen=True, slots=True)
+class Admission:
+    """Who may register: nobody if ``closed``; else who says ``invite``, if it is not empty."""
+
+    closed: bool = False
+    invite: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one server, checked. `OPTIONS` says what each one means, and its unit."""
 
@@ -44,6 +54,12 @@ class Settings:
     fsync: Fsync
     store_timeout: float
     min_password_length: int
+    password_policy: Policy
+    registration: Admission
+    registration_rate: int
+    login_failures: int
+    login_timeout: float
+    max_logins: int
     argon2: Argon2
     hash_threads: int
     max_frame: int
@@ -100,6 +116,35 @@ def _seconds(text: str) -> float:
     if not 0.1 <= seconds <= 60:
         raise ValueError(f"{text!r} is no number of seconds from 0.1 to 60")
     return seconds
+
+
+def _seconds_or_none(text: str) -> float:
+    """Seconds, of which 0 means that there is no limit."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not (seconds == 0 or 1 <= seconds <= 3600):
+        raise ValueError(f"{text!r} is neither 0 nor a number of seconds from 1 to 3600")
+    return seconds
+
+
+def _policy(text: str) -> Policy:
+    if text not in get_args(Policy):
+        raise ValueError(f"{text!r} is neither open nor strict")
+    return cast("Policy", text)
+
+
+def _admission(text: str) -> Admission:
+    """What can't be taken is not shown: it may hold the secret."""
+    how, colon, secret = text.partition(":")
+    if how == "invite" and secret:
+        if len(secret) > wire.MAX_INVITE:
+            raise ValueError(f"an invitation has at most {wire.MAX_INVITE} characters")
+        return Admission(invite=secret)
+    if colon or how not in ("open", "closed"):
+        raise ValueError("neither open nor closed nor invite:SECRET")
+    return Admission(closed=how == "closed")
 
 
 def _endpoint(text: str) -> str:
@@ -234,6 +279,53 @@ OPTIONS: Final = (
         "6",
         "Shortest password of a new account, in characters.",
         _number(1, wire.MAX_PASSWORD),
+    ),
+    Option(
+        "password-policy",
+        "POLICY",
+        "open",
+        "What is asked of new passwords: open (their length) or strict (8 characters, and none that"
+        " is easily guessed).",
+        _policy,
+    ),
+    Option(
+        "registration",
+        "HOW",
+        "open",
+        "Who may register: open (everybody), closed (nobody) or invite:SECRET (who says SECRET;"
+        " CHATROOM_REGISTRATION keeps it out of the list of processes).",
+        _admission,
+    ),
+    Option(
+        "registration-rate",
+        "N",
+        "20",
+        "Most registrations in an hour from one address that is no private one, in accounts; 0: any"
+        " number.",
+        _number(0, 1_000_000),
+    ),
+    Option(
+        "login-failures",
+        "N",
+        "10",
+        "Wrong passwords in 10 minutes from one address, in tries, after which it has to wait; 0:"
+        " any number, also at one account.",
+        _number(0, 1_000_000),
+    ),
+    Option(
+        "login-timeout",
+        "SECONDS",
+        "30",
+        "How long a client may be connected without logging in, in seconds; 0: any time.",
+        _seconds_or_none,
+    ),
+    Option(
+        "max-logins",
+        "N",
+        "100",
+        "How many logins and registrations are under way together, more wait in line; 0: any"
+        " number.",
+        _number(0, 1_000_000),
     ),
     Option(
         "argon2",

@@ -29,6 +29,8 @@ MAX_FRAME_DIALECT_1: Final = 8096
 MAX_CONTENT: Final = 4000
 #: Longest password, in bytes of UTF-8.
 MAX_PASSWORD: Final = 1024
+#: Longest invitation, in characters.
+MAX_INVITE: Final = 256
 #: Longest user name, in characters.
 MAX_NAME: Final = 32
 #: Longest ``sex``, a text that the user is free to choose, in characters.
@@ -132,8 +134,21 @@ class WireError(Exception):
 # ---------------------------------------------------------------- messages
 
 
+#: Fields that nobody but the one they are meant for may see.
+_SECRETS: Final = frozenset({"user_pwd", "new_pwd", "token", "invite"})
+
+
 class Message(msgspec.Struct, rename="camel", gc=False):
     """What all messages have in common: camelCase on the wire, never changed once made."""
+
+    def __repr__(self) -> str:
+        """With no secret: what is shown here may get into a log."""
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
+        shown = (
+            f"{name}={'…' if value and name in _SECRETS else repr(value)}"
+            for name, value in values.items()
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 class User(Message):
@@ -167,7 +182,7 @@ class ReadMark(Message):
 
 class RegisterMes(Message):
     user: User
-    invite: Annotated[str, Meta(max_length=256)] | UnsetType = UNSET
+    invite: Annotated[str, Meta(max_length=MAX_INVITE)] | UnsetType = UNSET
 
 
 class RegisterResMes(Message):
@@ -390,8 +405,13 @@ MESSAGES: Final[dict[str, type[Message]]] = {
 
 
 def check_password(password: str) -> None:
-    """:raises ValueError: more than `MAX_PASSWORD` bytes of UTF-8."""
-    if len(password) > MAX_PASSWORD or len(password.encode()) > MAX_PASSWORD:
+    """:raises ValueError: more than `MAX_PASSWORD` bytes of UTF-8, or no text."""
+    try:
+        too_long = len(password) > MAX_PASSWORD or len(password.encode()) > MAX_PASSWORD
+    except UnicodeEncodeError:
+        # Python's own error holds the whole password.
+        raise ValueError("password: no lone surrogates") from None
+    if too_long:
         raise ValueError(f"password: at most {MAX_PASSWORD} bytes")
 
 

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 
 from chatroom import refusals
 from chatroom.accounts import TOKEN_LIFETIME, Accounts
+from chatroom.password_policy import PasswordPolicy
 from chatroom.passwords import Passwords
 from chatroom.refusals import Refusal, Refused
 from chatroom.store.accounts import TOKEN_GRACE
@@ -19,6 +20,9 @@ from tests.doubles.memory_store import Trouble
 from tests.world import PASSWORD, World
 
 T = TypeVar("T")
+
+#: Where everybody is.
+HERE = "192.0.2.1"
 
 
 class Desk:
@@ -40,12 +44,14 @@ class Desk:
     def token(self, user_id: int = 1, token: str = "") -> str:
         """A new token, by password or by an older token."""
         self.world.account(user_id)
-        return self.ask(self.accounts.log_in(user_id, PASSWORD, token, wants_token=True)).token
+        return self.ask(
+            self.accounts.log_in(user_id, PASSWORD, token, address=HERE, wants_token=True)
+        ).token
 
     def code(self, password: str = "", token: str = "") -> int:
         """How logging in as user 1 is answered."""
         try:
-            self.ask(self.accounts.log_in(1, password, token, wants_token=False))
+            self.ask(self.accounts.log_in(1, password, token, address=HERE, wants_token=False))
         except Refused as refused:
             return refused.refusal.code
         return Code.OK
@@ -69,8 +75,8 @@ def user(password: str = PASSWORD, name: str = "Ann", **more: Any) -> User:
 
 
 def test_who_registers_can_log_in_and_the_password_lies_nowhere_in_clear(desk: Desk) -> None:
-    desk.ask(desk.accounts.register(user(name="  Ann ", sex="f", user_status=2)))
-    account = desk.ask(desk.accounts.log_in(1, PASSWORD, wants_token=False)).account
+    desk.ask(desk.accounts.register(user(name="  Ann ", sex="f", user_status=2), HERE))
+    account = desk.ask(desk.accounts.log_in(1, PASSWORD, address=HERE, wants_token=False)).account
     assert (account.name, account.sex, account.status) == ("Ann", "f", 2)
     assert account.password.startswith("$argon2id$")
     assert not account.legacy
@@ -78,12 +84,12 @@ def test_who_registers_can_log_in_and_the_password_lies_nowhere_in_clear(desk: D
 
 @pytest.mark.parametrize("status", [1, 7, -1])
 def test_nobody_registers_as_offline(desk: Desk, status: int) -> None:
-    desk.ask(desk.accounts.register(user(user_status=status)))
+    desk.ask(desk.accounts.register(user(user_status=status), HERE))
     assert desk.world.backend.accounts[1].status == 0
 
 
 def test_of_two_registrations_at_once_exactly_one_wins(desk: Desk) -> None:
-    first, second = (ensureDeferred(desk.accounts.register(user(name=name))) for name in "ab")
+    first, second = (ensureDeferred(desk.accounts.register(user(name=name), HERE)) for name in "ab")
     outcomes: list[Any] = []
     for registering in (first, second):
         registering.addBoth(outcomes.append)
@@ -100,11 +106,11 @@ def test_an_id_that_is_taken_is_taken(desk: Desk, legacy: bool) -> None:
         desk.legacy()
     else:
         desk.world.account(1)
-    assert desk.refusal(desk.accounts.register(user())) == refusals.ID_TAKEN
+    assert desk.refusal(desk.accounts.register(user(), HERE)) == refusals.ID_TAKEN
 
 
 def test_a_password_that_is_too_short_is_said_to_be(desk: Desk) -> None:
-    refusal = desk.refusal(desk.accounts.register(user("12345")))
+    refusal = desk.refusal(desk.accounts.register(user("12345"), HERE))
     assert refusal.code == 506
     assert "6" in refusal.zh
     assert "6" in refusal.en
@@ -112,10 +118,10 @@ def test_a_password_that_is_too_short_is_said_to_be(desk: Desk) -> None:
 
 def test_the_shortest_password_can_be_set() -> None:
     world = World()
-    accounts = Accounts(world.store(), world.passwords, min_password_length=2)
-    world.run(ensureDeferred(accounts.register(user("12"))))
+    accounts = Accounts(world.store(), world.passwords, policy=PasswordPolicy(2))
+    world.run(ensureDeferred(accounts.register(user("12"), HERE)))
     with pytest.raises(Refused):
-        world.run(ensureDeferred(accounts.register(user("1"))))
+        world.run(ensureDeferred(accounts.register(user("1"), HERE)))
 
 
 @pytest.mark.parametrize("trouble", [Trouble.REFUSES, Trouble.FORGETS])
@@ -123,7 +129,7 @@ def test_the_shortest_password_can_be_set() -> None:
 def test_a_registration_that_the_store_fails_is_506(
     desk: Desk, trouble: Trouble, turns: int
 ) -> None:
-    registering = ensureDeferred(desk.accounts.register(user()))
+    registering = ensureDeferred(desk.accounts.register(user(), HERE))
     for _ in range(turns):
         desk.world.clock.turn()
     desk.store.fail(trouble)
@@ -164,7 +170,10 @@ def test_an_account_of_the_original_program_logs_in_and_its_clear_text_is_gone(
 
 def test_two_first_logins_of_an_old_account_at_once_both_work(desk: Desk) -> None:
     desk.legacy()
-    logins = [ensureDeferred(desk.accounts.log_in(1, PASSWORD, wants_token=True)) for _ in range(2)]
+    logins = [
+        ensureDeferred(desk.accounts.log_in(1, PASSWORD, address=HERE, wants_token=True))
+        for _ in range(2)
+    ]
     desk.world.settle()
     for login in logins:
         assert desk.code(token=desk.world.run(login).token) == 200
@@ -177,7 +186,7 @@ def test_a_hash_of_other_costs_is_made_anew_at_the_next_login(desk: Desk) -> Non
     old = desk.world.backend.accounts[1].password
     dearer = Passwords(desk.world.in_thread, time_cost=2, memory_kib=8)
     accounts = Accounts(desk.store, dearer)
-    desk.ask(accounts.log_in(1, PASSWORD, wants_token=False))
+    desk.ask(accounts.log_in(1, PASSWORD, address=HERE, wants_token=False))
     assert desk.world.backend.accounts[1].password != old
     assert desk.code(PASSWORD) == 200
     assert desk.code(token=token) == 200
@@ -241,7 +250,7 @@ def test_a_logout_that_the_store_fails_is_told(desk: Desk) -> None:
 
 
 def change(desk: Desk, old: str = PASSWORD, new: str = "better one", keep: str = "") -> None:
-    desk.ask(desk.accounts.change_password(1, old, new, keep=keep))
+    desk.ask(desk.accounts.change_password(1, old, new, keep=keep, address=HERE, spare=""))
 
 
 def test_a_changed_password_voids_every_token_but_the_changing_sessions_own(desk: Desk) -> None:
@@ -266,14 +275,18 @@ def test_a_change_that_is_refused_changes_nothing(
     desk: Desk, old: str, new: str, code: int
 ) -> None:
     token = desk.token()
-    refusal = desk.refusal(desk.accounts.change_password(1, old, new, keep=""))
+    refusal = desk.refusal(
+        desk.accounts.change_password(1, old, new, keep="", address=HERE, spare="")
+    )
     assert refusal.code == code
     assert desk.code(PASSWORD) == 200
     assert desk.code(token=token) == 200
 
 
 def test_the_password_of_nobody_can_not_be_changed(desk: Desk) -> None:
-    refusal = desk.refusal(desk.accounts.change_password(1, PASSWORD, "better one", keep=""))
+    refusal = desk.refusal(
+        desk.accounts.change_password(1, PASSWORD, "better one", keep="", address=HERE, spare="")
+    )
     assert refusal == refusals.NO_SUCH_USER
 
 
@@ -281,7 +294,7 @@ def test_of_two_changes_at_once_exactly_one_wins(desk: Desk) -> None:
     desk.world.account(1)
     outcomes: list[Any] = []
     for new in ("the first", "the second"):
-        changing = desk.accounts.change_password(1, PASSWORD, new, keep="")
+        changing = desk.accounts.change_password(1, PASSWORD, new, keep="", address=HERE, spare="")
         ensureDeferred(changing).addBoth(outcomes.append)
     desk.world.settle()
     assert sum(outcome is None for outcome in outcomes) == 1
@@ -291,7 +304,9 @@ def test_of_two_changes_at_once_exactly_one_wins(desk: Desk) -> None:
 def test_a_change_that_the_store_fails_is_told(desk: Desk) -> None:
     desk.world.account(1)
     desk.store.fail(Trouble.REFUSES)
-    refusal = desk.refusal(desk.accounts.change_password(1, PASSWORD, "better one", keep=""))
+    refusal = desk.refusal(
+        desk.accounts.change_password(1, PASSWORD, "better one", keep="", address=HERE, spare="")
+    )
     assert refusal == refusals.STORE_DOWN
 
 
@@ -299,7 +314,9 @@ def test_a_changed_password_counts_also_when_the_sessions_token_could_not_be_kep
     desk: Desk,
 ) -> None:
     token = desk.token()
-    changing = ensureDeferred(desk.accounts.change_password(1, PASSWORD, "better one", keep=token))
+    changing = ensureDeferred(
+        desk.accounts.change_password(1, PASSWORD, "better one", keep=token, address=HERE, spare="")
+    )
     while desk.world.backend.accounts[1].generation == 0:
         desk.world.clock.turn()
     desk.store.fail(Trouble.REFUSES)

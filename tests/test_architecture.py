@@ -23,6 +23,8 @@ FLOORS = (
     ("chatroom.store", "chatroom.settings", "chatroom.data_folder"),
     (
         *("chatroom.accounts", "chatroom.passwords", "chatroom.room", "chatroom.feeds"),
+        *("chatroom.guessing", "chatroom.password_policy", "chatroom.registration"),
+        *("chatroom.attempts", "chatroom.line"),
         *("chatroom.presence", "chatroom.outbox", "chatroom.audience", "chatroom.intake"),
     ),
     ("chatroom.node",),

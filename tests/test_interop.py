@@ -17,6 +17,7 @@ import pytest
 
 from chatroom import wire
 from chatroom.accounts import Accounts
+from chatroom.password_policy import PasswordPolicy
 from chatroom.tcp import ChatFactory
 from chatroom.wire import Message
 from tests.doubles.memory_store import Trouble
@@ -36,7 +37,7 @@ class Server:
         self.world = World()
         node = self.world.node()
         # The people of the recordings have passwords of two characters and more.
-        node.accounts = Accounts(self.world.store(), self.world.passwords, min_password_length=1)
+        node.accounts = Accounts(self.world.store(), self.world.passwords, policy=PasswordPolicy(1))
         self._factory = ChatFactory(node)
         self.peers: dict[int, Peer] = {}
 

@@ -11,7 +11,7 @@ import pytest
 
 from chatroom import settings
 from chatroom.options import Options
-from chatroom.settings import OPTIONS, Argon2, Settings, StartError
+from chatroom.settings import OPTIONS, Admission, Argon2, Settings, StartError
 from chatroom.store.address import RedisAddress
 from tests.certificates import Issued
 
@@ -44,6 +44,12 @@ def test_no_option_gives_the_defaults() -> None:
         fsync="everysec",
         store_timeout=4.0,
         min_password_length=6,
+        password_policy="open",
+        registration=Admission(),
+        registration_rate=20,
+        login_failures=10,
+        login_timeout=30.0,
+        max_logins=100,
         argon2=Argon2(2, 19456, 1),
         hash_threads=2,
         max_frame=65536,
@@ -64,6 +70,12 @@ def test_the_command_line_and_the_environment_say_the_same() -> None:
         "fsync": "always",
         "store-timeout": "2.5",
         "min-password-length": "8",
+        "password-policy": "strict",
+        "registration": "invite:a:secret",
+        "registration-rate": "0",
+        "login-failures": "5",
+        "login-timeout": "0",
+        "max-logins": "10",
         "argon2": "3,65536,4",
         "hash-threads": "4",
         "max-frame": "100000",
@@ -87,6 +99,8 @@ def test_the_command_line_and_the_environment_say_the_same() -> None:
     assert by_options.tls_self_signed
     assert by_options.argon2 == Argon2(3, 65536, 4)
     assert by_options.store_timeout == 2.5
+    assert by_options.registration == Admission(invite="a:secret")
+    assert by_options.login_timeout == 0
 
 
 def test_several_endpoints() -> None:
@@ -157,6 +171,12 @@ def test_version_is_ours(capsys: pytest.CaptureFixture[str]) -> None:
         (["--listen", "ssl:1:privateKey=/no/key.pem"], "/no/key.pem: No such file or directory"),
         (["--listen", "ssl:1:privateKey=k:sslmethod=TLSv1_METHOD"], "leave sslmethod out"),
         (["--tls-self-signed=1"], "option --tls-self-signed must not have an argument"),
+        (["--password-policy", "none"], "--password-policy: 'none' is neither open nor strict"),
+        (["--registration", "invite:"], "neither open nor closed nor invite:SECRET"),
+        (["--registration", "invite:" + "x" * 257], "an invitation has at most 256 characters"),
+        (["--login-timeout", "0.5"], "is neither 0 nor a number of seconds from 1 to 3600"),
+        (["--login-timeout", "nan"], "is neither 0 nor a number of seconds"),
+        (["--login-failures", "-1"], "--login-failures: '-1' is no whole number"),
         (["--redis", "http://localhost"], "--redis: not a Redis URL"),
     ],
 )
@@ -164,6 +184,17 @@ def test_a_bad_option_ends_in_one_line(arguments: list[str], said: str) -> None:
     text = refusal(*arguments)
     assert said in text
     assert "twistd chatroom --help" in text
+
+
+@pytest.mark.parametrize("text", ["invte:hush", "closed:hush", "hush", "invite:" + "hush" * 99])
+def test_what_may_be_an_invitation_is_not_shown(text: str) -> None:
+    assert "hush" not in refusal("--registration", text)
+    assert "hush" not in repr(parsed("--registration", "invite:hush"))
+
+
+@pytest.mark.parametrize(("text", "closed"), [("open", False), ("closed", True)])
+def test_registration_is_open_or_closed(text: str, closed: bool) -> None:
+    assert parsed("--registration", text).registration == Admission(closed=closed)
 
 
 def test_a_bad_variable_is_named_as_a_variable() -> None:

@@ -602,11 +602,51 @@ def test_who_answers_is_asked_again_and_stays(world: World) -> None:
     assert not client.gone
 
 
-def test_who_does_not_even_log_in_is_dropped_without_a_word(world: World) -> None:
+def test_who_does_not_log_in_in_time_is_told_so_and_dropped(world: World) -> None:
     client = world.connect()
-    world.wait(81, step=1)
-    assert client.take() == []
+    for _ in range(29):
+        client.says(wire.PingMes())
+        world.wait(1, step=1)
+    assert not client.gone
+    client.take()
+    world.wait(7, step=1)
+    error = client.take_one(wire.ErrorMes)
+    assert (error.code, error.reconnect) == (409, UNSET)
+    assert "太久没有登录" in error.error
+    assert "nobody logged in" in error.error
     assert client.closed
+
+
+def test_a_failed_login_gives_the_time_to_log_in_anew(world: World) -> None:
+    client = world.connect()
+    for _ in range(3):
+        world.wait(25, step=1)
+        client.says(world.login(1, user_pwd="wrong"))
+        world.settle()
+        assert client.take_one(wire.LoginResMes).code == 403
+    world.wait(25, step=1)
+    client.says(world.login(1))
+    world.settle()
+    assert client.session.is_member
+    world.wait(60, step=1)
+    assert not client.gone
+
+
+@pytest.mark.parametrize("dialect", [1, 2])
+def test_the_time_to_log_in_is_no_matter_to_who_is_logged_in(world: World, dialect: int) -> None:
+    client = world.enter(1, dialect=dialect)
+    world.wait(60, step=1)
+    assert not client.gone
+
+
+def test_with_no_time_to_log_in_only_silence_counts() -> None:
+    world = World(login_timeout=0)
+    silent, alive = world.connect(), world.connect()
+    for _ in range(81):
+        alive.says(wire.PingMes())
+        world.wait(1, step=1)
+    assert (silent.closed, silent.take()) == (True, [])
+    assert not alive.gone
 
 
 def test_while_the_server_itself_does_not_read_nobody_is_silent(world: World) -> None:
@@ -619,7 +659,7 @@ def test_while_the_server_itself_does_not_read_nobody_is_silent(world: World) ->
     hashing.callback(False)
     world.settle()
     assert client.take_one(wire.LoginResMes).code == 403
-    world.wait(60, step=1)
+    world.wait(29, step=1)
     assert not client.gone
 
 

@@ -17,7 +17,7 @@ from twisted.internet.task import Clock, deferLater
 from chatroom import wire
 from chatroom.accounts import Accounts
 from chatroom.dialects import DIALECT_1, DIALECT_2, Blob, Codec
-from chatroom.node import Node
+from chatroom.node import LOGIN_TIMEOUT, Node
 from chatroom.outbox import put_to_each
 from chatroom.passwords import Passwords
 from chatroom.session import Session
@@ -123,9 +123,10 @@ class Line:
 class Client:
     """A connected client: the `Door` of its session, and what its user sees."""
 
-    address = "somewhere"
-
-    def __init__(self, node: Node, *, send_queue: int = 1 << 20) -> None:
+    def __init__(
+        self, node: Node, *, address: str = "somewhere", send_queue: int = 1 << 20
+    ) -> None:
+        self.address = address
         self.outbox: Any = Line(self._take, send_queue)
         #: All that has come and was not looked at yet.
         self.got: list[Message] = []
@@ -225,9 +226,20 @@ class Client:
 
 
 class World:
-    """Nodes that share a store, and the people on them."""
+    """Nodes that share a store, and the people on them.
 
-    def __init__(self, **limits: int) -> None:
+    :param make_accounts: makes a node's accounts.
+    """
+
+    def __init__(
+        self,
+        *,
+        make_accounts: Callable[[MemoryStore, Passwords], Accounts] = Accounts,
+        login_timeout: float = LOGIN_TIMEOUT,
+        **limits: int,
+    ) -> None:
+        self._make_accounts = make_accounts
+        self._login_timeout = login_timeout
         self.clock: Any = Turns()
         self.backend = MemoryBackend(self.clock)
         self.passwords = Passwords(self.in_thread, time_cost=1, memory_kib=8)
@@ -246,8 +258,13 @@ class World:
         """The node of that name, started when it is first asked for."""
         if name not in self.nodes:
             store = self.stores[name] = self.make_store(name)
-            accounts = Accounts(store, self.passwords)
-            self.nodes[name] = Node(self.clock, store, accounts, name=name)
+            self.nodes[name] = Node(
+                self.clock,
+                store,
+                self._make_accounts(store, self.passwords),
+                name=name,
+                login_timeout=self._login_timeout,
+            )
             self.run(ensureDeferred(self.nodes[name].start()))
         return self.nodes[name]
 
@@ -291,9 +308,11 @@ class World:
             )
         return self.backend.accounts[user_id]
 
-    def connect(self, node: str = "one", **options: int) -> Client:
+    def connect(
+        self, node: str = "one", *, address: str = "somewhere", send_queue: int = 1 << 20
+    ) -> Client:
         """A client that has not logged in."""
-        return Client(self.node(node), **options)
+        return Client(self.node(node), address=address, send_queue=send_queue)
 
     def login(self, user_id: int, *, dialect: int = 2, **more: Any) -> wire.LoginMes:
         """What that user says to log in."""

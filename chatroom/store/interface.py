@@ -38,6 +38,10 @@ class Account(msgspec.Struct, kw_only=True, gc=False):
     generation: int = 0
     legacy: bool = False
 
+    def __repr__(self) -> str:
+        """With neither hash nor password: what is shown here may get into a log."""
+        return f"Account(user_id={self.user_id}, name={self.name!r}, legacy={self.legacy})"
+
     def person(self) -> Person:
         """The account as others see it."""
         return Person(user_id=self.user_id, user_name=self.name, user_status=self.status)
