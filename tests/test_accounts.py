@@ -192,6 +192,15 @@ def test_a_hash_of_other_costs_is_made_anew_at_the_next_login(desk: Desk) -> Non
     assert desk.code(token=token) == 200
 
 
+def test_a_dearer_hash_is_not_made_anew_by_a_server_that_asks_for_less(desk: Desk) -> None:
+    desk.world.account(1)
+    dearer = Passwords(desk.world.in_thread, time_cost=2, memory_kib=8)
+    desk.ask(Accounts(desk.store, dearer).log_in(1, PASSWORD, address=HERE, wants_token=False))
+    dear = desk.world.backend.accounts[1].password
+    assert desk.code(PASSWORD) == 200
+    assert desk.world.backend.accounts[1].password == dear
+
+
 # ---------------------------------------------------------------- tokens
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import pytest
 import pytest_twisted
+from argon2 import PasswordHasher, Type
 from twisted.internet.defer import Deferred, gatherResults, succeed
 
 from chatroom.passwords import HashThreads, Passwords, same_text
@@ -54,6 +55,31 @@ def test_a_hash_of_other_costs_still_fits_and_is_outdated(passwords: Passwords) 
     assert not passwords.is_outdated(hashed)
     assert dearer.is_outdated(hashed)
     assert result(dearer.verify(hashed, "secret"))
+
+
+def test_a_hash_that_cost_more_than_is_asked_for_now_is_left_alone() -> None:
+    dear = Passwords(at_once, time_cost=2, memory_kib=16)
+    for cheaper in ({"time_cost": 1, "memory_kib": 16}, {"time_cost": 2, "memory_kib": 8}):
+        now = Passwords(at_once, **cheaper)
+        hashed = result(dear.hash("secret"))
+        assert not now.is_outdated(hashed)
+        assert result(now.verify(hashed, "secret"))
+        assert dear.is_outdated(result(now.hash("secret")))
+
+
+def test_as_much_work_is_as_good_however_it_is_shared_out() -> None:
+    first = result(Passwords(at_once, time_cost=2, memory_kib=16).hash("secret"))
+    assert not Passwords(at_once, time_cost=4, memory_kib=8).is_outdated(first)
+    assert not Passwords(at_once, time_cost=1, memory_kib=32).is_outdated(first)
+
+
+def test_a_hash_of_an_older_kind_is_outdated(passwords: Passwords) -> None:
+    assert passwords.is_outdated(PasswordHasher(4, 64, 1, type=Type.I).hash("secret"))
+
+
+def test_lone_surrogates_fit_no_password(passwords: Passwords) -> None:
+    assert not result(passwords.verify(result(passwords.hash("secret")), "secret\ud800"))
+    assert not same_text("secret\ud800", "secret")
 
 
 def test_the_default_costs_are_owasps_first_choice() -> None:
