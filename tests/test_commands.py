@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec import UNSET
 
@@ -254,6 +256,61 @@ def test_a_changed_password_is_the_one_that_counts(world: World) -> None:
         other.says(world.login(1, user_pwd=password))
         world.settle()
         assert other.take_one(wire.LoginResMes).code == code
+
+
+def test_a_changed_password_ends_the_users_other_sessions_on_every_node(world: World) -> None:
+    mine, beside, elsewhere = world.member(1), world.member(1), world.member(1, "two")
+    original, stranger = world.member(1, dialect=1), world.member(2)
+    world.forget(mine, beside, elsewhere, original, stranger)
+    mine.says(wire.PasswordMes(user_pwd="secret", new_pwd="better one"))
+    world.settle()
+    assert mine.take_one(wire.PasswordResMes).code == 200
+    for other in (beside, elsewhere):
+        told = other.take_one(wire.ErrorMes)
+        assert (told.code, told.reconnect, other.closed) == (409, False, True)
+        assert "the password was changed" in told.error
+    assert "密码已更改" in original.take_one(wire.SmsMes).content
+    assert original.closed
+    mine.says(sms("still here"))
+    world.settle()
+    assert stranger.texts() == ["still here"]
+    assert not mine.gone
+
+
+def test_a_change_that_fails_ends_no_session(world: World) -> None:
+    mine, beside = world.member(1), world.member(1)
+    mine.says(wire.PasswordMes(user_pwd="wrong", new_pwd="better one"))
+    world.settle()
+    assert not beside.gone
+    assert not mine.gone
+
+
+@pytest.mark.parametrize("by_token", [True, False])
+def test_who_is_logging_in_with_what_a_change_makes_void_is_not_left_inside(
+    world: World, by_token: bool
+) -> None:
+    proof: dict[str, Any] = {}
+    outcomes: set[int] = set()
+    for turns in range(30):
+        world.backend.accounts.pop(1, None)
+        world.account(1)
+        if by_token:
+            token = world.enter(1, "two").take_one(wire.LoginResMes).token
+            proof = {"token": token, "user_pwd": ""}
+        owner, thief = world.member(1), world.connect("two")
+        thief.says(world.login(1, **proof))
+        for _ in range(turns):
+            world.clock.turn()
+        owner.says(wire.PasswordMes(user_pwd="secret", new_pwd="better one"))
+        world.settle()
+        assert owner.take_one(wire.PasswordResMes).code == 200
+        assert not thief.session.is_member
+        outcomes.update(answer.code for answer in thief.take_only(wire.LoginResMes))
+        owner.cut()
+        thief.cut()
+        world.wait(1)
+    # Refused, or let in and then ended.
+    assert outcomes == {200, 403}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from msgspec import UNSET
 from twisted.internet.defer import CancelledError
 
 from chatroom import wire
-from chatroom.client import NotConnected, Refused, RegisterRefused, State
+from chatroom.client import NotConnected, PasswordRefused, Refused, RegisterRefused, State
 from tests.client.network import REFUSED
 from tests.client.stage import Outcome, Stage, to_person, to_room
 
@@ -143,8 +143,9 @@ def test_the_new_password_is_what_the_next_connection_uses(stage: Stage) -> None
 def test_a_wrong_old_password_changes_nothing(stage: Stage) -> None:
     changed = Outcome(stage.client.change_password("wrong", "better"))
     stage.run()
-    stage.say(wire.PasswordResMes(403))
-    assert isinstance(changed.error, Refused)
+    stage.say(wire.PasswordResMes(403, retry_after=3))
+    assert isinstance(changed.error, PasswordRefused)
+    assert changed.error.retry_after == 3
     stage.network.last.cut()
     stage.come_back()
     assert stage.server.last(wire.LoginMes).token == "token-1"

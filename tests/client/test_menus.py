@@ -13,12 +13,14 @@ from chatroom.client.errors import (
     ChatError,
     LoginRefused,
     NotConnected,
+    PasswordRefused,
     RegisterRefused,
     SendRefused,
     Unconfirmed,
 )
 from chatroom.client.model import Login, Sent, State
 from chatroom.client.screen import BadLine, OutputClosed
+from chatroom.refusals import INVITATION_NEEDED
 from chatroom.wire import Seq, UsersResMes
 
 from .menu_stage import GONE, MING, TOM, Stage
@@ -308,6 +310,90 @@ def test_a_connection_that_ends_for_good_brings_a_person_back_to_the_first_menu(
     assert stage.screen.questions[-1].prompt == "\t\t\t Choose (1-3):"
     stage.screen.answer("3")
     assert stage.status == 0
+
+
+@pytest.mark.parametrize("interactive", [True, False])
+def test_a_connection_that_ends_at_the_first_menu_is_no_news(interactive: bool) -> None:
+    stage = Stage([], ends=False, interactive=interactive)
+    stage.client.become(State.OFFLINE)
+    for answer in IN.split():
+        stage.screen.answer(answer)
+    assert "-------Welcome Tom, you are logged in---------" in stage.screen.said
+    assert stage.screen.errors == []
+    stage.screen.answer("4")
+    assert stage.status == 0
+
+
+def test_a_script_that_ends_at_the_first_menu_is_no_failure() -> None:
+    stage = Stage([], ends=False)
+    stage.client.become(State.OFFLINE)
+    stage.screen.ends = True
+    stage.screen.answer("x")
+    assert stage.status == 0
+
+
+def test_a_server_that_is_gone_by_the_time_somebody_logs_in_is_told_then() -> None:
+    stage = Stage([], ends=False, interactive=True, log_in=GONE)
+    stage.client.become(State.OFFLINE)
+    for answer in IN.split():
+        stage.screen.answer(answer)
+    assert stage.screen.errors == ["Not connected to the server: connection refused"]
+    assert stage.screen.questions[-1].prompt == "\t\t\t Choose (1-3):"
+
+
+def test_the_second_end_of_a_connection_is_told_as_the_first() -> None:
+    stage = Stage(IN.strip(), ends=False, interactive=True)
+    stage.client.become(State.OFFLINE)
+    stage.screen.answer("x")
+    for answer in IN.split():
+        stage.screen.answer(answer)
+    stage.client.become(State.ONLINE)
+    stage.client.become(State.OFFLINE)
+    assert len(stage.screen.errors) == 2
+
+
+# ---------------------------------------------------------------- passwords and invitations
+
+
+def test_a_password_is_changed() -> None:
+    stage = Stage(IN + "7 123456 better better 4")
+    assert stage.called("change_password") == [("123456", "better")]
+    assert "Password changed" in stage.said
+    assert [question.secret for question in stage.screen.questions[4:7]] == [True] * 3
+    assert stage.status == 0
+
+
+def test_a_new_password_that_is_not_the_same_twice_is_not_taken() -> None:
+    stage = Stage(IN + "7 123456 better bitter 4", interactive=True)
+    assert stage.called("change_password") == []
+    assert stage.screen.errors == [
+        "The new password was not the same both times; nothing was changed"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PasswordRefused(403), "That is not your password now; nothing was changed"),
+        (PasswordRefused(429, retry_after=7), "Too many tries, try again in 7 seconds"),
+        (PasswordRefused(506, "too short"), "The password was not changed: too short"),
+    ],
+)
+def test_a_password_that_is_not_changed_says_why(error: ChatError, said: str) -> None:
+    stage = Stage(IN + "7 123456 better better 4", interactive=True, change_password=error)
+    assert stage.screen.errors == [said]
+
+
+def test_an_invitation_goes_with_the_registration() -> None:
+    stage = Stage("2 100 123456 Tom", invite="hush")
+    assert stage.called("register") == [(100, "123456", "Tom", "hush")]
+
+
+def test_who_needs_an_invitation_is_told_what_to_do() -> None:
+    error = RegisterRefused(506, INVITATION_NEEDED.zh)
+    stage = Stage("2 100 123456 Tom 3", interactive=True, register=error)
+    [said] = stage.screen.errors
+    assert "chatroom --invite SECRET" in said
 
 
 def test_a_signal_leaves_in_good_order() -> None:

@@ -262,6 +262,8 @@ def test_the_language_comes_from_the_locale_unless_it_is_given() -> None:
     assert arguments([], {}).lang == "zh"
     assert arguments(["--lang", "en"], {}).lang == "en"
     assert arguments([], {}).server == "localhost:8889"
+    assert arguments([], {}).invite is None
+    assert arguments(["--invite", "hush"], {}).invite == "hush"
 
 
 def test_a_language_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,6 +114,38 @@ def test_a_login_that_is_given_up_drops_the_connection(stage: Stage) -> None:
     assert stage.client.login is None
 
 
+def test_a_server_that_closes_who_does_not_log_in_gets_the_login_on_another_connection(
+    stage: Stage,
+) -> None:
+    stage.connect()
+    stage.say(wire.ErrorMes(409, "nobody logged in for too long: connect again"))
+    stage.network.last.cut()
+    assert stage.state() is State.OFFLINE
+    stage.run(300)
+    assert stage.network.tries == 1
+    assert stage.log_in().value is not None
+    assert stage.network.tries == 2
+
+
+def test_a_login_that_is_too_early_tells_how_long_to_wait(stage: Stage) -> None:
+    login = stage.log_in(wire.LoginResMes(429, None, "too many wrong tries", 7))
+    assert isinstance(login.error, LoginRefused)
+    assert (login.error.code, login.error.retry_after) == (429, 7)
+
+
+def test_whose_password_was_changed_elsewhere_is_told_and_does_not_come_back(
+    online: Stage,
+) -> None:
+    why = "the password was changed: log in again with the new one"
+    online.say(wire.ErrorMes(409, why, reconnect=False))
+    online.network.last.cut()
+    online.run(300)
+    assert online.network.tries == 1
+    assert online.state() is State.OFFLINE
+    assert online.client.why == why
+    assert online.client.login is None
+
+
 def test_a_connection_lost_before_a_login_is_made_again_when_it_is_needed(stage: Stage) -> None:
     stage.connect()
     stage.network.last.cut()
