@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
-from chatroom import wire
+from chatroom import refusals, wire
 from chatroom.refusals import Refusal
+from chatroom.store.interface import Outcome
 from chatroom.wire import Code, Message, Seq
 
 if TYPE_CHECKING:
@@ -21,6 +22,13 @@ MOST_MARKS = 1000
 #: Most ids that can fit into the original client's buffer: six bytes for each, comma included,
 #: would be nearly all of it.
 MOST_IDS = 1400
+#: Why a message was not stored.
+NOT_STORED = {
+    Outcome.CONFLICT: refusals.OTHER_CONTENT,
+    Outcome.NO_RECIPIENT: refusals.NO_RECIPIENT,
+    Outcome.MAILBOX_FULL: refusals.MAILBOX_FULL,
+    Outcome.SENDER_FULL: refusals.SENDER_FULL,
+}
 
 
 def login_answers(session: Session, places: Places) -> list[Message]:

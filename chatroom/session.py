@@ -426,8 +426,8 @@ class Session:
             # For a private message the bus brings it, in its place among the others.
             if room in self.feeds and message.id:
                 self.feeds[room].acknowledge(result.seq, message.id, result.code)
-        elif result.outcome in _REFUSALS:
-            self.refuse_message(message, _REFUSALS[result.outcome])
+        elif result.outcome in answers.NOT_STORED:
+            self.refuse_message(message, answers.NOT_STORED[result.outcome])
 
     # ---- entering
 
@@ -481,11 +481,3 @@ class Session:
                 self.inbox.confirm(cursor)
         else:
             self.inbox.start(mailbox.received, mailbox.newest, own_after=mailbox.newest)
-
-
-_REFUSALS = {
-    Outcome.CONFLICT: refusals.OTHER_CONTENT,
-    Outcome.NO_RECIPIENT: refusals.NO_RECIPIENT,
-    Outcome.MAILBOX_FULL: refusals.MAILBOX_FULL,
-    Outcome.SENDER_FULL: refusals.SENDER_FULL,
-}
