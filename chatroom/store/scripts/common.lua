@@ -2,7 +2,7 @@
 --
 -- Keys. All begin with "chatroom:".
 --   account:ID        hash    name, pwd, status, sex, gen
---   account:ID:from   zset    addresses that logged in, by when that is forgotten; expires
+--   addresses:ID      zset    where the user logged in from, by when that is forgotten; expires
 --   token:DIGEST      hash    user, gen, prev; expires
 --   failures:…        string  wrong guesses: of an address, at an account, of a pair of both; expires
 --   taken:WHAT        string  how many of what is to be had only so often; expires
@@ -82,7 +82,7 @@ local function count_up(key, seconds)
 end
 
 local function addresses_of(user)
-  return 'chatroom:account:' .. user .. ':from'
+  return 'chatroom:addresses:' .. user
 end
 
 local function logged_in_before(user, address)
