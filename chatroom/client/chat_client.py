@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from msgspec import UNSET
 from twisted.internet.defer import Deferred, succeed
@@ -15,6 +16,7 @@ from chatroom.client.checking import checked
 from chatroom.client.errors import (
     ChatError,
     LoginRefused,
+    NotConnected,
     RegisterRefused,
 )
 from chatroom.client.interfaces import Clock, Endpoint
@@ -24,7 +26,9 @@ from chatroom.client.model import Gap, Incoming, Login, State
 from chatroom.client.position import Position
 from chatroom.client.session import Session
 from chatroom.client.timing import Timing
-from chatroom.client.waiting import within
+from chatroom.client.waiting import pause, within
+
+T = TypeVar("T")
 
 
 class ChatClient(LoggedIn):
@@ -105,8 +109,9 @@ class ChatClient(LoggedIn):
                     wire.User(user_id, password, name), UNSET if invite is None else invite
                 ),
             )
-            await self._link.connect()
-            await self._link.connection().ask(message, wire.RegisterResMes, RegisterRefused)
+            await self._when_connected(
+                lambda: self._link.connection().ask(message, wire.RegisterResMes, RegisterRefused)
+            )
 
         return Deferred.fromCoroutine(work())
 
@@ -126,8 +131,9 @@ class ChatClient(LoggedIn):
             if self._link.identity is not None:
                 raise ChatError("somebody is logged in already")
             checked(LoginRefused, lambda: wire.LoginMes(user_id, password or ""))
-            await self._link.connect()
-            welcome = await self._link.log_in(Identity(user_id, password, token))
+            welcome = await self._when_connected(
+                lambda: self._link.log_in(Identity(user_id, password, token))
+            )
             return welcome.login
 
         return Deferred.fromCoroutine(work())
@@ -166,6 +172,24 @@ class ChatClient(LoggedIn):
         return Deferred.fromCoroutine(work())
 
     # ------------------------------------------------------------ inside
+
+    async def _when_connected(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask on the connection, made if need be.
+
+        A server hangs up on who does not log in for a while. Where that crosses with the question,
+        it is asked once more on another connection.
+        """
+        await self._link.connect()
+        connection = self._link.connection()
+        try:
+            return await ask()
+        except NotConnected:
+            if not connection.is_dismissed:
+                raise
+        # The link learns of it only after those who asked.
+        await pause(self._clock, 0)
+        await self._link.connect()
+        return await ask()
 
     async def _finish(self, seconds: float) -> None:
         """Wait for the outcome of what is under way, but for no longer than that."""

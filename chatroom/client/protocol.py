@@ -124,6 +124,11 @@ class ClientProtocol(Int32StringReceiver):
         self.expect_close("closed")
         return lost
 
+    @property
+    def is_dismissed(self) -> bool:
+        """Whether the server said that it hangs up: it takes nothing any more."""
+        return self._goodbye is not None
+
     def expect_close(self, why: str) -> None:
         """The server is about to hang up; don't wait for that for ever."""
         self._goodbye = why

@@ -127,6 +127,41 @@ def test_a_server_that_closes_who_does_not_log_in_gets_the_login_on_another_conn
     assert stage.network.tries == 2
 
 
+@pytest.mark.parametrize("what", ["login", "registration"])
+def test_what_crosses_with_the_servers_hanging_up_is_asked_again_on_another_connection(
+    stage: Stage, what: str
+) -> None:
+    stage.connect()
+    if what == "login":
+        asked = Outcome(stage.client.log_in(100, "secret"))
+        answer: wire.Message = a_welcome()
+    else:
+        asked = Outcome(stage.client.register(100, "secret", "Ann"))
+        answer = wire.RegisterResMes(200)
+    stage.run()
+    stage.say(wire.ErrorMes(409, "nobody logged in for too long: connect again"))
+    stage.network.last.cut()
+    stage.run(0.1)
+    assert not asked.done
+    assert stage.network.tries == 2
+    stage.say(answer)
+    assert (asked.times, asked.error) == (1, None)
+    assert stage.state() is State.ONLINE
+
+
+def test_a_login_that_is_hung_up_on_twice_is_told_why(stage: Stage) -> None:
+    stage.connect()
+    login = Outcome(stage.client.log_in(100, "secret"))
+    for _ in range(2):
+        stage.run(0.1)
+        stage.say(wire.ErrorMes(409, "go away"))
+        stage.network.last.cut()
+    stage.run(60)
+    assert isinstance(login.error, NotConnected)
+    assert str(login.error) == "go away"
+    assert stage.network.tries == 2
+
+
 def test_a_login_that_is_too_early_tells_how_long_to_wait(stage: Stage) -> None:
     login = stage.log_in(wire.LoginResMes(429, None, "too many wrong tries", 7))
     assert isinstance(login.error, LoginRefused)
