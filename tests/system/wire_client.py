@@ -36,9 +36,13 @@ class WireClient:
     """One connection; dialect 2 unless it logs in with ``dialect=1``.
 
     ``got`` is all that has come so far.
+
+    :param source: the address that it comes from, of this machine.
     """
 
-    def __init__(self, port: int, *, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self, port: int, *, receive_buffer: int | None = None, source: str | None = None
+    ) -> None:
         self.user_id = 0
         self.got: list[Message] = []
         self._buffer = b""
@@ -47,6 +51,8 @@ class WireClient:
         if receive_buffer is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._socket.settimeout(5)
+        if source is not None:
+            self._socket.bind((source, 0))
         self._socket.connect(("127.0.0.1", port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -57,6 +63,11 @@ class WireClient:
         self.close()
 
     def close(self) -> None:
+        self._socket.close()
+
+    def reset(self) -> None:
+        """End as a client that crashed: the server gets no end, but an error."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
     # ---- frames

@@ -1,0 +1,63 @@
+"""Two hundred people keep talking while a server is attacked, and notice nothing of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import pytest
+
+from tests.system.attacks.attacker import ATTACKS, Target
+from tests.system.attacks.quiet import Quiet
+from tests.system.lab import Lab, Server
+
+PEOPLE = 200
+FIRST_ID = 50_001
+#: Seconds for which they talk before and after an attack.
+CALM = 1.5
+
+_own_ids = count(60_000, 1000)
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server as it is started for the internet, with nothing eased but the passwords' cost."""
+    lab = Lab(tmp_path_factory.mktemp("attacked"))
+    try:
+        yield lab.server()
+    finally:
+        lab.close()
+
+
+@pytest.fixture(scope="module")
+def quiet(attacked: Server) -> Iterator[Quiet]:
+    with Quiet(attacked.port, first_id=FIRST_ID, size=PEOPLE) as quiet:
+        yield quiet
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: str(attack.__name__))
+def test_nobody_notices(
+    attacked: Server,
+    quiet: Quiet,
+    attack: Callable[[Target], str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    quiet.period()
+    time.sleep(CALM)
+    before = quiet.period()
+    outcome = attack(Target(attacked.port, victim=FIRST_ID, own_ids=next(_own_ids)))
+    during = quiet.period()
+    with capsys.disabled():
+        print(
+            f"\n  {attack.__name__}: {outcome}; p99 {before.p99_ms} ms before, {during.p99_ms} ms"
+            f" during it, {during.delivered} messages delivered",
+            end="",
+        )
+    for period in (before, during):
+        assert (period.missing, period.troubles) == (0, [])
+    assert during.delivered > 0
+    log = attacked.log()
+    assert "Traceback" not in log
+    assert "[-#critical]" not in log
