@@ -200,6 +200,7 @@ def test_what_other_sessions_mark_while_a_login_is_under_way_comes_behind_its_an
         laptop.says(world.login(2, resume=wire.Resume(rooms={LOBBY: "1-0"}, inbox="1-0")))
         for _ in range(turns):
             world.clock.turn()
+        world.account(turns + 1)
         phone.says(wire.ReadMes(peer=turns + 1, seq=str(message.seq)))
         world.settle()
         assert kinds(laptop.got)[0] == "LoginResMes"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pytest_twisted import ensureDeferred
 
-from chatroom.store.interface import (
-    ReceivedEvent,
-)
+from chatroom.store.interface import Account, ReadEvent, ReceivedEvent
 from chatroom.wire import SEQ_ZERO, Seq
 from tests.store.nodes import Nodes, a_moment, people, person, tell, until
 
@@ -93,3 +91,19 @@ class MarkContract:
         await store.mark_read(BEN, ANN, seqs[0], "s")
         assert (await store.mailbox_state(BEN)).read == {ANN: seqs[2], CAT: seqs[1]}
         assert (await store.mailbox_state(BEN)).unread == 3
+
+    @ensureDeferred
+    async def test_who_does_not_exist_can_not_be_marked_as_read(self, nodes: Nodes) -> None:
+        store, told = await nodes.started()
+        await people(store, ANN, BEN)
+        legacy = Account(user_id=7, name="Old", password="x", legacy=True)
+        await nodes.leave_legacy_account(legacy)
+        await tell(store, ANN, BEN, "hi")
+        await store.update_presence([person(BEN)], [])
+        newest = (await store.mailbox_state(BEN)).newest
+        for peer in (CAT, 10**9, legacy.user_id):
+            await store.mark_read(BEN, peer, newest, "s")
+        assert (await store.mailbox_state(BEN)).read == {legacy.user_id: newest}
+        await until(lambda: told.mail)
+        await a_moment()
+        assert told.mail == [ReadEvent(owner=BEN, origin="s", peer=legacy.user_id, seq=newest)]
