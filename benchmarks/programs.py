@@ -23,6 +23,8 @@ from chatroom import wire
 HERE = Path(__file__).parent
 #: The first of the accounts that the load logs in with; clients.h has it too.
 FIRST_ID = 100001
+#: The load comes from one address, and as fast as it can.
+UNLIMITED = ("--message-rate", "0", "--byte-rate", "0", "--max-per-address", "0")
 #: Bytes of a message's content.
 CONTENT = 64
 #: Length of a message's id: what 128 random bits take in base 64.
@@ -109,7 +111,7 @@ class Chatroom:
         self._folder = Path(tempfile.mkdtemp(prefix="run-", dir=self._kit.folder))
         twistd = "from twisted.scripts.twistd import run; run()"
         endpoint = "tcp:0:interface=127.0.0.1:backlog=1024"
-        command = [sys.executable, "-c", twistd, "-n", "--pidfile=", "chatroom"]
+        command = [sys.executable, "-c", twistd, "-n", "--pidfile=", "chatroom", *UNLIMITED]
         self._process = self._kit.start(
             self._kit.server_core,
             [*command, "--listen", endpoint, "--data", self._folder / "data"],

@@ -29,6 +29,8 @@ class Command(NamedTuple):
     needs: Callable[[State], Refusal | None]
     #: Whether the frames behind it wait for its answer.
     waits: bool = False
+    #: Whether it counts against what a member may send; of a guest everything does.
+    costs: bool = True
 
 
 async def _register(session: Session, message: wire.RegisterMes) -> None:
@@ -153,17 +155,17 @@ def _pong(session: Session, message: wire.PongMes) -> None:
 
 
 COMMANDS: dict[type[Message], Command] = {
-    wire.RegisterMes: Command(_register, states.anybody, waits=True),
-    wire.LoginMes: Command(_log_in, states.guest, waits=True),
-    wire.PingMes: Command(_ping, states.anybody),
-    wire.PongMes: Command(_pong, states.anybody),
+    wire.RegisterMes: Command(_register, states.anybody, waits=True, costs=False),
+    wire.LoginMes: Command(_log_in, states.guest, waits=True, costs=False),
+    wire.PingMes: Command(_ping, states.anybody, costs=False),
+    wire.PongMes: Command(_pong, states.anybody, costs=False),
     wire.SmsMes: Command(_sms, states.member),
     wire.PrivateMes: Command(_private, states.member),
-    wire.ReceivedMes: Command(_received, states.member),
+    wire.ReceivedMes: Command(_received, states.member, costs=False),
     wire.ReadMes: Command(_read, states.member),
     wire.UsersMes: Command(_users, states.member),
     wire.StatusMes: Command(_status, states.member, waits=True),
     wire.HistoryMes: Command(_history, states.member, waits=True),
     wire.PasswordMes: Command(_password, states.member, waits=True),
-    wire.LogoutMes: Command(_log_out, states.member, waits=True),
+    wire.LogoutMes: Command(_log_out, states.member, waits=True, costs=False),
 }

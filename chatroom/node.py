@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import count
 from secrets import token_hex
@@ -12,12 +13,16 @@ from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatroom import refusals, wire
 from chatroom.accounts import Accounts
 from chatroom.audience import Audience
 from chatroom.clock import Clock, pause
+from chatroom.counters import Count
+from chatroom.doorkeeper import Doorkeeper
 from chatroom.intake import Intake
+from chatroom.limits import Limits
 from chatroom.presence import Announcer, LocalPresence, Roster
 from chatroom.room import Room
 from chatroom.store.interface import (
@@ -39,7 +44,7 @@ from chatroom.wire import LOBBY, Message, Person, PresenceMes, Seq
 if TYPE_CHECKING:
     from chatroom.session import Session
 
-#: Seconds between two looks at who has fallen silent.
+#: Seconds between two looks at who has fallen silent, and what else comes up now and then.
 SWEEP = 5
 #: Seconds that what is in hand when the node stops may take.
 FLUSH_TIMEOUT = 1.0
@@ -70,6 +75,8 @@ class Node:
 
     :param name: the node's name in the store.
     :param login_timeout: seconds that a client has to log in; 0: as many as it likes.
+    :param limits: how fast clients may send; as fast as they like if left out.
+    :param doorkeeper: how many may be connected; as many as like if left out.
     """
 
     def __init__(
@@ -80,12 +87,19 @@ class Node:
         *,
         name: str,
         login_timeout: float = LOGIN_TIMEOUT,
+        limits: Limits | None = None,
+        doorkeeper: Doorkeeper | None = None,
     ) -> None:
         self.clock = clock
         self.store = store
         self.accounts = accounts
         self.name = name
         self.login_timeout = login_timeout
+        self.limits = Limits() if limits is None else limits
+        self.doorkeeper = Doorkeeper(clock) if doorkeeper is None else doorkeeper
+        #: What was refused since the start.
+        self.counters: Counter[str] = Counter()
+        self._told_counters: Counter[str] = Counter()
         self.roster = Roster()
         self.rooms: dict[str, Room] = {}
         #: Never the same again, so that what a former run sent is nobody's own any more.
@@ -102,7 +116,7 @@ class Node:
         self._presence = LocalPresence(clock, store)
         self._lapses = 0
         self._announcer = Announcer(clock, self.roster, self._tell_members)
-        self._sweep = LoopingCall(self._look_for_the_silent)
+        self._sweep = LoopingCall(self._look_around)
         self._sweep.clock = clock  # type: ignore[assignment]  # typed as the global reactor
 
     async def start(self) -> None:
@@ -110,7 +124,7 @@ class Node:
         for name, position in (await self.store.start(self, [LOBBY])).items():
             self.rooms[name] = Room(name, position)
         self._sweep.start(SWEEP, now=False).addErrback(
-            lambda failure: _log.failure("Nobody looks for the silent any more", failure)
+            lambda failure: _log.failure("Nobody looks around on this node any more", failure)
         )
 
     async def stop(self) -> None:
@@ -142,6 +156,16 @@ class Node:
     def sessions(self) -> list[Session]:
         """All there are now, logged in or not."""
         return list(self._sessions.values())
+
+    def admit(self, address: str) -> bool:
+        """Whether one more connection may come in; `Doorkeeper.leave` is to be called at its end.
+
+        :param address: `chatroom.doorkeeper.LOCAL` for a Unix socket's.
+        """
+        if self.doorkeeper.admit(address):
+            return True
+        self.counters[Count.CONNECTIONS_REFUSED] += 1
+        return False
 
     def new_tag(self) -> str:
         """A name for a session that no other session ever had or will have."""
@@ -224,6 +248,7 @@ class Node:
         sessions = self._users.get(session.user_id, {})
         if sessions.pop(session.tag, None) is not None and not sessions:
             del self._users[session.user_id]
+            self.limits.left(session.user_id)
             self._presence.depart(session.user_id)
             self._roster_changed([], [session.user_id])
 
@@ -232,10 +257,20 @@ class Node:
         person = self.roster.person(account.user_id)
         return account.status if person is None else person.user_status
 
-    def _look_for_the_silent(self) -> None:
+    def _look_around(self) -> None:
+        """Look who is silent, forget whom nobody needs to remember, and keep what was counted."""
         now = self.clock.seconds()
         for session in self.sessions():
             session.check_silence(now)
+        self.limits.sweep(now)
+        if self.counters != self._told_counters:
+            told = self.counters.copy()
+            self.store.keep_counters(told).addCallbacks(
+                lambda _: self._counters_kept(told), _counters_not_kept
+            )
+
+    def _counters_kept(self, told: Counter[str]) -> None:
+        self._told_counters = told
 
     # ---- what the bus brings
 
@@ -320,3 +355,9 @@ class Node:
             others = [person for person in message.changes if person.user_id != session.user_id]
             if session.is_member and others:
                 session.send(msgspec.structs.replace(message, changes=others))
+
+
+def _counters_not_kept(failure: Failure) -> None:
+    # They are said again at the next look.
+    if failure.check(StoreUnavailable) is None:
+        _log.failure("The store could not be told what was counted", failure)

@@ -112,6 +112,16 @@ def too_fast(seconds: int, zh: str, en: str) -> Refusal:
     )
 
 
+def too_many_frames(seconds: int) -> Refusal:
+    """:param seconds: after which they may come again."""
+    return too_fast(seconds, "发送太快", "too fast")
+
+
+def flood(seconds: int) -> Refusal:
+    """The session closes, as its client was told to wait and did not."""
+    return too_fast(seconds, "发送太快, 连接已断开", "too fast for too long")
+
+
 def password_too_short(least: int) -> Refusal:
     """:param least: characters that a password must have."""
     return Refusal(

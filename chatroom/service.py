@@ -17,7 +17,10 @@ from twisted.logger import Logger
 from chatroom.accounts import Accounts
 from chatroom.clock import pause
 from chatroom.data_folder import DataFolder
+from chatroom.descriptors import Accepting, most_connections, raise_limit
+from chatroom.doorkeeper import Doorkeeper
 from chatroom.guessing import Guessing
+from chatroom.limits import Limits
 from chatroom.node import Node
 from chatroom.options import Options
 from chatroom.password_policy import PasswordPolicy
@@ -88,13 +91,26 @@ class ChatService(Service):
             memory_kib=settings.argon2.memory_kib,
             parallelism=settings.argon2.parallelism,
         )
+        most = settings.max_connections
         self.node = Node(
             reactor,
             self._store,
             _accounts(self._store, passwords, settings),
             name=name,
             login_timeout=settings.login_timeout,
+            limits=Limits(
+                message_burst=settings.message_burst,
+                message_rate=settings.message_rate,
+                byte_rate=settings.byte_rate,
+                max_frame=settings.max_frame,
+            ),
+            doorkeeper=Doorkeeper(
+                reactor,
+                per_address=settings.max_per_address,
+                most=most_connections() if most is None else most,
+            ),
         )
+        self._accepting = Accepting(reactor)
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
@@ -119,6 +135,7 @@ class ChatService(Service):
         for text, endpoint in self._endpoints:
             port = await endpoint.listen(factory)
             self._ports.append(port)
+            self._accepting.watch(port)
             _log.info("Listening on {where} ({endpoint})", where=_where(port), endpoint=text)
             clear = clear or in_clear(text, self._certificate, port)
         if clear:
@@ -167,6 +184,7 @@ class ChatService(Service):
     async def _stop(self) -> None:
         if self._starting is not None:
             self._starting.cancel()
+        self._accepting.stop()
         for port in self._ports:
             await port.stopListening()
         if self.node.rooms:
@@ -223,6 +241,7 @@ def make_service(settings: Settings, owner: tuple[int, int] | None = None) -> IS
     # Not before: twistd chooses the reactor first.
     from twisted.internet import reactor
 
+    raise_limit()
     folder = DataFolder(settings.data, owner)
     try:
         private, address = _check(reactor, settings, folder, owner)

@@ -14,17 +14,19 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatroom import answers, refusals, wire
+from chatroom import answers, gate, refusals, wire
 from chatroom.clock import Timer
-from chatroom.commands import COMMANDS, Command
+from chatroom.commands import Command
+from chatroom.counters import Count
 from chatroom.dialects import Blob, Codec
 from chatroom.feeds import InboxFeed, RoomFeed
+from chatroom.limits import Pace
 from chatroom.node import Node
 from chatroom.outbox import Outbox
 from chatroom.refusals import Refusal, Refused
 from chatroom.states import State
 from chatroom.store.interface import Account, MailboxState, Outcome, Post, Receipt, StoreUnavailable
-from chatroom.wire import Code, Message, Seq, WireError
+from chatroom.wire import Message, Seq
 
 #: Seconds that a client has to take what is left for it when the server closes.
 CLOSE_TIMEOUT = 3.0
@@ -82,6 +84,7 @@ class Session:
         "heard_at",
         "inbox",
         "node",
+        "pace",
         "pinged",
         "state",
         "tag",
@@ -103,6 +106,7 @@ class Session:
         self.feeds: dict[str, RoomFeed] = {}
         self.heard_at = node.clock.seconds()
         self.pinged = False
+        self.pace = Pace()
         self._aborting: Timer | None = None
         #: What came before the login was answered, and is to follow the answer.
         self._early: list[Message] = []
@@ -119,29 +123,12 @@ class Session:
 
     def frame_received(self, payload: bytes) -> None:
         """One frame's payload came. Never raises: bad input costs nobody but its sender."""
-        if self.state is State.CLOSED:
-            return
-        try:
-            message = wire.decode(payload)
-        except WireError as error:
-            self._malformed(error)
-            return
-        command = COMMANDS.get(type(message))
-        if command is None:
-            self.refuse(refusals.malformed(f"{type(message).__name__} is not for a server"))
-            return
-        refusal = command.needs(self.state)
-        if refusal is not None:
-            self.refuse_message(message, refusal)
-            return
-        self._run(command, message)
+        if self.state is not State.CLOSED:
+            gate.take(self, payload)
 
     def frame_too_long(self, length: int, limit: int) -> None:
         """A frame was announced that is longer than may be; what follows can't be framed."""
-        self.refuse(
-            refusals.malformed(f"a frame of {length} bytes: at most {limit}", Code.TOO_LARGE)
-        )
-        self.close()
+        gate.too_long(self, length, limit)
 
     def heard(self) -> None:
         """Something came from the client, whatever it was."""
@@ -291,6 +278,7 @@ class Session:
         """The client reads too slowly: it is cut off, and comes back to where it was."""
         if self.closed:
             return
+        self.count(Count.SLOW_READERS)
         _log.info("Session {tag} of user {id} reads too slowly", tag=self.tag, id=self.user_id)
         if self.dialect == 2:
             answer = wire.ErrorMes(
@@ -320,7 +308,8 @@ class Session:
 
     # ---- running commands
 
-    def _run(self, command: Command, message: Message) -> None:
+    def run(self, command: Command, message: Message) -> None:
+        """Do what a message asks for. Never raises."""
         try:
             running = command.run(self, message)
         except Exception:  # noqa: BLE001 - a fault of ours must not cost anybody the connection
@@ -368,24 +357,25 @@ class Session:
         if self._holds == 0 and not self.closed:
             self.door.resume()
 
-    def _malformed(self, error: WireError) -> None:
-        refusal = refusals.malformed(str(error), error.code)
-        answer = answers.refusal_of(error.type_name, self, refusal, error.message_id or "")
-        if answer is not None:
-            self.send(answer)
-        else:
-            self.refuse(refusal, error.message_id or "")
-        if error.fatal:
-            self.close()
+    # ---- refusing
 
     def refuse_message(self, message: Message, refusal: Refusal) -> None:
         """The answer that this kind of message gets when it is refused."""
-        message_id = message.id if isinstance(message, wire.Text) and message.id else ""
-        answer = answers.refusal_of(type(message).__name__, self, refusal, message_id)
+        self.answer_refusal(type(message).__name__, gate.id_of(message), refusal)
+
+    def answer_refusal(self, type_name: str | None, message_id: str, refusal: Refusal) -> None:
+        """As `refuse_message`, for what is no message or not known as one."""
+        answer = answers.refusal_of(type_name, self, refusal, message_id)
         if answer is not None:
             self.send(answer)
         else:
-            self.refuse(refusal, message_id)
+            # So that a dialect 2 client can tell it from the answer to what else it asked.
+            known = self.dialect == 2 and type_name in wire.MESSAGES
+            self.refuse(refusal, message_id, about=type_name if known else UNSET)
+
+    def count(self, what: Count) -> None:
+        """One more of these, for the operator."""
+        self.node.counters[what] += 1
 
     # ---- messages to people
 
@@ -454,6 +444,7 @@ class Session:
         if self.closed:
             return
         self.state = State.MEMBER
+        self.pace.logged_in()
         self.codec = self.door.speak(self.dialect)
         self._watch_outbox()
         early, self._early = self._early, []

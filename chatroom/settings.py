@@ -63,6 +63,11 @@ class Settings:
     argon2: Argon2
     hash_threads: int
     max_frame: int
+    message_burst: int
+    message_rate: int
+    byte_rate: int
+    max_per_address: int
+    max_connections: int | None
     send_queue: int
     room_history: int
     mailbox_unread: int
@@ -347,6 +352,43 @@ OPTIONS: Final = (
         str(wire.MAX_FRAME),
         "Largest frame taken from a client, in bytes.",
         _number(wire.MAX_FRAME_BEFORE_LOGIN, 16 * 1024 * 1024),
+    ),
+    Option(
+        "message-burst",
+        "N",
+        "20",
+        "How many messages and requests of one account are taken at once; 0: no limit.",
+        _number(0, 1_000_000),
+    ),
+    Option(
+        "message-rate",
+        "N",
+        "5",
+        "How many of them a second are taken after that; 0: no limit.",
+        _number(0, 1_000_000),
+    ),
+    Option(
+        "byte-rate",
+        "BYTES",
+        "131072",
+        "How much one connection may send a second, in bytes; four times that at once. 0: no"
+        " limit.",
+        _number(0, 1024 * 1024 * 1024),
+    ),
+    Option(
+        "max-per-address",
+        "N",
+        "100",
+        "How many connections there may be from one address (an IPv6 /64); 0: no limit.",
+        _number(0, 1_000_000_000),
+    ),
+    Option(
+        "max-connections",
+        "N",
+        None,
+        "How many connections there may be altogether; 0: no limit. [default: from the limit on"
+        " open files]",
+        _number(0, 1_000_000_000),
     ),
     Option(
         "send-queue",

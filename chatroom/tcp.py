@@ -6,13 +6,15 @@ import socket
 from typing import Any
 
 from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import Int32StringReceiver
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
+from chatroom import refusals, wire
 from chatroom.dialects import DIALECT_1, DIALECT_2, Codec
+from chatroom.doorkeeper import LOCAL
 from chatroom.node import Node
 from chatroom.outbox import DirectOutbox, Outbox, PacedOutbox, TransportOutbox
 from chatroom.session import Session
@@ -31,6 +33,8 @@ class ChatProtocol(Int32StringReceiver):
 
     factory: Any
     transport: Any
+    #: Where it came from, as far as the doorkeeper counts.
+    counted_as: str
     session: Session
     outbox: Outbox
 
@@ -40,7 +44,7 @@ class ChatProtocol(Int32StringReceiver):
         self._socket: socket.socket | None = None
         self._parsing = False
         self._deaf = False
-        self.address = str(getattr(self.transport.getPeer(), "host", "local"))
+        self.address = str(getattr(self.transport.getPeer(), "host", LOCAL))
         if hasattr(self.transport, "getHandle"):
             handle = self.transport.getHandle()
             self._socket = handle if isinstance(handle, socket.socket) else None
@@ -54,6 +58,7 @@ class ChatProtocol(Int32StringReceiver):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
         self.connected = 0
+        self.factory.node.doorkeeper.leave(self.counted_as)
         self._deaf = True
         self.outbox.drop()
         self.session.lost()
@@ -154,7 +159,39 @@ class ChatFactory(Factory):
         self.max_frame = max_frame
         self.send_queue = send_queue
 
-    def buildProtocol(self, addr: IAddress | None) -> Any:  # noqa: ARG002
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        address = str(getattr(addr, "host", LOCAL))
+        if not self.node.admit(address):
+            return _TurnedAway()
         protocol = ChatProtocol()
         protocol.factory = self
+        protocol.counted_as = address
         return protocol
+
+
+#: Seconds that a client is told to wait whose connection was one too many.
+COME_BACK = 10
+_TOO_MANY = refusals.too_fast(COME_BACK, "连接太多", "too many connections")
+_GOODBYE = wire.frame(
+    wire.encode(
+        wire.ErrorMes(
+            code=_TOO_MANY.code,
+            error=f"{_TOO_MANY.zh} ({_TOO_MANY.en})",
+            retry_after=_TOO_MANY.retry_after,
+        )
+    )
+)
+
+
+class _TurnedAway(Protocol):
+    """A connection too many: told why where that costs nothing, and gone."""
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        if isinstance(getattr(self.transport, "getHandle", object)(), socket.socket):
+            self.transport.write(_GOODBYE)
+            self.transport.loseConnection()
+        else:
+            # TLS: a handshake would cost more than being here does, and may never come to its end.
+            self.transport.abortConnection()

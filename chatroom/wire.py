@@ -367,6 +367,8 @@ class ErrorMes(Message):
     code: int
     error: str
     id: str | UnsetType = UNSET
+    #: The type of the message that it answers.
+    about: str | UnsetType = UNSET
     #: Seconds to wait before trying again.
     retry_after: int | UnsetType = UNSET
     #: With code 410: the oldest seq still held, by room.
@@ -460,6 +462,23 @@ def encode(message: Message) -> bytes:
     """
     data = _encode(_encode(message).decode())
     return b"%b%b}" % (_openings[type(message)], data)
+
+
+#: How clients of other protocols begin.
+_GREETINGS: Final = {
+    "HTTP": (b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"OPTI", b"PATC", b"CONN", b"PRI "),
+    "SSH": (b"SSH-",),
+    "TLS": (b"\x16\x03",),
+}
+
+
+def other_protocol(length: int) -> str | None:
+    """The protocol whose greeting was taken for a frame's length, if it is one."""
+    begin = length.to_bytes(PREFIX_BYTES) if length < 2**32 else b""
+    for protocol, words in _GREETINGS.items():
+        if begin.startswith(words):
+            return protocol
+    return None
 
 
 def frame(payload: bytes) -> bytes:

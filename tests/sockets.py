@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet import tcp
+from twisted.internet.address import IPv4Address
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -162,7 +163,8 @@ class SocketPeer:
         self.reactor = HandReactor(clock)
         near, self.far = tcp_pair()
         self.far.setblocking(False)
-        self.protocol: ChatProtocol = factory.buildProtocol(None)
+        address: Any = IPv4Address("TCP", "127.0.0.1", 1)
+        self.protocol: ChatProtocol = factory.buildProtocol(address)
         port: Any = SimpleNamespace(_realPortNumber=0)
         self.transport = tcp.Server(
             near,

@@ -17,7 +17,7 @@ PACKAGE = CHECKOUT / "chatroom"
 FLOORS = (
     (
         *("chatroom", "chatroom.wire", "chatroom.clock", "chatroom.addresses"),
-        *("chatroom.shared_pages", "chatroom.fingerprint"),
+        *("chatroom.shared_pages", "chatroom.fingerprint", "chatroom.counters"),
     ),
     ("chatroom.dialects", "chatroom.refusals", "chatroom.states"),
     ("chatroom.store", "chatroom.settings", "chatroom.data_folder"),
@@ -26,11 +26,12 @@ FLOORS = (
         *("chatroom.guessing", "chatroom.password_policy", "chatroom.registration"),
         *("chatroom.attempts", "chatroom.line"),
         *("chatroom.presence", "chatroom.outbox", "chatroom.audience", "chatroom.intake"),
+        *("chatroom.limits", "chatroom.doorkeeper"),
     ),
     ("chatroom.node",),
-    ("chatroom.session", "chatroom.commands", "chatroom.answers"),
+    ("chatroom.session", "chatroom.gate", "chatroom.commands", "chatroom.answers"),
     ("chatroom.tcp", "chatroom.tls", "chatroom.web"),
-    ("chatroom.service", "chatroom.options", "chatroom.start_check"),
+    ("chatroom.service", "chatroom.options", "chatroom.start_check", "chatroom.descriptors"),
 )
 #: Where the wiring is done: only there may the domain's store be put together.
 WIRING = FLOORS[-1]

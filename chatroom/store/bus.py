@@ -7,7 +7,7 @@ costs a delay and never a message.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -89,6 +89,8 @@ class Bus:
         self._take_node = Script("take_node")
         self._leave_node = Script("leave_node")
         self._heartbeat_script = Script("heartbeat")
+        self._keep_counters = Script("keep_counters")
+        self._counters = Script("counters")
 
     async def follow(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
         """Take the node's name, tell the listener who is online elsewhere, and begin to read."""
@@ -144,6 +146,24 @@ class Bus:
             *(item for person in present for item in (person.user_id, _encode(person))),
             *gone,
         )
+
+    # ---- what the nodes count
+
+    async def keep_counters(self, counters: Mapping[str, int]) -> None:
+        flat = [item for pair in counters.items() for item in pair]
+        await self._commands.run(self._keep_counters, self._node, *flat)
+
+    async def counters(self) -> dict[str, dict[str, int]]:
+        found: list[tuple[bytes, list[bytes]]] = await self._commands.run(self._counters)
+        return {
+            node.decode(): {
+                name.decode(): int(number)
+                for name, number in zip(flat[::2], flat[1::2], strict=True)
+            }
+            for node, flat in found
+        }
+
+    # ---- other nodes
 
     async def _look_around(self, listener: BusListener) -> None:
         """Learn anew who is online on the other nodes."""

@@ -6,7 +6,7 @@ which everybody runs, and the tests' in-memory double.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Protocol
 
@@ -301,7 +301,18 @@ class Store(Protocol):
         """Everything up to ``seq`` has safely arrived. The mark never moves back."""
 
     def mark_read(self, user_id: int, peer: int, seq: Seq, origin: str) -> Deferred[None]:
-        """The person has seen the conversation with ``peer`` up to ``seq``. Never moves back."""
+        """The person has seen the conversation with ``peer`` up to ``seq``. Never moves back.
+
+        Without an account of that id there is nothing to see, and nothing is done.
+        """
+
+    # ---- what the nodes count
+
+    def keep_counters(self, counters: Mapping[str, int]) -> Deferred[None]:
+        """Keep what this node has counted since its start, while it lives and an hour longer."""
+
+    def counters(self) -> Deferred[dict[str, dict[str, int]]]:
+        """What each node has counted that lives, by its name; a node that counted nothing: {}."""
 
     # ---- this node's presence, and the bus
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from secrets import token_hex
 from typing import Any
 
@@ -83,6 +83,12 @@ class RedisStore(AccountTable, Conversations):
         :raises StoreUnavailable: it can't be used at all, or is out of reach.
         """
         return await advice(self._connection)
+
+    def keep_counters(self, counters: Mapping[str, int]) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._bus.keep_counters(counters))
+
+    def counters(self) -> Deferred[dict[str, dict[str, int]]]:
+        return Deferred.fromCoroutine(self._bus.counters())
 
     def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> Deferred[None]:
         return self._bus.update_presence(present, gone)

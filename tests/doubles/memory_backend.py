@@ -131,6 +131,7 @@ class MemoryBackend:
         self.rooms: dict[str, Conversation] = {}
         self.mailboxes: dict[int, Mailbox] = {}
         self.nodes: dict[str, Node] = {}
+        self.counters: dict[str, dict[str, int]] = {}
         self.presence: list[PresenceEvent] = []
         self.followers: list[Callable[[], None]] = []
         self._last = Seq(_EPOCH_MS, 0)
@@ -230,6 +231,8 @@ class MemoryBackend:
             box.received = box.newest
 
     def mark_read(self, user_id: int, peer: int, seq: Seq, origin: str) -> None:
+        if peer not in self.accounts and peer not in self.legacy:
+            return
         box = self.mailbox(user_id)
         seq = min(seq, box.newest)
         if seq > box.read.get(peer, SEQ_ZERO):
@@ -260,6 +263,7 @@ class MemoryBackend:
 
     def take(self, name: str, run: object) -> Node:
         node = self.nodes[name] = Node(run, self.clock.seconds() + self.lifetime)
+        self.counters.pop(name, None)
         self.clear(name)
         return node
 

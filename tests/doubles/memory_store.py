@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, TypeVar
 
@@ -249,6 +249,21 @@ class MemoryStore:
 
     def mark_read(self, user_id: int, peer: int, seq: Seq, origin: str) -> Deferred[None]:
         return self._ask(lambda: self.backend.mark_read(user_id, peer, seq, origin))
+
+    # ---- what the nodes count
+
+    def keep_counters(self, counters: Mapping[str, int]) -> Deferred[None]:
+        def step() -> None:
+            self.backend.counters[self._node] = {str(name): n for name, n in counters.items()}
+
+        return self._ask(step)
+
+    def counters(self) -> Deferred[dict[str, dict[str, int]]]:
+        def step() -> dict[str, dict[str, int]]:
+            kept = self.backend.counters
+            return {name: dict(kept.get(name, {})) for name in self.backend.nodes}
+
+        return self._ask(step)
 
     # ---- presence and the bus
 

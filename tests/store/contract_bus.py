@@ -244,3 +244,24 @@ class BusContract:
         await a_moment()
         event = EndEvent(owner=1, origin="s", ending=Ending.PASSWORD_CHANGED)
         assert (told.mail, elsewhere.mail) == ([event], [event])
+
+    # ---- what the nodes count
+
+    @ensureDeferred
+    async def test_what_a_node_has_counted_is_seen_from_every_node(self, nodes: Nodes) -> None:
+        one, _ = await nodes.started("one")
+        two, _ = await nodes.started("two")
+        assert await two.counters() == {"one": {}, "two": {}}
+        await one.keep_counters({"too fast": 3, "malformed": 2**40})
+        await one.keep_counters({"too fast": 4})
+        assert await two.counters() == {"one": {"too fast": 4}, "two": {}}
+
+    @ensureDeferred
+    async def test_a_node_that_starts_again_counts_from_nothing(self, nodes: Nodes) -> None:
+        one, _ = await nodes.started("one")
+        other, _ = await nodes.started("two")
+        await one.keep_counters({"too fast": 3})
+        await nodes.crash(one)
+        assert (await other.counters()).get("one", {"too fast": 3}) == {"too fast": 3}
+        await nodes.started("one")
+        assert (await other.counters())["one"] == {}

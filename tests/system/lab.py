@@ -28,6 +28,8 @@ TAC = Path(__file__).parents[2] / "chatroom.tac"
 ANY_PORT = ("--listen", "tcp:0:interface=127.0.0.1")
 #: Passwords hashed so cheaply that a hundred registrations take no time.
 CHEAP = ("--argon2", "1,8,1")
+#: Whatever a test says at once, and from wherever: these tests are not about floods.
+UNLIMITED = ("--message-rate", "0", "--byte-rate", "0", "--max-per-address", "0")
 PROC = Path("/proc")
 
 
@@ -212,11 +214,13 @@ class Lab:
         data: Path | None = None,
         listen: tuple[str, ...] = ANY_PORT,
         cheap: bool = True,
+        limited: bool = False,
     ) -> Server:
         """``twistd -n chatroom``, ready for clients."""
         data = data or self.folder / f"data-{next(self._numbers)}"
         command = [TWISTD, "-n", "--pidfile=", "chatroom", *listen, "--data", str(data)]
-        return self.foreground([*command, *(CHEAP if cheap else ()), *options], data)
+        command += [*(CHEAP if cheap else ()), *(() if limited else UNLIMITED)]
+        return self.foreground([*command, *options], data)
 
     def foreground(self, command: list[str], data: Path, **environ: str) -> Server:
         """A server that stays in the foreground, ready for clients."""

@@ -15,11 +15,14 @@
 --   node:NAME:alive   string  which run of the node; expires
 --   node:NAME:users   hash    id -> person as JSON
 --   node:NAME:events  stream  what concerns users on that node
+--   node:NAME:counters  hash  what that node has refused since its start; expires
 --   presence          stream  who came and went
 -- and "users", the hash of the original program: id -> account as JSON.
 
 local REMEMBERED_IDS = 1000
 local REMEMBERED_SECONDS = 30 * 86400
+-- How long what a node has counted outlives it.
+local COUNTERS_SECONDS = 3600
 
 local function newest(stream)
   local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)

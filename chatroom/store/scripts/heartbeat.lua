@@ -9,6 +9,7 @@ redis.call('SET', node .. ':alive', run, 'PX', ARGV[3])
 redis.call('SADD', 'chatroom:nodes', name)
 redis.call('XTRIM', node .. ':events', 'MINID', ARGV[4])
 redis.call('PERSIST', node .. ':events')
+redis.call('EXPIRE', node .. ':counters', COUNTERS_SECONDS)
 for _, other in ipairs(redis.call('SMEMBERS', 'chatroom:nodes')) do
   if redis.call('EXISTS', 'chatroom:node:' .. other .. ':alive') == 0 then
     redis.call('SREM', 'chatroom:nodes', other)

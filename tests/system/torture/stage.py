@@ -22,6 +22,8 @@ from tests.system.lab import environment as lab_environment
 PATIENCE = 20.0
 #: What the load's accounts cost: the load is not about hashing.
 CHEAP_HASH = "1,8,1"
+#: Hundreds of people at one address, who say as much as they can.
+UNLIMITED = ("--message-rate=0", "--byte-rate=0", "--max-per-address=0")
 
 
 class Server:
@@ -55,7 +57,7 @@ class Server:
         """Start it; ``wait`` until it says that clients may connect."""
         command = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
         command += ["-n", "--pidfile=", "chatroom", f"--listen=tcp:{self.port}:interface=127.0.0.1"]
-        command += [f"--data={self.data}", f"--argon2={CHEAP_HASH}", *self._more]
+        command += [f"--data={self.data}", f"--argon2={CHEAP_HASH}", *UNLIMITED, *self._more]
         if self._redis is not None:
             command.append(f"--redis={self._redis}")
         environment = lab_environment()
