@@ -205,7 +205,7 @@ class LoggedIn:
         if self.login is None:
             return fail(NotConnected("nobody is logged in"))
         self._session.busy = busy
-        self._link.send(wire.StatusMes(wire.Status.BUSY if busy else wire.Status.ONLINE))
+        self._session.say_status()
         return succeed(None)
 
     def change_password(self, old: str, new: str) -> Deferred[None]:

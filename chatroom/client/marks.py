@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from chatroom import wire
 from chatroom.client.interfaces import Clock, Timer
 from chatroom.client.position import Position
+
+#: Conversations of which is said at once up to where they are read, and the seconds until the next
+#: of them: a person reads no faster, and a server takes only so many messages.
+AT_ONCE: Final = 3
+BETWEEN: Final = 1.0
 
 
 class Marks:
@@ -34,6 +40,10 @@ class Marks:
         self._timer: Timer | None = None
         #: Up to where the conversation with each user has been read.
         self.read: dict[int, wire.Seq] = {}
+        #: Of whom that is still to be said, and of whom it was said last.
+        self._unsaid: dict[int, None] = {}
+        self._said: list[int] = []
+        self._saying: Timer | None = None
 
     def logged_in(self, received: wire.Seq | None, read: dict[int, wire.Seq]) -> None:
         """Compare with what the server knows, and say again what it does not."""
@@ -42,17 +52,24 @@ class Marks:
             self.arrived()
         for peer, seq in list(self.read.items()):
             if seq > read.get(peer, wire.SEQ_ZERO):
-                self._send(wire.ReadMes(peer=peer, seq=str(seq)))
+                self._unsaid[peer] = None
+        self._stop_saying()
+        self._say()
         for peer, seq in read.items():
             self._raise(peer, seq)
 
     def arrived(self) -> None:
         """A private message has been shown: confirm it soon."""
         if self._timer is None:
-            self._timer = self._clock.callLater(self._delay, self.flush)
+            self._timer = self._clock.callLater(self._delay, self._confirm)
 
     def flush(self) -> None:
-        """Confirm now what is still to be confirmed."""
+        """Confirm and say now what is still to be."""
+        self._confirm()
+        self._stop_saying()
+        self._say(len(self._unsaid))
+
+    def _confirm(self) -> None:
         if self._timer is None:
             return
         self._stop()
@@ -61,16 +78,50 @@ class Marks:
     def mark_read(self, peer: int, seq: wire.Seq) -> None:
         """The person has seen the conversation with ``peer`` up to ``seq``."""
         if self._raise(peer, seq):
-            self._send(wire.ReadMes(peer=peer, seq=str(seq)))
+            self._unsaid[peer] = None
+            self._say()
 
     def heard(self, mark: wire.ReadMes, seq: wire.Seq) -> None:
         """Another of the person's devices has shown the conversation up to there."""
         self._raise(mark.peer, seq)
 
+    def refused(self, wait: float) -> None:
+        """What was said last of conversations came too fast: say it again, but not before."""
+        self._unsaid = dict.fromkeys(self._said) | self._unsaid
+        self._said.clear()
+        self._stop_saying()
+        self._saying = self._clock.callLater(wait, self._say_more)
+
     def clear(self) -> None:
         """Nobody is logged in any more."""
         self._stop()
+        self._stop_saying()
+        self._unsaid.clear()
+        self._said.clear()
         self.read.clear()
+
+    def _say(self, most: int = AT_ONCE) -> None:
+        """Say of some conversations up to where they are read, and of the others in a moment."""
+        if self._saying is not None or not self._unsaid:
+            return
+        peers = list(self._unsaid)[:most]
+        self._said = [peer for peer in peers if self._say_of(peer)]
+        for peer in peers:
+            del self._unsaid[peer]
+        if self._said:
+            self._saying = self._clock.callLater(BETWEEN, self._say_more)
+
+    def _say_of(self, peer: int) -> bool:
+        return self._send(wire.ReadMes(peer=peer, seq=str(self.read[peer])))
+
+    def _stop_saying(self) -> None:
+        if self._saying is not None:
+            self._saying.cancel()
+            self._saying = None
+
+    def _say_more(self) -> None:
+        self._saying = None
+        self._say()
 
     def _raise(self, peer: int, seq: wire.Seq) -> bool:
         if seq <= self.read.get(peer, wire.SEQ_ZERO):

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from chatroom.client.errors import SendRefused
 from chatroom.client.interfaces import Clock, Timer
 from chatroom.client.model import Sent
+from chatroom.client.pace import Pace
 from chatroom.client.timing import Timing
 from chatroom.client.waiting import Waiters
 from chatroom.wire import Code, Seq
@@ -67,6 +68,8 @@ class Outbox:
         #: The server itself said for how long to send nothing.
         self._told_to_wait = False
         self._refusals = 0
+        self._pace = Pace()
+        self._paced: Timer | None = None
         self._watch: Timer | None = None
         self._moved_at = 0.0
         self._empty = Waiters()
@@ -126,6 +129,7 @@ class Outbox:
         if entry is None:
             return False
         self._refusals = 0
+        self._pace.taken()
         self._pump()
         if not entry.deferred.called:
             entry.deferred.callback(Sent(message_id, seq, code))
@@ -148,16 +152,16 @@ class Outbox:
             return
         entry.sent_at = None
         entry.uncertain = entry.uncertain or code == Code.UNAVAILABLE
-        self._hold(retry_after)
+        self.hold(retry_after, too_fast=code == Code.TOO_FAST)
 
     def fail_all(self, error: Exception) -> None:
         """There is no more hope for any of them."""
         entries = list(self._entries.values())
         self._entries.clear()
-        for timer in (self._held, self._watch):
+        for timer in (self._held, self._paced, self._watch):
             if timer is not None:
                 timer.cancel()
-        self._held = self._watch = None
+        self._held = self._paced = self._watch = None
         self._refusals = 0
         for entry in entries:
             if not entry.deferred.called:
@@ -173,9 +177,10 @@ class Outbox:
     # ------------------------------------------------------------ inside
 
     def _pump(self) -> None:
-        """Write what may be written: in order, as far as the window goes."""
-        if self._write is None or self._held is not None:
+        """Write what may be written: in order, as far as the window goes, and at its pace."""
+        if self._write is None or self._held is not None or self._paced is not None:
             return
+        now = self._clock.seconds()
         end: int | None = None
         for entry in self._entries.values():
             if end is None:
@@ -183,14 +188,25 @@ class Outbox:
             if entry.ordinal >= end:
                 break
             if entry.sent_at is None:
-                entry.sent_at = self._clock.seconds()
+                wait = self._pace.wait(now)
+                if wait > 0:
+                    self._paced = self._clock.callLater(wait, self._go_on)
+                    break
+                self._pace.sent(now)
+                entry.sent_at = now
                 self._write(entry.payload)
         if self._watch is None and self._entries:
             self._watch = self._clock.callLater(self._timing.acknowledgement, self._look)
 
-    def _hold(self, retry_after: float | None) -> None:
-        """Write nothing for a while, then try again in the order given."""
+    def hold(self, retry_after: float | None, *, too_fast: bool) -> None:
+        """Write nothing for a while, then try again in the order given.
+
+        :param too_fast: the server refused something because it came too fast.
+        """
         pause = retry_after
+        if too_fast and not self._told_to_wait:
+            # All that was on its way behind it is refused as well, and counts as one refusal.
+            self._pace.refused(self._clock.seconds(), retry_after or 1.0)
         if pause is not None:
             self._told_to_wait = True
         elif self._held is not None:
@@ -208,6 +224,11 @@ class Outbox:
 
     def _release(self) -> None:
         self._held = None
+        self._told_to_wait = False
+        self._pump()
+
+    def _go_on(self) -> None:
+        self._paced = None
         self._pump()
 
     def _look(self) -> None:

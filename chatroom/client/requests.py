@@ -18,6 +18,10 @@ from chatroom.client.waiting import Waiters
 AnswerT = TypeVar("AnswerT", bound=wire.Message)
 
 
+#: What can be asked again without asking anybody, when it came too fast.
+_AGAIN = (wire.UsersMes, wire.HistoryMes, wire.PingMes)
+
+
 @dataclass(eq=False, slots=True)
 class _Request:
     message: wire.Message
@@ -86,8 +90,17 @@ class Requests:
             else:
                 self._done(request, _refusal(request.refused, message))
             return True
-        if isinstance(message, wire.ErrorMes) and _may_answer(message):
-            self._done(request, _refusal(request.refused, message))
+        if isinstance(message, wire.ErrorMes) and _may_answer(message, request.message):
+            refusal = _refusal(request.refused, message)
+            if (
+                message.code == wire.Code.TOO_FAST
+                and isinstance(request.message, _AGAIN)
+                and refusal.retry_after is not None
+                and refusal.retry_after < self._timeout
+            ):
+                self._ask_again(request, refusal.retry_after)
+            else:
+                self._done(request, refusal)
             return True
         return False
 
@@ -113,8 +126,21 @@ class Requests:
     def _next(self) -> None:
         if self._current is None and self._queue:
             self._current = self._queue.popleft()
-            self._timer = self._clock.callLater(self._timeout, self._overdue)
-            self._send(self._current.message)
+            self._ask()
+
+    def _ask(self) -> None:
+        assert self._current is not None
+        self._timer = self._clock.callLater(self._timeout, self._overdue)
+        self._send(self._current.message)
+
+    def _ask_again(self, request: _Request, wait: float) -> None:
+        """It came too fast; those behind it wait as well, or they would be refused, too."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        if request.deferred.called:
+            self._done(request, request.message)
+        else:
+            self._timer = self._clock.callLater(wait, self._ask)
 
     def _end_current(self) -> None:
         self._current = None
@@ -150,10 +176,11 @@ def _refusal(refused: type[Refused], message: Any) -> Refused:
     return refused(message.code, text, retry_after=None if after is UNSET else after)
 
 
-def _may_answer(error: wire.ErrorMes) -> bool:
+def _may_answer(error: wire.ErrorMes, request: wire.Message) -> bool:
     """Whether the error can be about a request: not about a message, the connection or a gap."""
     return (
         error.id is UNSET
+        and (error.about is UNSET or error.about == type(request).__name__)
         and error.code != wire.Code.CLOSED
         and error.rooms is UNSET
         and error.inbox is UNSET

@@ -12,7 +12,7 @@ from chatroom import wire
 from chatroom.client.callbacks import Callbacks, tell
 from chatroom.client.convert import Welcome, read_seq, read_text, room_of
 from chatroom.client.errors import NotConnected
-from chatroom.client.interfaces import Clock, Endpoint
+from chatroom.client.interfaces import Clock, Endpoint, Timer
 from chatroom.client.link import Link
 from chatroom.client.marks import Marks
 from chatroom.client.model import Gap, Login, State
@@ -46,6 +46,8 @@ class Session:
         self.login: Login | None = None
         self.roster = Roster()
         self.busy = False
+        self._clock = clock
+        self._status_due: Timer | None = None
         #: How many of the next private messages had waited in the mailbox.
         self._late = 0
         self.link = Link(endpoint, clock, self, timing=timing, reconnect=reconnect, chance=chance)
@@ -80,7 +82,7 @@ class Session:
         changes = self.roster.replace(login.users, login.online)
         self.marks.logged_in(welcome.inbox, login.read)
         if self.busy:
-            connection.send(wire.StatusMes(wire.Status.BUSY))
+            self.say_status()
         self.outbox.open(connection.send_payload)
         if before is not None:
             tell(self.callbacks.presence, changes, login.online)
@@ -99,10 +101,17 @@ class Session:
         """Nobody is logged in any more; the position stays, should the same user come back."""
         self.login = None
         self.busy = False
+        if self._status_due is not None:
+            self._status_due.cancel()
+            self._status_due = None
         self._late = 0
         self.roster.replace([])
         self.marks.clear()
         self.outbox.fail_all(error)
+
+    def say_status(self) -> None:
+        """Tell the server whether the person is busy."""
+        self.link.send(wire.StatusMes(wire.Status.BUSY if self.busy else wire.Status.ONLINE))
 
     def forget(self) -> None:
         """The user has left: the next login begins anew."""
@@ -149,7 +158,8 @@ class Session:
             self._progress()
             self.outbox.settle(ack.id, seq, ack.code)
         else:
-            self.outbox.refuse(ack.id, ack.code, ack.error, None)
+            after = None if ack.retry_after is UNSET else ack.retry_after
+            self.outbox.refuse(ack.id, ack.code, ack.error, after)
 
     def _presence(self, presence: wire.PresenceMes) -> None:
         self.roster.change(presence)
@@ -170,8 +180,26 @@ class Session:
             self.link.server_closes(error)
         elif error.code == wire.Code.GONE:
             self._gone(error.rooms, error.inbox)
+        elif error.code == wire.Code.TOO_FAST and error.about is not UNSET:
+            self._too_fast(error.about, 1 if error.retry_after is UNSET else error.retry_after)
         else:
             _log.info("the server said {code}: {text}", code=error.code, text=error.error)
+
+    def _too_fast(self, about: str, wait: int) -> None:
+        """Something that gets no other answer was refused: say it again once it may be said."""
+        self.outbox.hold(wait, too_fast=True)
+        if about == "ReadMes":
+            self.marks.refused(wait)
+        elif about == "StatusMes":
+            self._say_status_after(wait)
+
+    def _say_status_after(self, wait: float) -> None:
+        if self._status_due is None:
+            self._status_due = self._clock.callLater(wait, self._say_status)
+
+    def _say_status(self) -> None:
+        self._status_due = None
+        self.say_status()
 
     def _gone(self, rooms: dict[str, str] | UnsetType, inbox: str | UnsetType) -> None:
         """Go on where the server can: it holds no more of what came before."""

@@ -195,11 +195,68 @@ def test_questions_are_answered_in_order_one_at_a_time(stage: Stage) -> None:
 def test_an_error_answers_the_question_that_is_under_way(stage: Stage) -> None:
     first, second = Outcome(stage.client.history()), Outcome(stage.client.users_page())
     stage.run()
-    stage.say(wire.ErrorMes(429, "too fast", retry_after=4))
+    stage.say(wire.ErrorMes(505, "out of reach"))
     stage.say(wire.UsersResMes([], 1))
     assert isinstance(first.error, Refused)
-    assert (first.error.code, first.error.retry_after) == (429, 4)
+    assert first.error.code == 505
     assert second.value is not None
+
+
+def test_a_question_that_came_too_fast_is_asked_again_and_those_behind_it_wait(
+    stage: Stage,
+) -> None:
+    first, second = Outcome(stage.client.history()), Outcome(stage.client.users_page())
+    stage.run()
+    stage.say(wire.ErrorMes(429, "too fast", retry_after=2, about="HistoryMes"))
+    stage.run(1.9)
+    assert len(stage.server.all(wire.HistoryMes)) == 1
+    assert stage.server.all(wire.UsersMes) == []
+    stage.run(0.2)
+    assert len(stage.server.all(wire.HistoryMes)) == 2
+    stage.say(wire.HistoryResMes([], False, 50))
+    stage.say(wire.UsersResMes([], 1))
+    assert first.value is not None
+    assert second.value is not None
+
+
+def test_a_question_that_has_to_wait_for_long_is_refused(stage: Stage) -> None:
+    asked = Outcome(stage.client.history())
+    stage.run()
+    stage.say(wire.ErrorMes(429, "too fast", retry_after=60, about="HistoryMes"))
+    assert isinstance(asked.error, Refused)
+    assert (asked.error.code, asked.error.retry_after) == (429, 60)
+
+
+def test_a_question_that_nobody_waits_for_is_not_asked_again(stage: Stage) -> None:
+    deferred = stage.client.history()
+    asked, second = Outcome(deferred), Outcome(stage.client.users_page())
+    stage.run()
+    deferred.cancel()
+    stage.say(wire.ErrorMes(429, "too fast", retry_after=2, about="HistoryMes"))
+    stage.run(3)
+    assert len(stage.server.all(wire.HistoryMes)) == 1
+    stage.say(wire.UsersResMes([], 1))
+    assert asked.done
+    assert second.value is not None
+
+
+def test_a_change_of_password_too_many_says_how_long_to_wait(stage: Stage) -> None:
+    asked = Outcome(stage.client.change_password("old", "new"))
+    stage.run()
+    stage.say(wire.PasswordResMes(429, "too fast", retry_after=30))
+    assert isinstance(asked.error, Refused)
+    assert asked.error.retry_after == 30
+
+
+def test_a_refused_status_answers_no_question_and_is_said_again(stage: Stage) -> None:
+    stage.client.set_status(True)
+    asked = Outcome(stage.client.history())
+    stage.run()
+    stage.say(wire.ErrorMes(429, "too fast", retry_after=1, about="StatusMes"))
+    stage.say(wire.HistoryResMes([], False, 50))
+    assert asked.value is not None
+    stage.run(1.1)
+    assert [status.status for status in stage.server.all(wire.StatusMes)] == [2, 2]
 
 
 def test_an_error_about_something_else_answers_nothing(stage: Stage) -> None:

@@ -256,12 +256,34 @@ def test_what_the_person_has_seen_is_said_once_and_never_back(stage: Stage) -> N
     for seq in ("4-0", "4-0", "3-9", "4-1"):
         stage.client.mark_read(101, seq)
     stage.client.mark_read(102, wire.Seq(9, 0))
-    stage.run()
+    stage.run(1.1)
     assert [(m.peer, m.seq) for m in stage.server.all(wire.ReadMes)] == [
         (101, "4-0"),
         (101, "4-1"),
         (102, "9-0"),
     ]
+
+
+def test_what_was_seen_of_many_conversations_is_said_little_by_little(stage: Stage) -> None:
+    for peer in range(200, 210):
+        stage.client.mark_read(peer, "4-0")
+    stage.run()
+    assert len(stage.server.all(wire.ReadMes)) == 1
+    stage.run(1.1)
+    assert len(stage.server.all(wire.ReadMes)) == 4
+    stage.run(3)
+    assert [mark.peer for mark in stage.server.all(wire.ReadMes)] == list(range(200, 210))
+
+
+def test_what_was_seen_is_said_again_when_it_came_too_fast(stage: Stage) -> None:
+    stage.client.mark_read(101, "4-0")
+    stage.run()
+    stage.say(wire.ErrorMes(429, "too fast", retry_after=2, about="ReadMes"))
+    stage.client.mark_read(102, "5-0")
+    stage.run(1.9)
+    assert len(stage.server.all(wire.ReadMes)) == 1
+    stage.run(0.2)
+    assert [m.peer for m in stage.server.all(wire.ReadMes)] == [101, 101, 102]
 
 
 def test_what_the_person_saw_during_a_break_is_said_after_it(stage: Stage) -> None:

@@ -215,6 +215,8 @@ def test_too_fast_is_tried_again_when_the_server_said(stage: Stage) -> None:
     stage.run(2.9)
     assert stage.server.ids() == ids
     stage.run(0.2)
+    assert stage.server.ids() == [*ids, ids[0]]
+    stage.run(1)
     assert stage.server.ids() == ids * 2
     stage.ack(ids[0], "6-0")
     stage.ack(ids[1], "6-1")
@@ -230,7 +232,80 @@ def test_too_fast_after_a_store_out_of_reach_waits_the_longer_time(stage: Stage)
     stage.run(0.9)
     assert stage.server.ids() == ids
     stage.run(0.2)
+    assert stage.server.ids() == [*ids, ids[0]]
+
+
+def test_the_wait_in_an_acknowledgement_counts(stage: Stage) -> None:
+    Outcome(stage.client.send("one"))
+    stage.run()
+    ids = stage.server.ids()
+    stage.say(wire.AckMes(ids[0], 429, retry_after=7))
+    stage.run(6.9)
+    assert stage.server.ids() == ids
+    stage.run(0.2)
     assert stage.server.ids() == ids * 2
+
+
+class Limited:
+    """Answers messages as a server that takes some at once, and then so many a second."""
+
+    def __init__(self, stage: Stage, burst: int, rate: float) -> None:
+        self.stage, self.rate, self.burst = stage, rate, burst
+        self.tokens, self.at, self.until = float(burst), 0.0, 0.0
+        self.taken: list[str] = []
+        self.refused = 0
+        self._seen = 0
+
+    def answers(self) -> None:
+        for text in self.stage.server.all(wire.Text)[self._seen :]:
+            self._seen += 1
+            now = self.stage.clock.seconds()
+            self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate)
+            self.at = now
+            if now < self.until or self.tokens < 1:
+                self.until = max(self.until, now + 1)
+                self.refused += 1
+                self.stage.say(wire.AckMes(str(text.id), 429, retry_after=1))
+            else:
+                self.tokens -= 1
+                self.taken.append(text.content)
+                self.stage.say(wire.AckMes(str(text.id), 200, f"9-{len(self.taken)}"))
+
+
+@pytest.mark.parametrize("rate", [2, 5, 50])
+def test_a_flood_gets_through_in_order_and_soon_at_the_rate_of_the_server(
+    stage: Stage, rate: int
+) -> None:
+    texts = [f"{n}" for n in range(300)]
+    outcomes = [Outcome(stage.client.send(text)) for text in texts]
+    server = Limited(stage, 20, rate)
+    stage.run()
+    server.answers()
+    first_wave = server.refused
+    assert first_wave == 80, "the window, all at once"
+    begin = stage.clock.seconds()
+    while len(server.taken) < len(texts):
+        stage.run(0.05)
+        server.answers()
+    assert server.taken == texts
+    assert all(outcome.value.code == 200 for outcome in outcomes)
+    took = stage.clock.seconds() - begin
+    assert took < 3 * 280 / rate
+    assert server.refused - first_wave < 0.1 * len(texts)
+
+
+def test_after_a_quiet_minute_the_pace_is_free_again(stage: Stage) -> None:
+    Outcome(stage.client.send("one"))
+    stage.run()
+    [name] = stage.server.ids()
+    stage.say(wire.AckMes(name, 429, retry_after=1))
+    stage.run(1.1)
+    stage.ack(name, "9-1")
+    stage.run(61)
+    for number in range(50):
+        stage.client.send(f"{number}").addErrback(lambda _: None)
+    stage.run()
+    assert len(stage.server.ids()) == 52
 
 
 def test_a_time_limit_leaves_the_outcome_open_and_says_so(stage: Stage) -> None:
