@@ -35,6 +35,13 @@ MAX_INVITE: Final = 256
 MAX_NAME: Final = 32
 #: Longest ``sex``, a text that the user is free to choose, in characters.
 MAX_SEX: Final = 16
+#: Longest text in a field that is ignored, in characters.
+MAX_IGNORED: Final = 1024
+#: Most rooms that one `Resume` may name.
+MAX_ROOMS: Final = 100
+#: Most marks (accents, vowel signs) on one character of a name: languages need four at most, and
+#: piled up they reach into the lines above and below.
+MAX_MARKS: Final = 4
 #: Most messages that one `HistoryMes` may ask for.
 MAX_HISTORY: Final = 200
 #: Most users that one `UsersMes` may ask for.
@@ -44,6 +51,10 @@ LOBBY: Final = "lobby"
 
 #: What an account's id may be: what a JavaScript number holds exactly.
 UserId = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+#: Any number that a JavaScript number holds exactly: where it matters, more is asked of it later.
+Number = Annotated[int, Meta(ge=-(2**53) + 1, le=2**53 - 1)]
+Ignored = Annotated[str, Meta(max_length=MAX_IGNORED)]
+Limit = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 RoomName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
 #: A place in one conversation's order, as text; see `Seq`.
 SeqText = Annotated[str, Meta(pattern=r"^[0-9]{1,19}-[0-9]{1,19}\Z")]
@@ -157,12 +168,14 @@ class User(Message):
     user_id: UserId
     user_pwd: str
     user_name: str
-    user_status: int = 0
+    user_status: Number = 0
     sex: Annotated[str, Meta(max_length=MAX_SEX)] = ""
 
     def __post_init__(self) -> None:
         check_password(self.user_pwd)
         check_name(self.user_name)
+        if not all(_shows(char) for char in self.sex):
+            raise ValueError("sex: no control or invisible characters")
 
 
 class Person(Message):
@@ -195,15 +208,15 @@ class RegisterResMes(Message):
 class Resume(Message):
     """Positions a client comes back with: the newest ``seq`` it got of each conversation."""
 
-    rooms: dict[RoomName, SeqText] = {}
+    rooms: Annotated[dict[RoomName, SeqText], Meta(max_length=MAX_ROOMS)] = {}
     inbox: SeqText | UnsetType = UNSET
 
 
 class LoginMes(Message):
     user_id: UserId
     user_pwd: str = ""
-    user_name: str = ""
-    protocol: int | UnsetType = UNSET
+    user_name: Ignored = ""
+    protocol: Number | UnsetType = UNSET
     token: Annotated[str, Meta(max_length=128)] | UnsetType = UNSET
     resume: Resume | UnsetType = UNSET
 
@@ -241,22 +254,24 @@ class Text(Message):
     """
 
     content: str
-    user_id: int = 0
-    user_pwd: str = ""
-    user_name: str = ""
-    user_status: int = 0
-    sex: str = ""
+    user_id: Number = 0
+    user_pwd: Ignored = ""
+    user_name: Ignored = ""
+    user_status: Number = 0
+    sex: Ignored = ""
     room: RoomName | UnsetType = UNSET
     to_user_id: UserId | UnsetType = UNSET
     id: MessageId | UnsetType = UNSET
     seq: SeqText | UnsetType = UNSET
-    sent_at: int | UnsetType = UNSET
+    sent_at: Number | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if len(self.content) > MAX_CONTENT:
             raise TooLong(f"content: at most {MAX_CONTENT} characters")
         if "\x00" in self.content:
             raise ValueError("content: a NUL character can't be sent")
+        if self.id and not self.id.isprintable():
+            raise ValueError("id: no control or invisible characters")
 
 
 class SmsMes(Text):
@@ -297,7 +312,7 @@ class PresenceMes(Message):
 
 class UsersMes(Message):
     after: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
-    limit: Annotated[int, Meta(ge=1)] = 100
+    limit: Limit = 100
 
 
 class UsersResMes(Message):
@@ -307,7 +322,7 @@ class UsersResMes(Message):
 
 
 class StatusMes(Message):
-    status: int
+    status: Number
 
     def __post_init__(self) -> None:
         if self.status not in (Status.ONLINE, Status.BUSY):
@@ -318,7 +333,7 @@ class HistoryMes(Message):
     room: RoomName | UnsetType = UNSET
     peer: UserId | UnsetType = field(default=UNSET, name="with")
     before: SeqText | UnsetType = UNSET
-    limit: Annotated[int, Meta(ge=1)] = 50
+    limit: Limit = 50
 
     def __post_init__(self) -> None:
         if self.room is not UNSET and self.peer is not UNSET:
@@ -417,22 +432,70 @@ def check_password(password: str) -> None:
         raise ValueError(f"password: at most {MAX_PASSWORD} bytes")
 
 
-#: Unicode categories that show nothing of their own, so that two names could look the same.
+#: Unicode categories that show nothing of their own, so that two names could look the same: among
+#: them zero-width joiners, overrides of the writing direction, and tags.
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+#: Letters, marks and symbols that show nothing either: fillers, the empty Braille pattern, joiners,
+#: and the selectors of a variant. Unicode calls all but one of them "default ignorable".
+_FILLERS = frozenset(
+    map(
+        chr,
+        (
+            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
+            *range(0x180B, 0x1810),
+            *range(0xFE00, 0xFE10),
+            *range(0xE0100, 0xE01F0),
+        ),
+    )
+)
+#: Of the many blanks only the usual one, and the one of Chinese and Japanese keyboards.
+_BLANKS = frozenset(" \u3000")
+
+
+def _shows(char: str) -> bool:
+    """Whether a character shows as something of its own."""
+    category = unicodedata.category(char)
+    if category == "Zs":
+        return char in _BLANKS
+    return category not in _INVISIBLE and char not in _FILLERS
+
+
+def _is_mark(char: str) -> bool:
+    return unicodedata.category(char).startswith("M")
 
 
 def check_name(name: str) -> None:
-    """:raises ValueError: not 1 to `MAX_NAME` characters once trimmed, or one of them invisible."""
-    if not 1 <= len(name.strip()) <= MAX_NAME:
+    """Whether it can be a user's name, once trimmed.
+
+    It is not normalised: names are for people to read, and nobody is found by one, so that the same
+    name in two forms of Unicode harms no more than the same name twice.
+
+    :raises ValueError: not 1 to `MAX_NAME` characters, or some that can't be seen for themselves.
+    """
+    name = name.strip()
+    if not 1 <= len(name) <= MAX_NAME:
         raise ValueError(f"userName: 1 to {MAX_NAME} characters")
-    if any(unicodedata.category(char) in _INVISIBLE for char in name.strip()):
+    if not all(map(_shows, name)):
         raise ValueError("userName: no control or invisible characters")
+    if _is_mark(name[0]):
+        raise ValueError("userName: an accent needs a letter before it")
+    marks = 0
+    for char in name:
+        marks = marks + 1 if _is_mark(char) else 0
+        if marks > MAX_MARKS:
+            raise ValueError(f"userName: at most {MAX_MARKS} accents on one letter")
 
 
 def tidy_name(name: str) -> str:
     """What can be a name of a text that nobody checked; empty where nothing can."""
-    visible = "".join(char for char in name if unicodedata.category(char) not in _INVISIBLE)
-    return visible.strip()[:MAX_NAME].strip()
+    kept: list[str] = []
+    marks = 0
+    for char in name:
+        marks = marks + 1 if _is_mark(char) else 0
+        # At the beginning no mark at all.
+        if _shows(char) and (marks == 0 or (kept and marks <= MAX_MARKS)):
+            kept.append(char)
+    return "".join(kept).strip()[:MAX_NAME].strip()
 
 
 # ---------------------------------------------------------------- codec
@@ -523,9 +586,10 @@ _id_decoder = msgspec.json.Decoder(_OnlyId)
 def _salvage_id(data: str) -> str | None:
     """The ``id`` of a message that is otherwise malformed: its sender can match the error then."""
     try:
-        return _id_decoder.decode(data).id
+        found = _id_decoder.decode(data).id
     except _DECODE_ERRORS:
         return None
+    return found if found.isprintable() else None
 
 
 def _why(error: Exception) -> str:

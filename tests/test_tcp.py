@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from twisted.internet.ssl import PrivateCertificate
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from chatroom import wire
+from chatroom.counters import Count
+from chatroom.doorkeeper import Doorkeeper
 from chatroom.node import Node
 from chatroom.outbox import DirectOutbox, PacedOutbox, TransportOutbox
 from chatroom.session import CLOSE_TIMEOUT
@@ -419,3 +422,85 @@ def test_every_connection_has_a_session_of_its_own(factory: ChatFactory, world: 
     Peer(factory)
     Peer(factory)
     assert len({session.tag for session in node.sessions()}) == 2
+
+
+# ---------------------------------------------------------------- strangers and scanners
+
+
+@pytest.mark.parametrize(
+    ("data", "counted"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: chat.example\r\n\r\n", Count.OTHER_PROTOCOL),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Count.OTHER_PROTOCOL),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", Count.OTHER_PROTOCOL),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", Count.OTHER_PROTOCOL),
+        (b"\xff\xff\xff\xff", Count.TOO_LONG),
+        (b"\x00\x00\x00\x00", Count.MALFORMED),
+        (wire.frame(b"\xef\xbb\xbf" + wire.encode(wire.PingMes())), Count.MALFORMED),
+        (wire.frame(b'{"type":NaN}'), Count.MALFORMED),
+        (wire.frame(b'{"type":"PingMes","data":1e400}'), Count.MALFORMED),
+        (wire.frame(b"[" * 4000), Count.MALFORMED),
+        (wire.frame(b'{"type":"\xff"}'), Count.MALFORMED),
+    ],
+)
+def test_what_is_no_message_is_told_once_counted_once_and_closed(
+    world: World, factory: ChatFactory, data: bytes, counted: Count
+) -> None:
+    peer = Peer(factory)
+    peer.sends(data)
+    peer.sends(data)
+    [error] = peer.takes()
+    assert isinstance(error, wire.ErrorMes)
+    assert peer.closed
+    assert world.node().counters == {counted: 1}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"content":"\\ud800"}',
+        '{"content":"","userId":1' + "0" * 400 + "}",
+        '{"content":"","userId":1e400}',
+        '{"content":"","userId":NaN}',
+        '{"content":"","userId":-Infinity}',
+        '{"content":"\\u0000"}',
+        '{"content":"","x":' + "[" * 60_000,
+        '\ufeff{"content":""}',
+    ],
+)
+def test_a_message_that_is_none_costs_a_member_that_message_only(
+    world: World, factory: ChatFactory, data: str
+) -> None:
+    peer = member(world, factory, 1)
+    peer.sends(wire.frame(json.dumps({"type": "SmsMes", "data": data}).encode()))
+    peer.says(wire.PingMes())
+    assert kinds(peer.takes()) == ["ErrorMes", "PongMes"]
+    assert not peer.closed
+    assert world.node().counters == {Count.MALFORMED: 1}
+
+
+def test_one_byte_a_second_keeps_nobody_waiting(world: World, factory: ChatFactory) -> None:
+    slow, other = member(world, factory, 1), member(world, factory, 2)
+    for byte in framed(sms("at last", "slow")):
+        slow.sends(bytes([byte]))
+        world.wait(1, step=0.5)
+        other.says(wire.PingMes())
+        assert "PongMes" in kinds(other.takes())
+    world.settle()
+    assert "AckMes" in kinds(slow.takes())
+
+
+def test_a_connection_too_many_is_told_why_and_closed(world: World, connect: Connect) -> None:
+    world.node().doorkeeper = Doorkeeper(world.clock, per_address=1)
+    first, second = connect(), connect()
+    [error] = second.takes()
+    assert isinstance(error, wire.ErrorMes)
+    assert (error.code, error.retry_after) == (Code.TOO_FAST, 10)
+    assert second.closed
+    assert world.node().counters == {Count.CONNECTIONS_REFUSED: 1}
+    first.says(wire.PingMes())
+    assert kinds(first.takes()) == ["PongMes"]
+    first.close()
+    third = connect()
+    third.says(wire.PingMes())
+    assert kinds(third.takes()) == ["PongMes"]

@@ -16,17 +16,23 @@ from chatroom.wire import Code, Message, Seq, WireError, decode, encode
 
 # ---------------------------------------------------------------- any message of any type
 
-numbers = st.integers(min_value=-(2**53), max_value=2**63 - 1)
-counts = st.integers(min_value=1, max_value=2**63 - 1)
+numbers = st.integers(min_value=-(2**53) + 1, max_value=2**53 - 1)
+counts = st.integers(min_value=1, max_value=2**53 - 1)
 user_ids = st.integers(min_value=1, max_value=2**53 - 1)
 texts = st.text(max_size=50)
 flags = st.booleans()
 passwords = st.text(max_size=wire.MAX_PASSWORD // 4)
 contents = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=200)
-names = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=wire.MAX_NAME)
+names = st.text(
+    st.characters(
+        categories=["L", "N", "P", "S"], exclude_characters="\u115f\u1160\u2800\u3164\uffa0"
+    ),
+    min_size=1,
+    max_size=wire.MAX_NAME,
+)
 seqs = st.from_regex(r"[0-9]{1,19}-[0-9]{1,19}", fullmatch=True)
 rooms = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,31}", fullmatch=True)
-message_ids = st.text(min_size=1, max_size=64)
+message_ids = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=64)
 people = st.lists(
     st.builds(wire.Person, user_id=numbers, user_name=texts, user_status=numbers), max_size=3
 )
@@ -56,7 +62,7 @@ users = st.builds(
     user_pwd=passwords,
     user_name=names,
     user_status=numbers,
-    sex=st.text(max_size=wire.MAX_SEX),
+    sex=st.just("") | names.map(lambda name: name[: wire.MAX_SEX]),
 )
 resumes = st.builds(wire.Resume, rooms=st.dictionaries(rooms, seqs, max_size=3), inbox=maybe(seqs))
 
@@ -341,14 +347,26 @@ def test_an_account_has_a_whole_positive_number_that_every_client_can_hold(user_
 
 @pytest.mark.parametrize(
     "name",
-    ["", "  ", "x" * 33, "a\nb", "a\u200bb", "\u202ea", "a\u2028b", "a\x00", "\ue000", "\u0378"],
+    [
+        *("", "  ", "\u3000\u00a0\u2003", "x" * 33, "a\nb", "a\u200bb", "a\u2028b", "a\x00"),
+        *("\ue000", "\u0378", "\ufeffa", "a\u00adb", "a\u00a0b", "a\u2003b"),
+        *(f"a{chr(code)}b" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))),
+        *("\u0301", "\u0301a", "a" + "\u0301" * 5, "a\ufe0f", "a\U000e0101", "a\U000e0061"),
+        *("\u2800", "\u115f", "\u3164", "\uffa0", "a\u034fb", "\u180b", "a\u17b4"),
+    ],
 )
 def test_a_name_that_can_be_mistaken_is_refused(name: str) -> None:
     user = {"userId": 1, "userPwd": "secret", "userName": name}
     assert "userName" in str(refusal(of(wire.RegisterMes, user=user)))
 
 
-@pytest.mark.parametrize("name", ["a", "x" * 32, "卡罗尔", " padded ", "two words", "é", "😀"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a", "x" * 32, "卡罗尔", " padded ", "two words", "山田\u3000太郎", "é", "e\u0301", "😀"),
+        *("שָׁלוֹם", "ที่", "Nguyễn", "नमस्ते", "x\u0301\u0302\u0303\u0304y"),
+    ],
+)
 def test_a_name_can_be_of_any_script(name: str) -> None:
     user = {"userId": 1, "userPwd": "secret", "userName": name}
     assert isinstance(decode(of(wire.RegisterMes, user=user)), wire.RegisterMes)
@@ -400,3 +418,76 @@ def test_places_are_compared_number_by_number() -> None:
 def test_what_is_no_place_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):
         Seq.parse(text)
+
+
+# ---------------------------------------------------------------- every field has its bounds
+
+HUGE = "1" + "0" * 400
+LONG_TEXT = "x" * 1025
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        *(("SmsMes", f'{{"content":"","{field}":{HUGE}}}') for field in ("userId", "userStatus")),
+        *(("SmsMes", f'{{"content":"","{field}":9007199254740992}}') for field in ("sentAt",)),
+        *(("SmsMes", f'{{"content":"","{f}":"{LONG_TEXT}"}}') for f in ("userName", "sex")),
+        ("SmsMes", f'{{"content":"","userPwd":"{LONG_TEXT}"}}'),
+        ("SmsMes", '{"content":"","id":"a\\nb"}'),
+        ("SmsMes", '{"content":"","id":"\\u202e"}'),
+        ("SmsMes", '{"content":"","seq":"1"}'),
+        ("PrivateMes", f'{{"content":"","toUserId":{HUGE}}}'),
+        ("LoginMes", f'{{"userId":{HUGE}}}'),
+        ("LoginMes", f'{{"userId":1,"protocol":{HUGE}}}'),
+        ("LoginMes", f'{{"userId":1,"userName":"{LONG_TEXT}"}}'),
+        ("LoginMes", f'{{"userId":1,"token":"{"x" * 129}"}}'),
+        ("LoginMes", '{"userId":1,"resume":{"inbox":"1"}}'),
+        ("LoginMes", '{"userId":1,"resume":{"rooms":{"NO":"1-0"}}}'),
+        ("UsersMes", f'{{"limit":{HUGE}}}'),
+        ("UsersMes", '{"limit":0}'),
+        ("UsersMes", '{"after":-1}'),
+        ("HistoryMes", f'{{"limit":{HUGE}}}'),
+        ("HistoryMes", '{"before":"-"}'),
+        ("StatusMes", f'{{"status":{HUGE}}}'),
+        ("ReadMes", f'{{"with":{HUGE},"seq":"1-0"}}'),
+    ],
+)
+def test_what_is_out_of_bounds_costs_only_that_message(kind: str, data: str) -> None:
+    error = refusal(envelope(kind, data))
+    assert (error.code, error.fatal, error.type_name) == (Code.MALFORMED, False, kind)
+    assert len(str(error)) < 200
+
+
+def test_a_resume_names_no_more_rooms_than_there_can_be() -> None:
+    rooms = {f"room{number}": "1-0" for number in range(wire.MAX_ROOMS + 1)}
+    assert not refusal(of(wire.LoginMes, userId=1, resume={"rooms": rooms})).fatal
+
+
+@pytest.mark.parametrize("sex", ["a\nb", "\u202e", "\x1b[2J", "\u200b"])
+def test_a_sex_is_something_to_be_seen(sex: str) -> None:
+    user = {"userId": 1, "userPwd": "secret", "userName": "a", "sex": sex}
+    assert "sex" in str(refusal(of(wire.RegisterMes, user=user)))
+
+
+def test_an_id_that_is_refused_is_not_sent_back() -> None:
+    assert refusal(envelope("SmsMes", '{"content":"","id":"a\\nb"}')).message_id is None
+
+
+@given(st.text())
+def test_a_name_that_was_tidied_can_be_a_name(name: str) -> None:
+    tidied = wire.tidy_name(name)
+    if tidied:
+        wire.check_name(tidied)
+
+
+@pytest.mark.parametrize(
+    ("begin", "protocol"),
+    [(b"GET ", "HTTP"), (b"POST", "HTTP"), (b"SSH-", "SSH"), (b"\x16\x03\x01\x02", "TLS")],
+)
+def test_the_greetings_of_other_protocols_are_known(begin: bytes, protocol: str) -> None:
+    assert wire.other_protocol(int.from_bytes(begin)) == protocol
+
+
+@pytest.mark.parametrize("length", [0, 65537, 2**32 - 1, 2**40])
+def test_a_length_is_no_greeting(length: int) -> None:
+    assert wire.other_protocol(length) is None

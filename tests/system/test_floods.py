@@ -12,7 +12,7 @@ import pytest
 
 from chatroom import wire
 from chatroom.wire import Code
-from tests.system.lab import Lab, environment, until
+from tests.system.lab import PROC, Lab, Server, environment, until
 from tests.system.wire_client import Closed, WireClient
 
 
@@ -83,13 +83,16 @@ def test_connections_of_one_address_are_bounded_and_say_why(lab: Lab) -> None:
         client.close()
 
 
+def open_files(server: Server) -> int:
+    return len(list((PROC / str(server.pid) / "fd").iterdir()))
+
+
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux only")
 def test_out_of_open_files_nobody_connected_is_harmed_and_the_store_still_works(lab: Lab) -> None:
     server = lab.server("--max-connections", "0")
     clients = [server.client().enter(number) for number in (1, 2)]
     one, two = clients
-    in_use = len(os.listdir(f"/proc/{server.pid}/fd"))
-    most = in_use + 40
+    most = open_files(server) + 40
     resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (most, most))
     crowd = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(60)]
     until(lambda: "Almost all open files are in use" in server.log())
@@ -106,7 +109,7 @@ def test_out_of_open_files_nobody_connected_is_harmed_and_the_store_still_works(
     two.hears("after that")
     one.send(wire.PasswordMes(user_pwd="a long password", new_pwd="another long one"))
     assert one.expect(wire.PasswordResMes).code == 200
-    assert len(os.listdir(f"/proc/{server.pid}/fd")) < most
+    assert open_files(server) < most
     for connection in crowd:
         connection.close()
     late = WireClient(server.port)
