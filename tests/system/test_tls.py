@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import ssl
@@ -258,3 +259,18 @@ def test_the_environment_asks_for_it_as_well(lab: Lab) -> None:
     with Pipe(server.port, "--tls-fingerprint", shown(server)) as script:
         script.type("3")
         assert script.ends() == 0
+
+
+def test_a_connection_too_many_costs_no_handshake(lab: Lab, pem: Path) -> None:
+    listen = f"ssl:0:interface=127.0.0.1:privateKey={pem}:certKey={pem}"
+    server = lab.server("--max-per-address", "1", listen=("--listen", listen), limited=True)
+    with TlsClient(server.port, pem) as client:
+        client.enter(100)
+        for _ in range(10):
+            with socket.create_connection(("127.0.0.1", server.port)) as refused:
+                refused.settimeout(5)
+                with contextlib.suppress(ConnectionResetError):
+                    assert refused.recv(100) == b""
+        assert client.is_alive()
+    assert "Unhandled" not in server.log()
+    assert "Traceback" not in server.log()
