@@ -7,10 +7,10 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from chatroom.names import MAX_NAME
 from chatroom.wire import (
     MAX_CONTENT,
     MAX_FRAME_DIALECT_1,
-    MAX_NAME,
     MAX_SEX,
     ErrorMes,
     LoginResMes,

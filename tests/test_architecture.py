@@ -17,7 +17,7 @@ PACKAGE = CHECKOUT / "chatroom"
 FLOORS = (
     (
         *("chatroom", "chatroom.wire", "chatroom.clock", "chatroom.addresses"),
-        *("chatroom.shared_pages", "chatroom.fingerprint", "chatroom.counters"),
+        *("chatroom.shared_pages", "chatroom.fingerprint", "chatroom.counters", "chatroom.names"),
     ),
     ("chatroom.dialects", "chatroom.refusals", "chatroom.states"),
     ("chatroom.store", "chatroom.settings", "chatroom.data_folder"),
@@ -38,7 +38,10 @@ WIRING = FLOORS[-1]
 #: What the domain may know of the store, and what an operator says of it.
 STORE_INTERFACE = "chatroom.store.interface"
 #: What the client may know of the rest.
-FOR_THE_CLIENT = ("chatroom", "chatroom.wire", "chatroom.clock", "chatroom.fingerprint")
+FOR_THE_CLIENT = (
+    *("chatroom", "chatroom.wire", "chatroom.names"),
+    *("chatroom.clock", "chatroom.fingerprint"),
+)
 #: Packages that one module wraps.
 WRAPPED = {"txredisapi": "chatroom.store.connection", "argon2": "chatroom.passwords"}
 #: Lines of code in a module, without blank lines, comments and docstrings.

@@ -13,7 +13,7 @@ from pytest_twisted import blockon, ensureDeferred
 from twisted.internet.defer import Deferred
 from twisted.internet.utils import getProcessOutputAndValue
 
-from chatroom import wire
+from chatroom import names, wire
 from chatroom.client import connect
 from chatroom.clock import pause
 from chatroom.settings import OPTIONS, StartError
@@ -105,7 +105,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         wire.MAX_SERVER_FRAME,
         wire.MAX_CONTENT,
         wire.MAX_PASSWORD,
-        wire.MAX_NAME,
+        names.MAX_NAME,
         wire.MAX_HISTORY,
         wire.MAX_USERS,
     }

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from chatroom import wire
+from chatroom.names import MAX_NAME, check_name, tidy_name
 from chatroom.wire import Code, Message, Seq, WireError, decode, encode
 
 # ---------------------------------------------------------------- any message of any type
@@ -28,7 +29,7 @@ names = st.text(
         categories=["L", "N", "P", "S"], exclude_characters="\u115f\u1160\u2800\u3164\uffa0"
     ),
     min_size=1,
-    max_size=wire.MAX_NAME,
+    max_size=MAX_NAME,
 )
 seqs = st.from_regex(r"[0-9]{1,19}-[0-9]{1,19}", fullmatch=True)
 rooms = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,31}", fullmatch=True)
@@ -54,7 +55,7 @@ said: dict[str, st.SearchStrategy[Any]] = {
     "room": maybe(rooms),
     "id": maybe(message_ids),
     "seq": maybe(seqs),
-    "sent_at": maybe(numbers),
+    "sent_at": maybe(counts),
 }
 users = st.builds(
     wire.User,
@@ -430,7 +431,7 @@ LONG_TEXT = "x" * 1025
     ("kind", "data"),
     [
         *(("SmsMes", f'{{"content":"","{field}":{HUGE}}}') for field in ("userId", "userStatus")),
-        *(("SmsMes", f'{{"content":"","{field}":9007199254740992}}') for field in ("sentAt",)),
+        *(("SmsMes", f'{{"content":"","{field}":9223372036854775808}}') for field in ("sentAt",)),
         *(("SmsMes", f'{{"content":"","{f}":"{LONG_TEXT}"}}') for f in ("userName", "sex")),
         ("SmsMes", f'{{"content":"","userPwd":"{LONG_TEXT}"}}'),
         ("SmsMes", '{"content":"","id":"a\\nb"}'),
@@ -475,9 +476,9 @@ def test_an_id_that_is_refused_is_not_sent_back() -> None:
 
 @given(st.text())
 def test_a_name_that_was_tidied_can_be_a_name(name: str) -> None:
-    tidied = wire.tidy_name(name)
+    tidied = tidy_name(name)
     if tidied:
-        wire.check_name(tidied)
+        check_name(tidied)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Final
 
-from chatroom import wire
+from chatroom import names, wire
 from chatroom.client import texts
 from chatroom.client.errors import (
     ChatError,
@@ -82,9 +82,9 @@ def password(answer: str) -> None:
 def name(answer: str) -> None:
     """:raises BadLine: ``answer`` can't be a name."""
     try:
-        wire.check_name(answer)
+        names.check_name(answer)
     except ValueError:
-        raise BadLine(texts.BAD_NAME, limit=wire.MAX_NAME) from None
+        raise BadLine(texts.BAD_NAME, limit=names.MAX_NAME) from None
 
 
 def content(answer: str) -> None:

@@ -8,10 +8,11 @@ import msgspec
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from chatroom.names import tidy_name
 from chatroom.store.connection import Connection
 from chatroom.store.interface import Account, Ending, Token
 from chatroom.store.lua import Script
-from chatroom.wire import MAX_SEX, tidy_name
+from chatroom.wire import MAX_SEX
 
 #: Seconds that a token still works after it was replaced: for a client whose connection broke
 #: while the answer with the new one was on its way.
