@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
-from OpenSSL import SSL, crypto
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.error import VerifyError
-
 from chatroom import wire
+from chatroom.parsers import endpoint, folder, node, number, seconds
 from chatroom.store.address import RedisAddress
 
 #: What is asked of new passwords: their length alone, or that they are not easily guessed.
@@ -104,25 +100,6 @@ class Option:
 # ---------------------------------------------------------------- parsers
 
 
-def _number(least: int, most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
-            raise ValueError(f"{text!r} is no whole number from {least} to {most}")
-        return int(text)
-
-    return parse
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0.1 <= seconds <= 60:
-        raise ValueError(f"{text!r} is no number of seconds from 0.1 to 60")
-    return seconds
-
-
 def _seconds_or_none(text: str) -> float:
     """Seconds, of which 0 means that there is no limit."""
     try:
@@ -152,36 +129,6 @@ def _admission(text: str) -> Admission:
     return Admission(closed=how == "closed")
 
 
-def _endpoint(text: str) -> str:
-    """Twisted's own parser says whether it is one; it needs a reactor only once it listens."""
-    if re.search(r"(?<!\\):sslmethod=", text):
-        raise ValueError(
-            f"{text!r}: leave sslmethod out: it could only let in versions of TLS older than 1.2"
-        )
-    try:
-        serverFromString(cast("Any", None), text)
-    except OSError as error:
-        raise ValueError(f"{text!r}: {error.filename}: {error.strerror}") from None
-    except VerifyError:
-        raise ValueError(
-            f"{text!r}: the key in privateKey= does not belong to the certificate in certKey="
-        ) from None
-    except (SSL.Error, crypto.Error):
-        raise ValueError(
-            f"{text!r}: the files do not hold a key and its certificate in PEM form, without a "
-            "passphrase"
-        ) from None
-    except Exception as error:  # noqa: BLE001 - parsers of any plugin, each with errors of its own
-        raise ValueError(
-            f"{text!r} is no endpoint to listen on ({error}): write for example tcp:8889 or "
-            "tcp:8889:interface=127.0.0.1"
-        ) from None
-    port = re.match(r"(?:tcp6?|ssl|tls):(?:port=)?(\d+)", text)
-    if port and int(port[1]) > 65535:
-        raise ValueError(f"{text!r}: a port is a number from 0 to 65535")
-    return text
-
-
 def _argon2(text: str) -> Argon2:
     try:
         time_cost, memory_kib, parallelism = (int(number) for number in text.split(","))
@@ -201,21 +148,10 @@ def _fsync(text: str) -> Fsync:
     return cast("Fsync", text)
 
 
-def _node(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
-        raise ValueError(f"{text!r}: 1 to 64 letters, digits, '.', '_' and '-'")
-    return text
-
-
 def _flag(text: str) -> bool:
     if text not in ("0", "1"):
         raise ValueError(f"{text!r} is neither 1 nor 0")
     return text == "1"
-
-
-def _folder(text: str) -> Path:
-    """Absolute from here on: twistd changes to another folder before the service starts."""
-    return Path(text).expanduser().absolute()
 
 
 # ---------------------------------------------------------------- the settings
@@ -227,7 +163,7 @@ OPTIONS: Final = (
         "ENDPOINT",
         "tcp:8889",
         "Where to take connections, as a Twisted server endpoint; may be given several times.",
-        _endpoint,
+        endpoint,
         many=True,
     ),
     Option(
@@ -253,7 +189,7 @@ OPTIONS: Final = (
         "DIR",
         "chatroom-data",
         "The data folder, made if it is not there; one server at a time.",
-        _folder,
+        folder,
     ),
     Option(
         "node",
@@ -261,7 +197,7 @@ OPTIONS: Final = (
         None,
         "This server's name among those that share a Redis. [default: a random one, kept in the"
         " data folder]",
-        _node,
+        node,
     ),
     Option(
         "fsync",
@@ -276,14 +212,14 @@ OPTIONS: Final = (
         "SECONDS",
         "4",
         "How long a request may wait for the store, in seconds.",
-        _seconds,
+        seconds,
     ),
     Option(
         "min-password-length",
         "N",
         "6",
         "Shortest password of a new account, in characters.",
-        _number(1, wire.MAX_PASSWORD),
+        number(1, wire.MAX_PASSWORD),
     ),
     Option(
         "password-policy",
@@ -307,7 +243,7 @@ OPTIONS: Final = (
         "20",
         "Most registrations in an hour from one address that is no private one, in accounts; 0: any"
         " number.",
-        _number(0, 1_000_000),
+        number(0, 1_000_000),
     ),
     Option(
         "login-failures",
@@ -315,7 +251,7 @@ OPTIONS: Final = (
         "10",
         "Wrong passwords in 10 minutes from one address, in tries, after which it has to wait; 0:"
         " any number, also at one account.",
-        _number(0, 1_000_000),
+        number(0, 1_000_000),
     ),
     Option(
         "login-timeout",
@@ -330,7 +266,7 @@ OPTIONS: Final = (
         "100",
         "How many logins and registrations are under way together, more wait in line; 0: any"
         " number.",
-        _number(0, 1_000_000),
+        number(0, 1_000_000),
     ),
     Option(
         "argon2",
@@ -344,28 +280,28 @@ OPTIONS: Final = (
         "N",
         "2",
         "How many passwords are hashed at once, in threads.",
-        _number(1, 64),
+        number(1, 64),
     ),
     Option(
         "max-frame",
         "BYTES",
         str(wire.MAX_FRAME),
         "Largest frame taken from a client, in bytes.",
-        _number(wire.MAX_FRAME_BEFORE_LOGIN, 16 * 1024 * 1024),
+        number(wire.MAX_FRAME_BEFORE_LOGIN, 16 * 1024 * 1024),
     ),
     Option(
         "message-burst",
         "N",
         "20",
         "How many messages and requests of one account are taken at once; 0: no limit.",
-        _number(0, 1_000_000),
+        number(0, 1_000_000),
     ),
     Option(
         "message-rate",
         "N",
         "5",
         "How many of them a second are taken after that; 0: no limit.",
-        _number(0, 1_000_000),
+        number(0, 1_000_000),
     ),
     Option(
         "byte-rate",
@@ -373,14 +309,14 @@ OPTIONS: Final = (
         "131072",
         "How much one connection may send a second, in bytes; four times that at once. 0: no"
         " limit.",
-        _number(0, 1024 * 1024 * 1024),
+        number(0, 1024 * 1024 * 1024),
     ),
     Option(
         "max-per-address",
         "N",
         "100",
         "How many connections there may be from one address (an IPv6 /64); 0: no limit.",
-        _number(0, 1_000_000_000),
+        number(0, 1_000_000_000),
     ),
     Option(
         "max-connections",
@@ -388,35 +324,35 @@ OPTIONS: Final = (
         None,
         "How many connections there may be altogether; 0: no limit. [default: from the limit on"
         " open files]",
-        _number(0, 1_000_000_000),
+        number(0, 1_000_000_000),
     ),
     Option(
         "send-queue",
         "BYTES",
         "1048576",
         "What may wait for one slow client before it is disconnected, in bytes.",
-        _number(wire.MAX_FRAME_BEFORE_LOGIN, 1024 * 1024 * 1024),
+        number(wire.MAX_FRAME_BEFORE_LOGIN, 1024 * 1024 * 1024),
     ),
     Option(
         "room-history",
         "N",
         "100000",
         "How much of the room is kept, in messages.",
-        _number(1, 1_000_000_000),
+        number(1, 1_000_000_000),
     ),
     Option(
         "mailbox-unread",
         "N",
         "10000",
         "Most unread private messages of one user, in messages; beyond it the sender is refused.",
-        _number(1, 1_000_000_000),
+        number(1, 1_000_000_000),
     ),
     Option(
         "mailbox-history",
         "N",
         "10000",
         "How many private messages of one user are kept once they are read, in messages.",
-        _number(0, 1_000_000_000),
+        number(0, 1_000_000_000),
     ),
 )
 

@@ -20,7 +20,7 @@ FLOORS = (
         *("chatroom.shared_pages", "chatroom.fingerprint", "chatroom.counters", "chatroom.names"),
     ),
     ("chatroom.dialects", "chatroom.refusals", "chatroom.states"),
-    ("chatroom.store", "chatroom.settings", "chatroom.data_folder"),
+    ("chatroom.store", "chatroom.settings", "chatroom.parsers", "chatroom.data_folder"),
     (
         *("chatroom.accounts", "chatroom.passwords", "chatroom.room", "chatroom.feeds"),
         *("chatroom.guessing", "chatroom.password_policy", "chatroom.registration"),

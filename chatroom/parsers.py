@@ -1,0 +1,72 @@
+"""Readers of what was written for an option: each raises `ValueError` with the reason why not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from OpenSSL import SSL, crypto
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import VerifyError
+
+
+def number(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
+            raise ValueError(f"{text!r} is no whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 60:
+        raise ValueError(f"{text!r} is no number of seconds from 0.1 to 60")
+    return seconds
+
+
+def endpoint(text: str) -> str:
+    """Twisted's own parser says whether it is one; it needs a reactor only once it listens."""
+    if re.search(r"(?<!\\):sslmethod=", text):
+        raise ValueError(
+            f"{text!r}: leave sslmethod out: it could only let in versions of TLS older than 1.2"
+        )
+    try:
+        serverFromString(cast("Any", None), text)
+    except OSError as error:
+        raise ValueError(f"{text!r}: {error.filename}: {error.strerror}") from None
+    except VerifyError:
+        raise ValueError(
+            f"{text!r}: the key in privateKey= does not belong to the certificate in certKey="
+        ) from None
+    except (SSL.Error, crypto.Error):
+        raise ValueError(
+            f"{text!r}: the files do not hold a key and its certificate in PEM form, without a "
+            "passphrase"
+        ) from None
+    except Exception as error:  # noqa: BLE001 - parsers of any plugin, each with errors of its own
+        raise ValueError(
+            f"{text!r} is no endpoint to listen on ({error}): write for example tcp:8889 or "
+            "tcp:8889:interface=127.0.0.1"
+        ) from None
+    port = re.match(r"(?:tcp6?|ssl|tls):(?:port=)?(\d+)", text)
+    if port and int(port[1]) > 65535:
+        raise ValueError(f"{text!r}: a port is a number from 0 to 65535")
+    return text
+
+
+def node(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
+        raise ValueError(f"{text!r}: 1 to 64 letters, digits, '.', '_' and '-'")
+    return text
+
+
+def folder(text: str) -> Path:
+    """Absolute from here on: twistd changes to another folder before the service starts."""
+    return Path(text).expanduser().absolute()
