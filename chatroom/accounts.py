@@ -110,14 +110,6 @@ class Accounts:
                 # The new password holds all the same; it is what the next login takes.
                 _log.info("The token of {id} went with the old password", id=user_id)
 
-    async def holds(self, account: Account) -> bool:
-        """Whether the password that ``account`` had when it was read is the account's still.
-
-        :raises StoreUnavailable:
-        """
-        now = await self._store.account(account.user_id)
-        return now is not None and now.generation == account.generation
-
     async def forget_token(self, token: str) -> None:
         """Make a token void."""
         try:
@@ -165,6 +157,9 @@ class Accounts:
             else:
                 account = await self._check_password(account, password, address)
                 await self._rehash(account, password)
+            if account.banned is not None:
+                # Not before: a stranger is not told.
+                raise Refused(refusals.banned(account.banned.until, account.banned.reason))
             await self._guessing.succeeded(user_id, address)
             new_token = await self._new_token(account, token) if wants_token else ""
         except StoreUnavailable:

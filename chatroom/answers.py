@@ -78,10 +78,13 @@ def refusal_of(
     """The answer of its own that a refused message of that type has; None: `ErrorMes` it is."""
     code, words = refusal.code, session.words(refusal)
     wait = refusal.retry_after or UNSET
+    until = UNSET if refusal.until is None else refusal.until
     match type_name:
         case "LoginMes":
             users_id = UNSET if session.dialect == 2 else None
-            return wire.LoginResMes(code=code, users_id=users_id, error=words, retry_after=wait)
+            return wire.LoginResMes(
+                code=code, users_id=users_id, error=words, retry_after=wait, until=until
+            )
         case "RegisterMes":
             # The original has one code for whatever else is wrong with a registration.
             if code in (Code.MALFORMED, Code.TOO_LARGE):
@@ -90,5 +93,5 @@ def refusal_of(
         case "PasswordMes":
             return wire.PasswordResMes(code=code, error=words, retry_after=wait)
         case "SmsMes" | "PrivateMes" if message_id and session.dialect == 2:
-            return wire.AckMes(id=message_id, code=code, error=words, retry_after=wait)
+            return wire.AckMes(id=message_id, code=code, error=words, retry_after=wait, until=until)
     return None

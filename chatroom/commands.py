@@ -60,6 +60,9 @@ async def _log_in(session: Session, message: wire.LoginMes) -> None:
 
 def _sms(session: Session, message: wire.SmsMes) -> None:
     room = message.room or wire.LOBBY
+    if (refusal := session.mute.refusal()) is not None:
+        session.refuse_message(message, refusal)
+        return
     if room not in session.node.rooms:
         session.refuse_message(message, refusals.NO_ROOM)
         return
@@ -68,6 +71,9 @@ def _sms(session: Session, message: wire.SmsMes) -> None:
 
 
 def _private(session: Session, message: wire.PrivateMes) -> None:
+    if (refusal := session.mute.refusal()) is not None:
+        session.refuse_message(message, refusal)
+        return
     post = session.post_from(message, message.to_user_id or 0)
     session.stored(session.node.store.append_private(post), message)
 
@@ -137,6 +143,9 @@ async def _password(session: Session, message: wire.PasswordMes) -> None:
         keep=session.token,
         spare=session.tag,
     )
+    if session.account is not None:
+        # It goes on with the new password, whatever becomes of the other sessions.
+        session.account.generation += 1
     session.send(wire.PasswordResMes(code=Code.OK))
 
 

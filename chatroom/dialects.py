@@ -7,8 +7,10 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from chatroom import wire
 from chatroom.names import MAX_NAME
 from chatroom.wire import (
+    DELETED_NAME,
     MAX_CONTENT,
     MAX_FRAME_DIALECT_1,
     MAX_SEX,
@@ -25,8 +27,9 @@ from chatroom.wire import (
     frame,
 )
 
-#: Who speaks to a dialect 1 client when the server itself does: no account has this id.
-SERVER_ID = 0
+#: Names that the server gives, as dialect 1 has them.
+_SERVER_NAME = "系统"
+_DELETED_NAME = "已注销用户"
 
 #: Encoded messages: each piece is given to the connection as one write.
 Blob = tuple[bytes, ...]
@@ -78,6 +81,8 @@ def _in_dialect_1(message: Message) -> Iterator[Message]:
             yield _cut_to_fit(message)
         case RegisterResMes() | NotifyUserStatusMes():
             yield message
+        case SmsMes(user_id=wire.SERVER_ID, user_name=wire.SERVER_NAME):
+            yield from _from_server(message.content)
         case SmsMes():
             yield from _split_to_fit(message, "")
         case PrivateMes():
@@ -87,10 +92,12 @@ def _in_dialect_1(message: Message) -> Iterator[Message]:
                 yield NotifyUserStatusMes(user_id=person.user_id, status=person.user_status)
         case ErrorMes():
             # It has no type of its own for this, and would drop it; shown as a message, it is read.
-            words = SmsMes(
-                content=message.error.replace("\0", ""), user_id=SERVER_ID, user_name="系统"
-            )
-            yield from _split_to_fit(words, "[系统] ")
+            yield from _from_server(message.error.replace("\0", ""))
+
+
+def _from_server(words: str) -> Iterator[SmsMes]:
+    message = SmsMes(content=words, user_id=wire.SERVER_ID, user_name=_SERVER_NAME)
+    return _split_to_fit(message, "[系统] ")
 
 
 def _fits(message: Message) -> bool:
@@ -107,7 +114,9 @@ def _split_to_fit(message: Text, mark: str) -> Iterator[SmsMes]:
             content=mark + message.content,
             user_id=message.user_id,
             # Names that the original program took can be as long as a frame.
-            user_name=message.user_name[:MAX_NAME],
+            user_name=_DELETED_NAME
+            if message.user_name == DELETED_NAME
+            else message.user_name[:MAX_NAME],
             user_status=message.user_status,
             sex=message.sex[:MAX_SEX],
         )

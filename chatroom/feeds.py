@@ -18,7 +18,7 @@ from chatroom.dialects import Blob, Codec
 from chatroom.outbox import Outbox
 from chatroom.room import SLICE, Room, size_of, sms_from
 from chatroom.store.interface import Entry, Store, StoreUnavailable
-from chatroom.wire import SEQ_ZERO, AckMes, Message, PrivateMes, Seq
+from chatroom.wire import DELETED_NAME, SEQ_ZERO, AckMes, Message, PrivateMes, Seq
 
 #: Messages read from the store at once while catching up.
 PAGE = 100
@@ -354,7 +354,7 @@ def private_from(entry: Entry) -> PrivateMes:
     return PrivateMes(
         content=post.content,
         user_id=post.user_id,
-        user_name=post.name,
+        user_name=post.name or DELETED_NAME,
         user_status=post.status,
         sex=post.sex,
         to_user_id=post.to,

@@ -23,7 +23,9 @@ from chatroom.counters import Count
 from chatroom.doorkeeper import Doorkeeper
 from chatroom.intake import Intake
 from chatroom.limits import Limits
+from chatroom.moderation import Moderation, objection
 from chatroom.presence import Announcer, LocalPresence, Roster
+from chatroom.refusals import Refused
 from chatroom.room import Room
 from chatroom.store.interface import (
     Account,
@@ -36,9 +38,11 @@ from chatroom.store.interface import (
     PresenceEvent,
     PrivateEvent,
     ReadEvent,
+    StandingEvent,
     Store,
     StoreUnavailable,
 )
+from chatroom.store.oversight import AddressesEvent, AnnounceEvent, OversightEvent
 from chatroom.wire import LOBBY, Message, Person, PresenceMes, Seq
 
 if TYPE_CHECKING:
@@ -53,7 +57,10 @@ LOGIN_TIMEOUT = 30
 #: The name of this node in its own roster; a node's name in the store is never empty.
 HERE = ""
 #: What a session is told that ends from outside.
-_ENDINGS = {Ending.PASSWORD_CHANGED: refusals.PASSWORD_CHANGED}
+_ENDINGS = {
+    Ending.PASSWORD_CHANGED: refusals.PASSWORD_CHANGED,
+    Ending.KICKED: refusals.KICKED,
+}
 
 _log = Logger()
 
@@ -113,6 +120,7 @@ class Node:
         #: The members' ways out.
         self._audience = Audience()
         self.intake = Intake(clock, self._online)
+        self._moderation = Moderation(clock, store, self.sessions, self._sessions_of)
         self._presence = LocalPresence(clock, store)
         self._lapses = 0
         self._announcer = Announcer(clock, self.roster, self._tell_members)
@@ -123,6 +131,7 @@ class Node:
         """Follow the bus. Sessions may come from then on."""
         for name, position in (await self.store.start(self, [LOBBY])).items():
             self.rooms[name] = Room(name, position)
+        await self._moderation.start()
         self._sweep.start(SWEEP, now=False).addErrback(
             lambda failure: _log.failure("Nobody looks around on this node any more", failure)
         )
@@ -138,6 +147,7 @@ class Node:
             _log.warn("The store did not answer: what is not acknowledged will be sent again")
         if self._sweep.running:
             self._sweep.stop()
+        self._moderation.stop()
         # What was stored comes back with the stream in a moment, and with it the answers.
         await pause(self.clock, 0.1)
         for session in self.sessions():
@@ -167,6 +177,9 @@ class Node:
         self.counters[Count.CONNECTIONS_REFUSED] += 1
         return False
 
+    def _sessions_of(self, user_id: int) -> list[Session]:
+        return list(self._users.get(user_id, {}).values())
+
     def new_tag(self) -> str:
         """A name for a session that no other session ever had or will have."""
         return f"{self._run}.{next(self._numbers)}"
@@ -175,6 +188,10 @@ class Node:
         """A session begins."""
         self._sessions[session.tag] = session
         self._connected.add(session)
+        refusal = self._moderation.refusal(session.address)
+        if refusal is not None:
+            # In the next turn, before anything is read from it: the session is still being made.
+            self.clock.callLater(0, session.dismiss, refusal, come_back=False)
 
     def lost(self, session: Session) -> None:
         """A session's connection is gone."""
@@ -216,6 +233,23 @@ class Node:
         for name, room in self.rooms.items():
             places.rooms.setdefault(name, room.position)
         return places
+
+    async def check_standing(self, session: Session, login: wire.LoginMes) -> None:
+        """Whether the account is still what it was when the login was checked.
+
+        The store knows by now that the user is here: from here on, changes are told by the bus.
+
+        :raises Refused: it was banned or deleted, or its password was changed.
+        :raises StoreUnavailable:
+        """
+        account = await self.store.account(session.user_id)
+        refusal = objection(session, account)
+        if refusal is refusals.PASSWORD_CHANGED:
+            refusal = refusals.WRONG_TOKEN if login.token else refusals.WRONG_PASSWORD
+        if refusal is not None:
+            raise Refused(refusal)
+        if account is not None:
+            session.mute.follow(account.muted)
 
     async def _resume_room(self, places: Places, name: str, cursor: Seq) -> None:
         state = await self.store.room_state(name)
@@ -279,18 +313,52 @@ class Node:
 
     def mailbox_events(self, events: Sequence[MailboxEvent]) -> None:
         for event in events:
-            for session in tuple(self._users.get(event.owner, {}).values()):
+            if isinstance(event, StandingEvent):
+                self._moderation.standing_changed(event.owner)
+                continue
+            for session in self._sessions_of(event.owner):
                 self._mailbox_event(session, event)
 
+    def oversight_event(self, event: OversightEvent) -> None:
+        if isinstance(event, AddressesEvent):
+            self._moderation.addresses_changed()
+        elif isinstance(event, AnnounceEvent):
+            self._announce(event)
+        else:
+            _log.info("Operator: user {id} was deleted", id=event.user_id)
+            self._forget_recent()
+
+    def _announce(self, event: AnnounceEvent) -> None:
+        words = wire.SmsMes(
+            content=event.text,
+            user_id=wire.SERVER_ID,
+            user_name=wire.SERVER_NAME,
+            room=LOBBY,
+            sent_at=event.at,
+        )
+        _log.info("Operator: an announcement to {count} sessions", count=self._online())
+        self._audience.tell(lambda codec: codec.encode([words]))
+
+    def _forget_recent(self) -> None:
+        for room in self.rooms.values():
+            room.forget_recent()
+
+    def _end(self, session: Session, event: EndEvent) -> None:
+        if event.origin != session.tag:
+            refusal = refusals.with_words(_ENDINGS[event.ending], event.text)
+            session.dismiss(refusal, come_back=False)
+            _log.info(
+                "A session of user {id} is ended ({why}): {text!r}",
+                id=event.owner,
+                why=event.ending.value,
+                text=event.text,
+            )
+
     def _mailbox_event(self, session: Session, event: MailboxEvent) -> None:
-        if isinstance(event, EndEvent):
-            if event.origin != session.tag:
-                session.dismiss(
-                    refusals.with_words(_ENDINGS[event.ending], event.text), come_back=False
-                )
-            return
         inbox = session.inbox
-        if inbox is None:
+        if isinstance(event, EndEvent):
+            self._end(session, event)
+        if inbox is None or isinstance(event, EndEvent | StandingEvent):
             return
         if isinstance(event, PrivateEvent):
             inbox.deliver(event.entry)
@@ -319,6 +387,7 @@ class Node:
         """The store had taken this node for dead: say who is here, and look what was missed."""
         _log.info("The store had lost sight of this node: telling it again who is online")
         self._lapses += 1
+        self._forget_recent()
         for session in self.sessions():
             if session.inbox is not None:
                 session.inbox.lose_sight()
@@ -331,6 +400,8 @@ class Node:
         if lapse != self._lapses:
             # It has lapsed again since.
             return
+        self._moderation.addresses_changed()
+        self._moderation.standing_changed(*self._users)
         for session in self.sessions():
             if session.inbox is not None:
                 session.inbox.look_again()

@@ -6,6 +6,7 @@ clients put words of their own by the code, and the English text helps who looks
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from chatroom.wire import Code
@@ -19,6 +20,8 @@ class Refusal(NamedTuple):
     en: str
     #: Seconds to wait before trying again; 0: that would not help, or at once.
     retry_after: int = 0
+    #: Until when that is so, in milliseconds since 1970, UTC; 0: for good; None: not known.
+    until: int | None = None
 
 
 class Refused(Exception):
@@ -103,6 +106,33 @@ PASSWORD_IS_NAME = Refusal(
     "密码不能是用户id或名字 (the password must not be the user's id or name)",
     "the password must not be the user's id or name",
 )
+
+
+KICKED = Refusal(
+    Code.CLOSED, "管理员断开了你的连接", "an operator ended this session: log in again if you like"
+)
+DELETED = Refusal(Code.NO_SUCH_USER, "这个用户已被注销", "this account was deleted")
+
+
+def banned(until: int, reason: str) -> Refusal:
+    """:param until: in milliseconds since 1970, UTC; 0: for good. Likewise in the next two."""
+    return _sanction("你已被封禁", "you are banned", until, reason)
+
+
+def address_banned(until: int, reason: str) -> Refusal:
+    return _sanction("你的网络地址已被封禁", "your address is banned", until, reason)
+
+
+def muted(until: int, reason: str) -> Refusal:
+    return _sanction("你已被禁言", "you are muted", until, reason)
+
+
+def _sanction(zh: str, en: str, until: int, reason: str) -> Refusal:
+    if until:
+        # Up to the next minute: until then it holds.
+        ends = datetime.fromtimestamp(-(-until // 60_000) * 60, UTC).strftime("%Y-%m-%d %H:%M")
+        zh, en = f"{zh}, 直到{ends} (UTC)", f"{en} until {ends} UTC"
+    return with_words(Refusal(Code.WRONG_PASSWORD, zh, en, until=until), reason)
 
 
 def too_fast(seconds: int, zh: str, en: str) -> Refusal:

@@ -12,7 +12,7 @@ from chatroom.audience import Audience
 from chatroom.dialects import Blob, Codec
 from chatroom.outbox import Outbox
 from chatroom.store.interface import Entry
-from chatroom.wire import Seq, SmsMes
+from chatroom.wire import DELETED_NAME, Seq, SmsMes
 
 #: Messages kept in memory, so that who catches up gets over the last stretch in one step.
 RECENT = 128
@@ -55,7 +55,7 @@ def sms_from(entry: Entry, room: str) -> SmsMes:
     return SmsMes(
         content=post.content,
         user_id=post.user_id,
-        user_name=post.name,
+        user_name=post.name or DELETED_NAME,
         user_status=post.status,
         sex=post.sex,
         room=room,
@@ -117,6 +117,11 @@ class Room:
         self._ahead.pop(follower.tag, None)
         self._audience.remove(follower.tag)
         self.expecting.discard(follower)
+
+    def forget_recent(self) -> None:
+        """Somebody's name may be wrong in what is kept here: who catches up asks the store."""
+        self._recent.clear()
+        self._recent_after = self.position
 
     def fan_out(self, entries: Sequence[Entry]) -> None:
         """What one read of the stream brought leaves as one write for each follower."""

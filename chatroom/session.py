@@ -21,6 +21,7 @@ from chatroom.counters import Count
 from chatroom.dialects import Blob, Codec
 from chatroom.feeds import InboxFeed, RoomFeed
 from chatroom.limits import Pace
+from chatroom.moderation import Mute
 from chatroom.node import Node
 from chatroom.outbox import Outbox
 from chatroom.refusals import Refusal, Refused
@@ -83,6 +84,7 @@ class Session:
         "feeds",
         "heard_at",
         "inbox",
+        "mute",
         "node",
         "pace",
         "pinged",
@@ -115,6 +117,7 @@ class Session:
         self._asking: Deferred[Any] | None = None
         #: When it connected, or was last answered: the time to log in runs from then.
         self._guest_since = self.heard_at
+        self.mute = Mute(node.clock)
         self._waiting_for_drain: list[Deferred[None]] = []
         self._watch_outbox()
         node.opened(self)
@@ -157,6 +160,11 @@ class Session:
     def is_member(self) -> bool:
         """Whether it is logged in, and was told so."""
         return self.state is State.MEMBER
+
+    @property
+    def address(self) -> str:
+        """Where it comes from."""
+        return self.door.address
 
     def check_silence(self, now: float) -> None:
         """Ask who said nothing for a while whether it is there; drop who does not answer.
@@ -228,6 +236,7 @@ class Session:
                 error=self.words(refusal),
                 id=message_id or UNSET,
                 retry_after=refusal.retry_after or UNSET,
+                until=UNSET if refusal.until is None else refusal.until,
                 **more,
             )
         )
@@ -247,10 +256,8 @@ class Session:
             client is told why as well: it has nothing else to tell its person from.
         """
         if not self.closed:
-            if self.dialect == 2:
+            if self.dialect == 2 or not come_back:
                 self.refuse(refusal, reconnect=come_back)
-            elif not come_back:
-                self.refuse(refusal)
             self.close()
 
     def fell_behind(self) -> None:
@@ -431,9 +438,7 @@ class Session:
         self.inbox = InboxFeed(self, self.node.store, self.node.clock)
         try:
             places = await self.node.enter(self, login.resume)
-            if not await self.node.accounts.holds(account):
-                # It changed after it was checked, and before the change could end this session.
-                raise Refused(refusals.WRONG_TOKEN if login.token else refusals.WRONG_PASSWORD)
+            await self.node.check_standing(self, login)
         except Exception:
             if not self.closed:
                 self.node.went(self)

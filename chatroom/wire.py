@@ -45,6 +45,12 @@ MAX_USERS: Final = 500
 #: The one room there is so far, and what an absent ``room`` means.
 LOBBY: Final = "lobby"
 
+#: Who speaks when the server itself does: no account has this id.
+SERVER_ID: Final = 0
+SERVER_NAME: Final = "system"
+#: The name under which stands what somebody wrote whose account was deleted.
+DELETED_NAME: Final = "deleted user"
+
 #: What an account's id may be: what a JavaScript number holds exactly.
 UserId = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 #: Any number that a JavaScript number holds exactly: where it matters, more is asked of it later.
@@ -227,6 +233,9 @@ class LoginResMes(Message):
     error: str = ""
     #: Seconds to wait before trying again.
     retry_after: int | UnsetType = UNSET
+    #: With code 403, where it is a ban or a mute: when it ends, in milliseconds since 1970, UTC; 0:
+    #: never.
+    until: int | UnsetType = UNSET
     user_name: str | UnsetType = UNSET
     token: str | UnsetType = UNSET
     users: list[Person] | UnsetType = UNSET
@@ -290,6 +299,9 @@ class AckMes(Message):
     error: str = ""
     #: Seconds to wait before trying again.
     retry_after: int | UnsetType = UNSET
+    #: With code 403, where it is a ban or a mute: when it ends, in milliseconds since 1970, UTC; 0:
+    #: never.
+    until: int | UnsetType = UNSET
 
 
 class ReceivedMes(Message):
@@ -382,6 +394,9 @@ class ErrorMes(Message):
     about: str | UnsetType = UNSET
     #: Seconds to wait before trying again.
     retry_after: int | UnsetType = UNSET
+    #: With code 403, where it is a ban or a mute: when it ends, in milliseconds since 1970, UTC; 0:
+    #: never.
+    until: int | UnsetType = UNSET
     #: With code 410: the oldest seq still held, by room.
     rooms: dict[str, str] | UnsetType = UNSET
     inbox: str | UnsetType = UNSET

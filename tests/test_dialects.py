@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatroom import wire
-from chatroom.dialects import DIALECT_1, DIALECT_2, SERVER_ID
-from chatroom.wire import MAX_CONTENT, MAX_FRAME_DIALECT_1, Message
+from chatroom.dialects import DIALECT_1, DIALECT_2
+from chatroom.wire import MAX_CONTENT, MAX_FRAME_DIALECT_1, SERVER_ID, Message
 from tests.sockets import framed, frames
 from tests.test_wire import MESSAGES, any_message
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from chatroom.names import tidy_name
 from chatroom.store.connection import Connection
 from chatroom.store.interface import Account, Ending, Token
 from chatroom.store.lua import Script
+from chatroom.store.oversight import Measure, Sanction
 from chatroom.wire import MAX_SEX
 
 #: Seconds that a token still works after it was replaced: for a client whose connection broke
@@ -63,6 +65,17 @@ def _read_legacy(user_id: int, text: bytes) -> Account | None:
     )
 
 
+def sanction_from(until: bytes, reason: bytes, now: Sequence[bytes]) -> Sanction | None:
+    """What is in force until then; None where that is over.
+
+    :param now: what Redis answers to TIME.
+    """
+    sanction = Sanction(until=int(until), reason=reason.decode())
+    if sanction.until:
+        sanction.left = sanction.until / 1000 - int(now[0]) - int(now[1]) / 1_000_000
+    return sanction if sanction.left > 0 else None
+
+
 class AccountTable:
     """The part of the `Store` that holds accounts and tokens."""
 
@@ -97,14 +110,28 @@ class AccountTable:
         if not flat:
             return None
         named = dict(zip(flat[::2], flat[1::2], strict=True))
+        sanctions = await self._sanctions(named)
         return Account(
             user_id=user_id,
+            banned=sanctions.get(Measure.BAN),
+            muted=sanctions.get(Measure.MUTE),
             name=named[b"name"].decode(),
             password=named[b"pwd"].decode(),
             status=int(named[b"status"]),
             sex=named[b"sex"].decode(),
             generation=int(named[b"gen"]),
         )
+
+    async def _sanctions(self, named: dict[bytes, bytes]) -> dict[Measure, Sanction | None]:
+        found = {
+            measure: (named[until], named[f"{measure.value}_reason".encode()])
+            for measure in Measure
+            if (until := f"{measure.value}_until".encode()) in named
+        }
+        if not found:
+            return {}
+        now = await self._commands.call("TIME")
+        return {measure: sanction_from(*texts, now) for measure, texts in found.items()}
 
     async def _legacy_account(self, user_id: int) -> Account | None:
         text: bytes | None = await self._commands.call("HGET", LEGACY_USERS, user_id)

@@ -28,9 +28,16 @@ from chatroom.store.interface import (
     PrivateEvent,
     ReadEvent,
     ReceivedEvent,
+    StandingEvent,
     StoreUnavailable,
 )
 from chatroom.store.lua import Script
+from chatroom.store.oversight import (
+    AddressesEvent,
+    AnnounceEvent,
+    DeletedEvent,
+    OversightEvent,
+)
 from chatroom.wire import Person, Seq
 
 #: Seconds after which a node that does not say that it lives is taken for dead.
@@ -58,6 +65,7 @@ class Bus:
     :param node: this node's name, the same after a restart.
     :param run: the name of this run of it, never the same again.
     :param blocking: a connection of the bus's own; its timeout must be longer than `BLOCK`.
+    :param deleted: kept in step with the users whose accounts are gone.
     :param rooms_stored: waits until what was given for the rooms up to now is stored.
     """
 
@@ -69,6 +77,7 @@ class Bus:
         *,
         node: str,
         run: str,
+        deleted: set[int],
         rooms_stored: Callable[[], Awaitable[None]],
     ) -> None:
         self._clock = clock
@@ -77,6 +86,7 @@ class Bus:
         self._node = node
         self._run = run
         self._events_key = f"chatroom:node:{node}:events"
+        self._deleted = deleted
         self._rooms_stored = rooms_stored
         self._positions: dict[str, str] = {}
         self._rooms: dict[str, str] = {}
@@ -105,6 +115,7 @@ class Bus:
             self._positions[key] = newest[0][0].decode() if newest else "0-0"
             self._rooms[key] = room
             places[room] = Seq.parse(self._positions[key])
+        await self._learn_deleted()
         await self._look_around(listener)
         self._listener = listener
         self._heartbeat.start(HEARTBEAT, now=False).addErrback(
@@ -197,7 +208,12 @@ class Bus:
                 node=self._node,
             )
         if state != b"alive":
+            await self._learn_deleted()
             _tell(listener.lapsed)
+
+    async def _learn_deleted(self) -> None:
+        found = await self._commands.call("SMEMBERS", "chatroom:deleted")
+        self._deleted.update(int(user_id) for user_id in found)
 
     # ---- reading
 
@@ -239,9 +255,22 @@ class Bus:
                 self._others.add(event.node)
                 _tell(listener.presence_event, event)
         elif key == self._events_key:
-            _tell(listener.mailbox_events, readable(_event_from, found))
+            self._tell_events(listener, readable(_event_from, found))
         else:
             _tell(listener.room_entries, self._rooms[key], readable(entry_from, found))
+
+    def _tell_events(
+        self, listener: BusListener, events: Sequence[MailboxEvent | OversightEvent]
+    ) -> None:
+        mail: list[MailboxEvent] = []
+        for event in events:
+            if isinstance(event, OversightEvent):
+                if isinstance(event, DeletedEvent):
+                    self._deleted.add(event.user_id)
+                _tell(listener.oversight_event, event)
+            else:
+                mail.append(event)
+        _tell(listener.mailbox_events, mail)
 
 
 def _presence_from(_seq: bytes, fields: Fields) -> PresenceEvent:
@@ -254,11 +283,22 @@ def _presence_from(_seq: bytes, fields: Fields) -> PresenceEvent:
     )
 
 
-def _event_from(_seq: bytes, fields: Fields) -> MailboxEvent:
+_OVERSIGHT: dict[bytes, Callable[[bytes, dict[bytes, bytes]], OversightEvent]] = {
+    b"announce": lambda seq, named: AnnounceEvent(text=named[b"t"].decode(), at=Seq.parse(seq).ms),
+    b"addresses": lambda _seq, _named: AddressesEvent(),
+    b"deleted": lambda _seq, named: DeletedEvent(user_id=int(named[b"d"])),
+}
+
+
+def _event_from(seq: bytes, fields: Fields) -> MailboxEvent | OversightEvent:
     named = dict(zip(fields[::2], fields[1::2], strict=True))
     owner, kind = int(named[b"u"]), named[b"k"]
     if kind == b"private":
         return PrivateEvent(owner=owner, entry=entry_from(named[b"s"], fields))
+    if kind in _OVERSIGHT:
+        return _OVERSIGHT[kind](seq, named)
+    if kind == b"standing":
+        return StandingEvent(owner=owner)
     origin = named[b"o"].decode()
     if kind == b"end":
         why, text = Ending(named[b"w"].decode()), named[b"t"].decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from chatroom.store.interface import (
     Post,
     Receipt,
     StoreUnavailable,
+    nameless,
 )
 from chatroom.store.lua import Script
 from chatroom.wire import SEQ_ZERO, Seq
@@ -179,7 +181,10 @@ class Batcher:
 
 
 class Conversations:
-    """The part of the `Store` that holds messages."""
+    """The part of the `Store` that holds messages.
+
+    :param deleted: users whose accounts are gone, as far as the bus has told.
+    """
 
     def __init__(
         self,
@@ -189,8 +194,10 @@ class Conversations:
         room_history: int,
         mailbox_unread: int,
         mailbox_history: int,
+        deleted: AbstractSet[int],
     ) -> None:
         self._clock = clock
+        self._deleted = deleted
         self._commands = commands
         self._append_room = Script("append_room")
         self._append_private = Script("append_private")
@@ -278,7 +285,13 @@ class Conversations:
 
     async def _after(self, stream: str, after: Seq, limit: int) -> list[Entry]:
         found = await self._commands.call("XRANGE", stream, f"({after}", "+", "COUNT", limit)
-        return readable(entry_from, found)
+        return self._entries(found)
+
+    def _entries(self, found: Sequence[Any]) -> list[Entry]:
+        entries, deleted = readable(entry_from, found), self._deleted
+        if not deleted:
+            return entries
+        return [nameless(one) if one.post.user_id in deleted else one for one in entries]
 
     def room_after(self, room: str, after: Seq, limit: int) -> Deferred[list[Entry]]:
         return Deferred.fromCoroutine(self._after(room_key(room), after, limit))
@@ -301,7 +314,7 @@ class Conversations:
     async def _room_before(self, room: str, before: Seq | None, limit: int) -> Page:
         found = await self._before(room_key(room), before, limit + 1)
         return Page(
-            entries=readable(entry_from, found[:limit][::-1]),
+            entries=self._entries(found[:limit][::-1]),
             more=len(found) > limit,
         )
 
@@ -318,7 +331,7 @@ class Conversations:
         wanted: list[Entry] = []
         while True:
             found = await self._before(mailbox_key(user_id), before, SCAN)
-            entries = readable(entry_from, found)
+            entries = self._entries(found)
             wanted += [entry for entry in entries if (entry.post.user_id, entry.post.to) in pair]
             if len(wanted) > limit or len(found) < SCAN:
                 return Page(entries=wanted[:limit][::-1], more=len(wanted) > limit)

@@ -11,8 +11,10 @@ from enum import Enum
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
+from chatroom.store.oversight import Oversight, OversightEvent, Sanction
 from chatroom.wire import SEQ_ZERO, Person, Seq
 
 #: Ids of a sender's messages that are remembered, so that a resent one is stored once.
@@ -27,7 +29,8 @@ class Account(msgspec.Struct, kw_only=True, gc=False):
     """A registered user.
 
     ``password`` is an argon2 hash, or, while ``legacy``, the clear text that the original program
-    left in the hash ``users``. ``generation`` rises when all tokens are to become void.
+    left in the hash ``users``. ``generation`` rises when all tokens are to become void. ``banned``
+    and ``muted`` are what is in force.
     """
 
     user_id: int
@@ -37,6 +40,8 @@ class Account(msgspec.Struct, kw_only=True, gc=False):
     sex: str = ""
     generation: int = 0
     legacy: bool = False
+    banned: Sanction | None = None
+    muted: Sanction | None = None
 
     def __repr__(self) -> str:
         """With neither hash nor password: what is shown here may get into a log."""
@@ -77,6 +82,11 @@ class Entry(msgspec.Struct, kw_only=True, gc=False):
     seq: Seq
     post: Post
     code: int = 200
+
+
+def nameless(entry: Entry) -> Entry:
+    """A message whose author's account was deleted, as it is read from then on."""
+    return replace(entry, post=replace(entry.post, name="", sex=""))
 
 
 class Outcome(Enum):
@@ -161,6 +171,7 @@ class Ending(Enum):
     """Why a user's sessions end from outside."""
 
     PASSWORD_CHANGED = "password"  # noqa: S105 - a reason, not one of them
+    KICKED = "kicked"
 
 
 class EndEvent(msgspec.Struct, kw_only=True, gc=False):
@@ -172,7 +183,13 @@ class EndEvent(msgspec.Struct, kw_only=True, gc=False):
     text: str = ""
 
 
-MailboxEvent = PrivateEvent | KnownEvent | ReceivedEvent | ReadEvent | EndEvent
+class StandingEvent(msgspec.Struct, kw_only=True, gc=False):
+    """The account of ``owner`` was banned, muted, or deleted, or is free again: read it anew."""
+
+    owner: int
+
+
+MailboxEvent = PrivateEvent | KnownEvent | ReceivedEvent | ReadEvent | EndEvent | StandingEvent
 
 
 class PresenceEvent(msgspec.Struct, kw_only=True, gc=False):
@@ -193,15 +210,21 @@ class BusListener(Protocol):
     def mailbox_events(self, events: Sequence[MailboxEvent]) -> None:
         """What concerns users that are online on this node."""
 
+    def oversight_event(self, event: OversightEvent) -> None:
+        """An operator did what concerns every node."""
+
     def presence_event(self, event: PresenceEvent) -> None:
         """Users of a node came, changed or went; what this node itself told comes back too."""
 
     def lapsed(self) -> None:
-        """The store had taken this node for dead: mailbox events may be missing."""
+        """The store had taken this node for dead: mailbox and oversight events may be missing."""
 
 
-class Store(Protocol):
-    """Everything that outlives the process. Each Deferred may fail with `StoreUnavailable`."""
+class Store(Oversight, Protocol):
+    """Everything that outlives the process. Each Deferred may fail with `StoreUnavailable`.
+
+    What is read of an account that was deleted has no name, and its sex is not told.
+    """
 
     # ---- accounts
 

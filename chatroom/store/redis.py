@@ -1,4 +1,4 @@
-"""The store on Redis or Valkey: two connections, and the three parts that use them."""
+"""The store on Redis or Valkey: two connections, and the four parts that use them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from chatroom.store.bus import BLOCK, Bus
 from chatroom.store.connection import Connection
 from chatroom.store.conversations import Conversations
 from chatroom.store.interface import BusListener, StoreUnavailable
-from chatroom.wire import Person, Seq
+from chatroom.store.moderation import ModerationTable
+from chatroom.wire import LOBBY, Person, Seq
 
 #: Seconds that each of stopping's two steps may take before what is in hand is given up.
 STOP_TIMEOUT = 0.5
@@ -25,7 +26,7 @@ STOP_TIMEOUT = 0.5
 _log = Logger()
 
 
-class RedisStore(AccountTable, Conversations):
+class RedisStore(AccountTable, Conversations, ModerationTable):
     """A `chatroom.store.interface.Store` on one Redis that all nodes share.
 
     :param timeout: seconds a reply may take.
@@ -45,7 +46,9 @@ class RedisStore(AccountTable, Conversations):
     ) -> None:
         commands = Connection(reactor, address, timeout=timeout, on_ready=self._on_ready)
         blocking = Connection(reactor, address, timeout=BLOCK + timeout)
+        deleted: set[int] = set()
         AccountTable.__init__(self, commands)
+        ModerationTable.__init__(self, commands, rooms=[LOBBY])
         Conversations.__init__(
             self,
             reactor,
@@ -53,6 +56,7 @@ class RedisStore(AccountTable, Conversations):
             room_history=room_history,
             mailbox_unread=mailbox_unread,
             mailbox_history=mailbox_history,
+            deleted=deleted,
         )
         self._reactor = reactor
         self._connection = commands
@@ -63,6 +67,7 @@ class RedisStore(AccountTable, Conversations):
             blocking,
             node=node,
             run=token_hex(8),
+            deleted=deleted,
             rooms_stored=self.rooms_stored,
         )
 

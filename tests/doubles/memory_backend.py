@@ -27,7 +27,16 @@ from chatroom.store.interface import (
     ReadEvent,
     Receipt,
     ReceivedEvent,
+    StandingEvent,
     Token,
+)
+from chatroom.store.oversight import (
+    MOST_ACTIONS,
+    Action,
+    DeletedEvent,
+    Measure,
+    OversightEvent,
+    Sanction,
 )
 from chatroom.wire import SEQ_ZERO, Person, Seq
 from tests.doubles.memory_limits import MemoryLimits
@@ -109,7 +118,7 @@ class Node:
     run: object
     alive_until: float
     users: dict[int, Person] = field(default_factory=dict)
-    events: list[MailboxEvent] = field(default_factory=list)
+    events: list[MailboxEvent | OversightEvent] = field(default_factory=list)
 
 
 class MemoryBackend:
@@ -128,6 +137,11 @@ class MemoryBackend:
         self.legacy: dict[int, Account] = {}
         self.tokens: dict[str, tuple[Token, float, str]] = {}
         self.limits = MemoryLimits(self.clock)
+        #: By account or network: until when, in milliseconds as the store's clock has it, and why.
+        self.sanctions: dict[tuple[int, Measure], Sanction] = {}
+        self.bans: dict[str, Sanction] = {}
+        self.deleted: set[int] = set()
+        self.audit: list[Action] = []
         self.rooms: dict[str, Conversation] = {}
         self.mailboxes: dict[int, Mailbox] = {}
         self.nodes: dict[str, Node] = {}
@@ -151,6 +165,73 @@ class MemoryBackend:
         """Let every node look for news, in a turn of its own."""
         for look in self.followers:
             look()
+
+    # ---- what operators do
+
+    def now_ms(self) -> int:
+        return _EPOCH_MS + int(self.clock.seconds() * 1000)
+
+    def sanction(self, seconds: int, reason: str) -> Sanction:
+        return Sanction(until=self.now_ms() + seconds * 1000 if seconds else 0, reason=reason)
+
+    def in_force(self, sanction: Sanction | None) -> Sanction | None:
+        """As it is to be read now; None if it is over, or is none."""
+        if sanction is None or not sanction.until:
+            return sanction
+        left = (sanction.until - self.now_ms()) / 1000
+        return replace(sanction, left=left) if left > 0 else None
+
+    def account(self, user_id: int) -> Account | None:
+        found = self.accounts.get(user_id) or self.legacy.get(user_id)
+        if found is None:
+            return None
+        return replace(
+            found,
+            banned=self.in_force(self.sanctions.get((user_id, Measure.BAN))),
+            muted=self.in_force(self.sanctions.get((user_id, Measure.MUTE))),
+        )
+
+    def impose(self, user_id: int, measure: Measure, sanction: Sanction) -> bool:
+        if user_id not in self.accounts:
+            return False
+        self.sanctions[user_id, measure] = sanction
+        self.wake(StandingEvent(owner=user_id))
+        return True
+
+    def lift(self, user_id: int, measure: Measure) -> bool:
+        lifted = self.in_force(self.sanctions.pop((user_id, measure), None))
+        self.wake(StandingEvent(owner=user_id))
+        return lifted is not None
+
+    def delete(self, user_id: int) -> bool:
+        if user_id not in {*self.accounts, *self.legacy}:
+            return False
+        self.deleted.add(user_id)
+        for accounts in (self.accounts, self.legacy, self.mailboxes):
+            accounts.pop(user_id, None)
+        for measure in Measure:
+            self.sanctions.pop((user_id, measure), None)
+        for digest in [
+            key for key, (token, _, _) in self.tokens.items() if token.user_id == user_id
+        ]:
+            del self.tokens[digest]
+        for room in self.rooms.values():
+            room.known.pop(user_id, None)
+        self.limits.forget(user_id)
+        self.wake(StandingEvent(owner=user_id))
+        self.tell_nodes(DeletedEvent(user_id=user_id))
+        return True
+
+    def record(self, action: Action) -> None:
+        self.audit.append(replace(action, at=self.now_ms()))
+        del self.audit[:-MOST_ACTIONS]
+
+    def tell_nodes(self, event: OversightEvent) -> int:
+        living = [node for node in self.nodes.values() if self.alive(node)]
+        for node in living:
+            node.events.append(event)
+        self.changed()
+        return len(living)
 
     # ---- tokens
 
@@ -197,7 +278,8 @@ class MemoryBackend:
                     )
                 )
             return receipt
-        if post.to not in self.accounts and post.to not in self.legacy:
+        gone = post.user_id in self.deleted
+        if gone or (post.to not in self.accounts and post.to not in self.legacy):
             return Receipt(outcome=Outcome.NO_RECIPIENT)
         if len(mine.after_mark()) >= 2 * most_unread:
             return Receipt(outcome=Outcome.SENDER_FULL)

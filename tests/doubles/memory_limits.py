@@ -29,6 +29,9 @@ class MemoryLimits:
             if self._is_known(user_id, address):
                 self._count_up((user_id, address), window)
 
+    def forget(self, user_id: int) -> None:
+        self._known.pop(user_id, None)
+
     def remember(self, user_id: int, address: str, most: int, lifetime: int) -> None:
         known = self._known.setdefault(user_id, {})
         known.pop(address, None)

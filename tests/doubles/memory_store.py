@@ -17,6 +17,7 @@ from chatroom.store.interface import (
     EndEvent,
     Ending,
     Entry,
+    MailboxEvent,
     MailboxState,
     Page,
     Post,
@@ -24,6 +25,15 @@ from chatroom.store.interface import (
     Receipt,
     StoreUnavailable,
     Token,
+    nameless,
+)
+from chatroom.store.oversight import (
+    Action,
+    AddressesEvent,
+    AnnounceEvent,
+    Measure,
+    OversightEvent,
+    Sanction,
 )
 from chatroom.wire import Person, Seq
 from tests.doubles.memory_backend import MemoryBackend, Node, page
@@ -119,14 +129,14 @@ class MemoryStore:
 
     def account(self, user_id: int) -> Deferred[Account | None]:
         def step() -> Account | None:
-            found = self.backend.accounts.get(user_id) or self.backend.legacy.get(user_id)
-            return None if found is None else replace(found)
+            return self.backend.account(user_id)
 
         return self._ask(step)
 
     def create_account(self, account: Account) -> Deferred[bool]:
         def step() -> bool:
-            if account.user_id in {*self.backend.accounts, *self.backend.legacy}:
+            backend = self.backend
+            if account.user_id in {*backend.accounts, *backend.legacy, *backend.deleted}:
                 return False
             self.backend.accounts[account.user_id] = replace(account)
             return True
@@ -196,6 +206,90 @@ class MemoryStore:
     def take_one(self, what: str, *, most: int, window: int) -> Deferred[int]:
         return self._ask(lambda: self.backend.limits.take_one(what, most, window))
 
+    # ---- what operators do
+
+    def impose(
+        self, user_id: int, measure: Measure, *, seconds: int, reason: str
+    ) -> Deferred[bool]:
+        def step() -> bool:
+            sanction = self.backend.sanction(seconds, reason)
+            return self.backend.impose(user_id, measure, sanction)
+
+        return self._ask(step)
+
+    def lift(self, user_id: int, measure: Measure) -> Deferred[bool]:
+        return self._ask(lambda: self.backend.lift(user_id, measure))
+
+    def sanctioned(self) -> Deferred[list[int]]:
+        def step() -> list[int]:
+            sanctions = self.backend.sanctions.items()
+            return sorted({key[0] for key, one in sanctions if self.backend.in_force(one)})
+
+        return self._ask(step)
+
+    def ban_addresses(self, network: str, *, seconds: int, reason: str) -> Deferred[None]:
+        def step() -> None:
+            self.backend.bans[network] = self.backend.sanction(seconds, reason)
+            self.backend.tell_nodes(AddressesEvent())
+
+        return self._ask(step)
+
+    def unban_addresses(self, network: str) -> Deferred[bool]:
+        def step() -> bool:
+            lifted = self.backend.in_force(self.backend.bans.pop(network, None))
+            self.backend.tell_nodes(AddressesEvent())
+            return lifted is not None
+
+        return self._ask(step)
+
+    def banned_addresses(self) -> Deferred[dict[str, Sanction]]:
+        def step() -> dict[str, Sanction]:
+            bans = {key: self.backend.in_force(ban) for key, ban in self.backend.bans.items()}
+            return {key: ban for key, ban in bans.items() if ban is not None}
+
+        return self._ask(step)
+
+    def delete_account(self, user_id: int) -> Deferred[bool]:
+        return self._ask(lambda: self.backend.delete(user_id))
+
+    def announce(self, text: str) -> Deferred[int]:
+        def step() -> int:
+            return self.backend.tell_nodes(AnnounceEvent(text=text, at=self.backend.now_ms()))
+
+        return self._ask(step)
+
+    def user_ids(self, after: int, limit: int) -> Deferred[list[int]]:
+        def step() -> list[int]:
+            ids = sorted({*self.backend.accounts, *self.backend.legacy})
+            return [user_id for user_id in ids if user_id > after][:limit]
+
+        return self._ask(step)
+
+    def online(self) -> Deferred[dict[str, list[Person]]]:
+        def step() -> dict[str, list[Person]]:
+            nodes = self.backend.nodes.items()
+            return {name: list(n.users.values()) for name, n in nodes if self.backend.alive(n)}
+
+        return self._ask(step)
+
+    def token_lifetimes(self, user_id: int) -> Deferred[list[int]]:
+        def step() -> list[int]:
+            now, tokens = self._clock.seconds(), self.backend.tokens.values()
+            left = [int(ends - now) for token, ends, _ in tokens if token.user_id == user_id]
+            return sorted(seconds for seconds in left if seconds >= 0)
+
+        return self._ask(step)
+
+    def record(self, action: Action) -> Deferred[None]:
+        return self._ask(lambda: self.backend.record(action))
+
+    def actions(self, limit: int) -> Deferred[list[Action]]:
+        return self._ask(lambda: self.backend.audit[-limit:])
+
+    def _named(self, entries: list[Entry]) -> list[Entry]:
+        deleted = self.backend.deleted
+        return [nameless(one) if one.post.user_id in deleted else one for one in entries]
+
     # ---- conversations
 
     def append_to_room(self, room: str, post: Post) -> Deferred[Receipt]:
@@ -212,10 +306,14 @@ class MemoryStore:
         return self._ask(step)
 
     def room_after(self, room: str, after: Seq, limit: int) -> Deferred[list[Entry]]:
-        return self._ask(lambda: self.backend.room(room).after(after, limit))
+        return self._ask(lambda: self._named(self.backend.room(room).after(after, limit)))
 
     def room_before(self, room: str, before: Seq | None, limit: int) -> Deferred[Page]:
-        return self._ask(lambda: page(self.backend.room(room).entries, before, limit))
+        def step() -> Page:
+            found = page(self.backend.room(room).entries, before, limit)
+            return Page(entries=self._named(found.entries), more=found.more)
+
+        return self._ask(step)
 
     def mailbox_state(self, user_id: int) -> Deferred[MailboxState]:
         def step() -> MailboxState:
@@ -231,7 +329,7 @@ class MemoryStore:
         return self._ask(step)
 
     def mailbox_after(self, user_id: int, after: Seq, limit: int) -> Deferred[list[Entry]]:
-        return self._ask(lambda: self.backend.mailbox(user_id).after(after, limit))
+        return self._ask(lambda: self._named(self.backend.mailbox(user_id).after(after, limit)))
 
     def mailbox_before(
         self, user_id: int, peer: int, before: Seq | None, limit: int
@@ -240,7 +338,7 @@ class MemoryStore:
             pair = {(user_id, peer), (peer, user_id)}
             entries = self.backend.mailbox(user_id).entries
             ours = [entry for entry in entries if (entry.post.user_id, entry.post.to) in pair]
-            return page(ours, before, limit)
+            return page(self._named(ours), before, limit)
 
         return self._ask(step)
 
@@ -331,12 +429,18 @@ class MemoryStore:
             return
         presence = self.backend.presence[self._presence_read :]
         self._presence_read += len(presence)
-        for event in presence:
-            self._listener.presence_event(event)
+        for change in presence:
+            self._listener.presence_event(change)
         node: Node | None = self.backend.nodes.get(self._node)
         if node is not None and node.events:
             events, node.events = node.events, []
-            self._listener.mailbox_events(events)
+            mail: list[MailboxEvent] = []
+            for event in events:
+                if isinstance(event, OversightEvent):
+                    self._listener.oversight_event(event)
+                else:
+                    mail.append(event)
+            self._listener.mailbox_events(mail)
         for room, place in self._places.items():
             entries = self.backend.room(room).after(place)
             if entries:

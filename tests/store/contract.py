@@ -10,10 +10,17 @@ from tests.store.contract_bus import BusContract
 from tests.store.contract_limits import LimitsContract
 from tests.store.contract_mailboxes import MailboxContract
 from tests.store.contract_marks import MarkContract
+from tests.store.contract_moderation import ModerationContract
 from tests.store.contract_rooms import RoomContract
 
 
 class StoreContract(
-    AccountsContract, LimitsContract, RoomContract, MailboxContract, MarkContract, BusContract
+    AccountsContract,
+    LimitsContract,
+    RoomContract,
+    MailboxContract,
+    MarkContract,
+    BusContract,
+    ModerationContract,
 ):
     """Everything that holds for any store."""

@@ -17,6 +17,7 @@ from chatroom.store.interface import (
     Receipt,
     Store,
 )
+from chatroom.store.oversight import OversightEvent
 from chatroom.wire import LOBBY, Person, Seq
 
 E = TypeVar("E")
@@ -34,6 +35,7 @@ class Recorder:
         self.room: list[Entry] = []
         self.mail: list[MailboxEvent] = []
         self.presence: list[PresenceEvent] = []
+        self.oversight: list[OversightEvent] = []
         self.lapses = 0
 
     def room_entries(self, room: str, entries: Sequence[Entry]) -> None:
@@ -42,6 +44,9 @@ class Recorder:
 
     def mailbox_events(self, events: Sequence[MailboxEvent]) -> None:
         self.mail += events
+
+    def oversight_event(self, event: OversightEvent) -> None:
+        self.oversight.append(event)
 
     def presence_event(self, event: PresenceEvent) -> None:
         self.presence.append(event)

@@ -29,6 +29,10 @@ local function put(sender, recipient, id, digest, message, origin)
       and redis.call('HEXISTS', 'users', recipient) == 0 then
     return {'no recipient', '0-0', '404'}
   end
+  if redis.call('SISMEMBER', 'chatroom:deleted', sender) == 1 then
+    -- Its sessions are just being ended: nothing may make it a mailbox again.
+    return {'no recipient', '0-0', '404'}
+  end
   if tonumber(redis.call('HGET', box .. ':state', 'after') or '0') >= 2 * most_unread then
     return {"sender's mailbox full", '0-0', '507'}
   end

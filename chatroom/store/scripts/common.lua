@@ -1,7 +1,8 @@
 -- What the steps share; put before each of them.
 --
 -- Keys. All begin with "chatroom:".
---   account:ID        hash    name, pwd, status, sex, gen
+--   account:ID        hash    name, pwd, status, sex, gen; ban_until, ban_reason, mute_until,
+--                             mute_reason: milliseconds since 1970, 0 = for good
 --   addresses:ID      zset    where the user logged in from, by when that is forgotten; expires
 --   token:DIGEST      hash    user, gen, prev; expires
 --   failures:…        string  wrong guesses: of an address, at an account, of a pair of both; expires
@@ -17,6 +18,10 @@
 --   node:NAME:events  stream  what concerns users on that node
 --   node:NAME:counters  hash  what that node has refused since its start; expires
 --   presence          stream  who came and went
+--   sanctioned        set     ids of accounts that are, or were lately, banned or muted
+--   bans              hash    network -> until and reason
+--   deleted           set     ids whose accounts are gone; never given out again
+--   audit             stream  a = what an operator asked for, as JSON
 -- and "users", the hash of the original program: id -> account as JSON.
 
 local REMEMBERED_IDS = 1000
@@ -91,6 +96,32 @@ end
 local function logged_in_before(user, address)
   local known_until = redis.call('ZSCORE', addresses_of(user), address)
   return known_until and tonumber(known_until) > tonumber(redis.call('TIME')[1])
+end
+
+-- Put an event into the stream of each living node. Returns how many there are.
+local function tell_nodes(...)
+  local told = 0
+  for _, name in ipairs(redis.call('SMEMBERS', 'chatroom:nodes')) do
+    local node = 'chatroom:node:' .. name
+    if redis.call('EXISTS', node .. ':alive') == 1 then
+      redis.call('XADD', node .. ':events', '*', 'u', 0, ...)
+      told = told + 1
+    end
+  end
+  return told
+end
+
+-- When something ends that lasts so many milliseconds; "0" is for good, in both.
+local function ends_after(milliseconds)
+  if milliseconds == '0' then return '0' end
+  local now = redis.call('TIME')
+  return string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000) + milliseconds)
+end
+
+local function is_over(ends)
+  if ends == '0' then return false end
+  local now = redis.call('TIME')
+  return tonumber(ends) <= now[1] * 1000 + now[2] / 1000
 end
 
 local function tell_presence(...)
