@@ -127,7 +127,7 @@ def _explain_distrust(say: Translate, error: Untrusted) -> str:
 
 
 def _explain_refusal(say: Translate, error: Refused, reason: str) -> str:
-    pattern = _BY_CODE.get(type(error), {}).get(error.code)
+    pattern = _BY_CODE.get(type(error), {}).get(error.code) if error.until is None else None
     if pattern is None and error.code == Code.TOO_FAST:
         pattern = texts.TOO_FAST if error.retry_after is None else texts.TOO_FAST_FOR
     if pattern is None and error.code == Code.UNAVAILABLE:

@@ -88,6 +88,9 @@ class Arrivals:
         self._comings.stop()
 
     def _on_text(self, message: Incoming) -> None:
+        if message.kind == "system":
+            self._screen.show(self._wording.message(message), Style.NOTICE)
+            return
         peer = message.peer
         if peer is not None and not self.log.knows(peer):
             # The server lists no conversations, only read marks: this one is found again by it.

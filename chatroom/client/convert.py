@@ -59,11 +59,6 @@ def read_text(message: wire.Text, reader: int, *, late: bool = False) -> Incomin
     """
     own = message.user_id == reader
     to = message.to_user_id
-    sent_at = 0 if message.sent_at is UNSET else message.sent_at
-    try:
-        when = datetime.fromtimestamp(sent_at / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        when = _EPOCH  # a clock gone mad is no reason to withhold the message
     private = to is not UNSET
     return Incoming(
         kind="private" if private else "room",
@@ -73,11 +68,40 @@ def read_text(message: wire.Text, reader: int, *, late: bool = False) -> Incomin
         name=message.user_name,
         content=message.content,
         seq=read_seq(message.seq),
-        sent_at=when,
+        sent_at=_sent_at(message),
         id=None if message.id is UNSET else message.id,
         own=own,
         late=late,
     )
+
+
+def is_announcement(message: wire.SmsMes) -> bool:
+    """Whether the server itself speaks; that stands in no order."""
+    return message.user_id == wire.SERVER_ID and message.seq is UNSET
+
+
+def read_announcement(message: wire.SmsMes) -> Incoming:
+    """What the server has to say to everybody."""
+    return Incoming(
+        kind="system",
+        room=None,
+        peer=None,
+        user_id=message.user_id,
+        name=message.user_name,
+        content=message.content,
+        seq=wire.SEQ_ZERO,
+        sent_at=_sent_at(message),
+        id=None,
+        own=False,
+    )
+
+
+def _sent_at(message: wire.Text) -> datetime:
+    sent_at = 0 if message.sent_at is UNSET else message.sent_at
+    try:
+        return datetime.fromtimestamp(sent_at / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return _EPOCH  # a clock gone mad is no reason to withhold the message
 
 
 def room_of(message: wire.Text) -> str:

@@ -86,18 +86,28 @@ class Refused(ChatError):
     """The server said no.
 
     ``code`` is the protocol's (see `chatroom.wire.Code`), ``text`` is for people, and
-    ``retry_after`` is in seconds, where the server gave it.
+    ``retry_after`` is in seconds, where the server gave it. Where the account is banned or muted,
+    ``until`` says when that ends: in milliseconds since 1970, UTC, or 0: never.
     """
 
-    def __init__(self, code: int, text: str = "", *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        code: int,
+        text: str = "",
+        *,
+        retry_after: float | None = None,
+        until: int | None = None,
+    ) -> None:
         self.code = code
+        self.until = until
         self.text = text or _WORDS.get(code, f"refused with code {code}")
         self.retry_after = retry_after
         super().__init__(self.text)
 
 
 class LoginRefused(Refused):
-    """500: no such user; 403: wrong password or token; 429: wait; 505: the store is away."""
+    """500: no such user; 403: wrong password or token, or banned (with ``until``); 429: wait; 505:
+    the store is away."""
 
 
 class RegisterRefused(Refused):
@@ -109,7 +119,7 @@ class PasswordRefused(Refused):
 
 
 class SendRefused(Refused):
-    """A message was not taken: 404 no such recipient or room, 507 a full mailbox, 400, 413, …
+    """A message was not taken: 403 muted, 404 no such recipient or room, 507 a full mailbox, …
 
     ``uncertain``: an earlier try of this message got no clear answer, so it may have been stored
     all the same. Sending again under the same id is then without risk.

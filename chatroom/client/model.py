@@ -29,7 +29,8 @@ class State(Enum):
 class Incoming:
     """A message to be shown to the person."""
 
-    kind: Literal["room", "private"]
+    #: "system": the server's operator speaks, to everybody who is there; it has no place.
+    kind: Literal["room", "private", "system"]
     #: The room's name; None for a private message.
     room: str | None
     #: The other one's user id in a private conversation; None in a room.
@@ -38,7 +39,7 @@ class Incoming:
     user_id: int
     name: str
     content: str
-    #: Its place in the order of its room, or of one's own mailbox.
+    #: Its place in the order of its room, or of one's own mailbox; zero for "system".
     seq: wire.Seq
     #: By the server's clock, in UTC.
     sent_at: datetime

@@ -136,7 +136,14 @@ class Outbox:
         self._check_empty()
         return True
 
-    def refuse(self, message_id: str, code: int, text: str, retry_after: float | None) -> None:
+    def refuse(
+        self,
+        message_id: str,
+        code: int,
+        text: str,
+        retry_after: float | None,
+        until: int | None = None,
+    ) -> None:
         """The message was not taken, this time or for good."""
         entry = self._entries.get(message_id)
         if entry is None:
@@ -145,7 +152,7 @@ class Outbox:
             del self._entries[message_id]
             self._pump()
             if not entry.deferred.called:
-                error = SendRefused(code, text, retry_after=retry_after)
+                error = SendRefused(code, text, retry_after=retry_after, until=until)
                 error.uncertain = entry.uncertain
                 entry.deferred.errback(error)
             self._check_empty()

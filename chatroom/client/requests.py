@@ -171,9 +171,13 @@ class Requests:
 
 
 def _refusal(refused: type[Refused], message: Any) -> Refused:
-    after = getattr(message, "retry_after", UNSET)
-    text = getattr(message, "error", "")
-    return refused(message.code, text, retry_after=None if after is UNSET else after)
+    after, until = (getattr(message, name, UNSET) for name in ("retry_after", "until"))
+    return refused(
+        message.code,
+        getattr(message, "error", ""),
+        retry_after=None if after is UNSET else after,
+        until=None if until is UNSET else until,
+    )
 
 
 def _may_answer(error: wire.ErrorMes, request: wire.Message) -> bool:
@@ -182,6 +186,7 @@ def _may_answer(error: wire.ErrorMes, request: wire.Message) -> bool:
         error.id is UNSET
         and (error.about is UNSET or error.about == type(request).__name__)
         and error.code != wire.Code.CLOSED
+        and error.reconnect is UNSET
         and error.rooms is UNSET
         and error.inbox is UNSET
     )

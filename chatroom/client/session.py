@@ -10,7 +10,14 @@ from twisted.logger import Logger
 
 from chatroom import wire
 from chatroom.client.callbacks import Callbacks, tell
-from chatroom.client.convert import Welcome, read_seq, read_text, room_of
+from chatroom.client.convert import (
+    Welcome,
+    is_announcement,
+    read_announcement,
+    read_seq,
+    read_text,
+    room_of,
+)
 from chatroom.client.errors import NotConnected
 from chatroom.client.interfaces import Clock, Endpoint, Timer
 from chatroom.client.link import Link
@@ -125,7 +132,10 @@ class Session:
     # ------------------------------------------------------------ what the server sends
 
     def _sms(self, message: wire.SmsMes) -> None:
-        self._text(message, room_of(message))
+        if is_announcement(message):
+            tell(self.callbacks.text, read_announcement(message))
+        else:
+            self._text(message, room_of(message))
 
     def _private(self, message: wire.PrivateMes) -> None:
         self._text(message, None)
@@ -159,7 +169,8 @@ class Session:
             self.outbox.settle(ack.id, seq, ack.code)
         else:
             after = None if ack.retry_after is UNSET else ack.retry_after
-            self.outbox.refuse(ack.id, ack.code, ack.error, after)
+            until = None if ack.until is UNSET else ack.until
+            self.outbox.refuse(ack.id, ack.code, ack.error, after, until)
 
     def _presence(self, presence: wire.PresenceMes) -> None:
         self.roster.change(presence)
@@ -176,7 +187,7 @@ class Session:
         if error.id is not UNSET:
             after = None if error.retry_after is UNSET else error.retry_after
             self.outbox.refuse(error.id, error.code, error.error, after)
-        elif error.code == wire.Code.CLOSED:
+        elif error.code == wire.Code.CLOSED or error.reconnect is False:
             self.link.server_closes(error)
         elif error.code == wire.Code.GONE:
             self._gone(error.rooms, error.inbox)

@@ -73,6 +73,8 @@ NOT_BUSY: Final = "不忙了"
 MANY_CHANGES: Final = "{came}人上线, {went}人离开, 当前在线{online}人"
 LOST: Final = "连接断开了, 正在重新连接..."
 BACK: Final = "已重新连接"
+ANNOUNCEMENT: Final = "[系统] {content}"
+DELETED_USER: Final = "已注销用户"
 GAP: Final = "这里缺少一些消息, 服务器已不再保存"
 
 # ---------------------------------------------------------------- a server's certificate

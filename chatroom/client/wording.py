@@ -8,7 +8,7 @@ from chatroom.client import texts
 from chatroom.client.language import Translate
 from chatroom.client.model import Incoming
 from chatroom.client.screen.glyphs import harmless, harmless_name
-from chatroom.wire import Person
+from chatroom.wire import DELETED_NAME, Person
 
 
 class Wording:
@@ -23,6 +23,8 @@ class Wording:
 
         The id is what the server vouches for; a name may be anybody's.
         """
+        if message.kind == "system":
+            return self.say(texts.ANNOUNCEMENT).format(content=harmless(message.content))
         if message.kind == "room":
             pattern = texts.TO_ALL
         elif message.own:
@@ -32,7 +34,8 @@ class Wording:
         line = self.say(pattern).format(
             id=message.user_id, peer=message.peer, content=harmless(message.content)
         )
-        name = harmless_name(message.name)
+        deleted = message.name == DELETED_NAME
+        name = self.say(texts.DELETED_USER) if deleted else harmless_name(message.name)
         return f"[{name}] {line}" if name else line
 
     def dated(self, message: Incoming, *, unread: bool = False) -> str:

@@ -112,6 +112,7 @@ def test_a_server_out_of_reach_is_one_line_and_status_1(interactive: bool) -> No
     [
         (LoginRefused(500), "No such user, register first (choose 2)"),
         (LoginRefused(403), "Wrong password, log in again (choose 1)"),
+        (LoginRefused(403, "you are banned", until=0), "Login failed: you are banned"),
         (LoginRefused(505), "The server can't reach its data just now, try again later"),
         (LoginRefused(429), "Too many tries, wait a little and try again"),
         (LoginRefused(429, retry_after=7.0), "Too many tries, try again in 7 seconds"),

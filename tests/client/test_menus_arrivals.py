@@ -34,6 +34,22 @@ def test_messages_are_shown_as_the_original_showed_them() -> None:
     ]
 
 
+def test_an_announcement_is_shown_as_the_servers_and_not_kept_in_the_list() -> None:
+    stage = logged_in()
+    stage.arrive(message(1, "down\x1b[2J", kind="system", room=None, user_id=0, name="system"))
+    assert stage.screen.said[-1] == "[system] down␛[2J"
+    assert "unread" not in stage.screen.said[-2]
+    stage.screen.answer("3")
+    assert "down" not in stage.screen.said[-2]
+
+
+@pytest.mark.parametrize(("language", "name"), [("en", "deleted user"), ("zh", "已注销用户")])
+def test_who_is_deleted_has_a_name_in_the_readers_language(language: str, name: str) -> None:
+    stage = logged_in(language)
+    stage.arrive(message(1, name="deleted user"))
+    assert stage.screen.said[-1].startswith(f"[{name}] ")
+
+
 def test_what_waited_is_shown_before_the_menu_comes() -> None:
     stage = logged_in(log_in=Login(100, "Tom", "token", [TOM], 1, 2, {}))
     stage.arrive(private(1, late=True))

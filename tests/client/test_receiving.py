@@ -54,6 +54,19 @@ def test_what_another_device_of_the_same_user_sends_is_shown_as_ones_own(stage: 
     assert [(i.own, i.peer) for i in stage.shown] == [(True, None), (True, 101)]
 
 
+def test_what_the_server_announces_is_shown_each_time_and_moves_no_position(stage: Stage) -> None:
+    before = stage.client.position
+    for _ in range(2):
+        stage.say(wire.SmsMes("down at noon", 0, user_name="system", room="lobby", sent_at=1000))
+    assert [(one.kind, one.content, one.name) for one in stage.shown] == [
+        ("system", "down at noon", "system")
+    ] * 2
+    assert stage.shown[0].sent_at == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
+    assert stage.client.position == before
+    stage.say(to_room("and on it goes", "6-0"))
+    assert stage.texts[2:] == ["and on it goes"]
+
+
 def test_each_place_in_a_conversation_is_shown_once(stage: Stage) -> None:
     stage.say(to_room("old", "5-0"), to_room("a", "6-9"), to_room("a", "6-9"))
     stage.say(to_room("a again", "6-2"), to_room("b", "6-10"), to_room("c", "10-0"))

@@ -358,9 +358,11 @@ def test_a_server_that_says_that_it_closes_and_does_not_is_left(online: Stage) -
     assert online.client.why == "the server closed the session"
 
 
-def test_a_server_that_sends_the_client_away_is_not_come_back_to(online: Stage) -> None:
-    pending = Outcome(online.client.send("hello"))
-    online.say(wire.ErrorMes(409, "the account is gone", reconnect=False))
+@pytest.mark.parametrize("code", [403, 409, 500])
+def test_a_server_that_sends_the_client_away_is_not_come_back_to(online: Stage, code: int) -> None:
+    pending, question = Outcome(online.client.send("hello")), Outcome(online.client.history())
+    online.say(wire.ErrorMes(code, "the account is gone", reconnect=False))
+    assert not question.done
     online.network.last.cut()
     assert online.state() is State.OFFLINE
     assert str(pending.error) == "the account is gone"
