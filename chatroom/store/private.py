@@ -41,7 +41,8 @@ LOG_SIZE: Final = 1024 * 1024
 #: Longest path of a Unix socket, in bytes without the final NUL: sun_path in <sys/un.h>.
 SOCKET_PATH: Final = 107 if sys.platform == "linux" else 103
 
-_SOCKET: Final = "valkey.sock"
+#: Its socket, in the folder ``store``.
+SOCKET: Final = "valkey.sock"
 _CONFIG: Final = """\
 # Written anew at each start of the chat server: what is changed here is lost.
 # Nobody but the server's user gets at it: no TCP, and a socket in a folder closed to others.
@@ -108,7 +109,7 @@ class PrivateStore(Service):
         self._folder = self._data.subfolder("store")
         self._config = self._folder / "valkey.conf"
         self._lock = self._folder / "valkey.lock"
-        self.address = RedisAddress(path=_reachable(self._folder))
+        self.address = RedisAddress(path=reachable(self._folder))
         stop_leftover(self._lock, self._config)
 
     def startService(self) -> None:
@@ -119,7 +120,7 @@ class PrivateStore(Service):
         self._data.record_process()
         try:
             fsync = "always" if self._fsync == "always" else "no"
-            _write_private(self._config, _CONFIG.format(socket=_SOCKET, fsync=fsync))
+            _write_private(self._config, _CONFIG.format(socket=SOCKET, fsync=fsync))
             self._output = LogFile(
                 "valkey.log",
                 str(self._folder),
@@ -274,12 +275,12 @@ def _when(pause: float) -> str:
     return f"in {pause:g} s" if pause else "at once"
 
 
-def _reachable(folder: Path) -> str:
+def reachable(folder: Path) -> str:
     """The path by which this process can connect to the socket in ``folder``.
 
     :raises StartError: it is too long, and this system has no way around that.
     """
-    plain = folder / _SOCKET
+    plain = folder / SOCKET
     if len(os.fsencode(plain)) <= SOCKET_PATH:
         return str(plain)
     # The store itself has the folder as its working directory. Here an open directory stands for
@@ -289,9 +290,9 @@ def _reachable(folder: Path) -> str:
     if not Path(link).is_dir():
         raise StartError(
             f"the path of data folder {folder.parent} is too long for a Unix socket in it; "
-            f"give --data one of at most {SOCKET_PATH - len(_SOCKET) - len('/store/')} bytes"
+            f"give --data one of at most {SOCKET_PATH - len(SOCKET) - len('/store/')} bytes"
         )
-    return link + _SOCKET
+    return link + SOCKET
 
 
 def _write_private(path: Path, text: str) -> None:

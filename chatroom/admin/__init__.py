@@ -1,0 +1,1 @@
+"""``chatroom-admin``: what operators do, on the store of servers that run."""

@@ -1,0 +1,83 @@
+"""What an operator writes on the command line: how long, whom, and why."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv6Network, ip_network
+from typing import Final
+
+from chatroom import wire
+
+#: Longest reason, in characters: it goes out in one line.
+MAX_REASON: Final = 500
+#: Longest time that a ban or a mute can be given, in days. Longer is for good.
+MAX_DAYS: Final = 36_500
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+#: IPv4 addresses in IPv6's clothes.
+_MAPPED: Final = ip_network("::ffff:0:0/96")
+
+
+def duration(text: str) -> int:
+    """``30m``, ``12h``, ``7d`` and so on, in seconds.
+
+    :raises ValueError: it is none.
+    """
+    found = re.fullmatch(r"([1-9][0-9]{0,9})([smhdw])", text)
+    seconds = int(found[1]) * _UNITS[found[2]] if found else 0
+    if not 0 < seconds <= MAX_DAYS * 86_400:
+        raise ValueError(f"{text!r} is no time up to {MAX_DAYS}d: write 30m, 12h, 7d or 2w")
+    return seconds
+
+
+def user_id(text: str) -> int:
+    """:raises ValueError: it is no account's id."""
+    if not (re.fullmatch("[0-9]{1,16}", text) and 1 <= int(text) <= 2**53 - 1):
+        raise ValueError(f"{text!r} is no user id: a whole number from 1 to {2**53 - 1}")
+    return int(text)
+
+
+def target(text: str) -> int | str:
+    """An account's id, or a network as the store writes it.
+
+    :raises ValueError: it is neither.
+    """
+    if re.fullmatch("[0-9]+", text):
+        return user_id(text)
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is neither a user id nor an address or network such as 192.0.2.7, "
+            "192.0.2.0/24 or 2001:db8::/48"
+        ) from None
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):  # type: ignore[arg-type]
+        mapped = network.network_address.ipv4_mapped
+        network = ip_network((str(mapped), network.prefixlen - _MAPPED.prefixlen))
+    return str(network)
+
+
+def reason(text: str) -> str:
+    """:raises ValueError: it can't be shown in one line."""
+    if len(text) > MAX_REASON or not text.isprintable():
+        raise ValueError(f"a reason is one line of at most {MAX_REASON} characters")
+    return text
+
+
+def announcement(text: str) -> str:
+    """:raises ValueError: it can't be sent."""
+    if not text.strip():
+        raise ValueError("there is nothing to announce")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("that is no text in this terminal's encoding") from None
+    wire.SmsMes(content=text)
+    return text
+
+
+def count(text: str) -> int:
+    """:raises ValueError: it is no number of lines."""
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 100_000):
+        raise ValueError(f"{text!r} is no whole number from 1 to 100000")
+    return int(text)

@@ -1,0 +1,73 @@
+"""The ``chatroom-admin`` command: arguments, the table of commands, and the way out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+
+from chatroom.admin import doing, looking
+from chatroom.admin.arguments import arguments
+from chatroom.admin.desk import Desk
+from chatroom.admin.export import export
+from chatroom.admin.output import Output, printable
+from chatroom.admin.reaching import Failed, address_of, reach
+from chatroom.store.interface import StoreUnavailable
+
+_COMMANDS: Final[dict[str, Callable[[Desk, Namespace], Awaitable[None]]]] = {
+    "users": looking.users,
+    "show": looking.show,
+    "kick": doing.kick,
+    "ban": doing.ban,
+    "unban": doing.unban,
+    "bans": looking.bans,
+    "mute": doing.mute,
+    "unmute": doing.unmute,
+    "announce": doing.announce,
+    "passwd": doing.passwd,
+    "delete": doing.delete,
+    "export": export,
+    "nodes": looking.nodes,
+    "log": looking.log,
+}
+
+
+async def run(reactor: Any, args: Namespace, output: Output) -> int:
+    """Carry one command out; its exit status."""
+    try:
+        store = await reach(reactor, address_of(args.redis, args.data), args.store_timeout)
+        try:
+            await _COMMANDS[args.command](Desk(store, output), args)
+        finally:
+            await store.stop()
+    except Failed as error:
+        return _fail(str(error))
+    except StoreUnavailable as error:
+        return _fail(f"the store did not answer, so it may be done or not: {error}")
+    except (EOFError, KeyboardInterrupt):
+        return _fail("nothing was done")
+    except BrokenPipeError:
+        # Who read what this prints has enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def _fail(why: str) -> int:
+    print(f"chatroom-admin: {printable(why)}", file=sys.stderr)  # noqa: T201 - for the operator
+    return 1
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Exit with 0; with 1 and one line on standard error; with 2 where it was called wrongly."""
+    args = arguments(sys.argv[1:] if argv is None else argv, os.environ)
+    from twisted.internet.task import react
+
+    async def start(reactor: Any) -> None:
+        sys.exit(await run(reactor, args, Output(json=args.json)))
+
+    react(lambda reactor: Deferred.fromCoroutine(start(reactor)))
