@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from getpass import getpass
 from typing import TypeVar
 
@@ -156,10 +158,21 @@ def _ask_password() -> str:
     """Twice on a terminal; else one line of standard input."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().removesuffix("\n").removesuffix("\r")
-    password = getpass("New password: ")
-    if getpass("The same again: ") != password:
-        raise Failed("these two are not the same: nothing was changed")
+    with _interruptible():
+        password = getpass("New password: ")
+        if getpass("The same again: ") != password:
+            raise Failed("these two are not the same: nothing was changed")
     return password
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """While a person is asked, Ctrl-C is an answer: the reactor would wait for another one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def delete(desk: Desk, args: Namespace) -> None:
@@ -183,5 +196,6 @@ def _confirm(account: Account) -> None:
         file=sys.stderr,
         flush=True,
     )
-    if sys.stdin.readline().strip() != str(account.user_id):
-        raise Failed("nothing was deleted")
+    with _interruptible():
+        if sys.stdin.readline().strip() != str(account.user_id):
+            raise Failed("nothing was deleted")

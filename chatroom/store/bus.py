@@ -138,6 +138,7 @@ class Bus:
         """The store is back: say at once that this node lives, and look around again."""
         if self._listener is not None:
             await self._beat_once(self._listener)
+            await self._learn_deleted()
             await self._look_around(self._listener)
 
     # ---- presence
@@ -208,8 +209,9 @@ class Bus:
                 node=self._node,
             )
         if state != b"alive":
-            await self._learn_deleted()
+            # At once: the next heartbeat finds nothing amiss any more.
             _tell(listener.lapsed)
+            await self._learn_deleted()
 
     async def _learn_deleted(self) -> None:
         found = await self._commands.call("SMEMBERS", "chatroom:deleted")

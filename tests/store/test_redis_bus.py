@@ -23,6 +23,7 @@ from chatroom.wire import LOBBY, SEQ_ZERO
 from tests.doubles.proxy import Proxy
 from tests.doubles.valkey import Valkey
 from tests.store.nodes import (
+    HEARTBEAT,
     Recorder,
     Start,
     people,
@@ -131,6 +132,24 @@ async def test_what_a_lapsed_node_still_said_is_cleared_when_it_never_comes_back
     await until(lambda: valkey.ask("SISMEMBER", "chatroom:nodes", "one") == b":0\r\n")
     await one.update_presence([person(1)], [])
     await until(lambda: valkey.ask("EXISTS", "chatroom:node:one:users") == b":0\r\n")
+
+
+@ensureDeferred
+async def test_a_node_that_lapsed_learns_whose_account_was_deleted_meanwhile(
+    start: Start, valkey: Valkey
+) -> None:
+    one, told = await start("one")
+    two, _ = await start("two")
+    await people(two, 1)
+    await say(one, 1, "hello")
+    one._bus._heartbeat.stop()
+    await until(lambda: valkey.ask("SISMEMBER", "chatroom:nodes", "one") == b":0\r\n")
+    await two.delete_account(1)
+    one._bus._heartbeat.start(HEARTBEAT).addErrback(lambda _: None)
+    await until(lambda: told.lapses)
+    await until(lambda: one._bus._deleted == {1})
+    [entry] = (await one.room_before(LOBBY, None, 1)).entries
+    assert (entry.post.name, told.oversight) == ("", [])
 
 
 # ---- what lies in the streams

@@ -148,14 +148,23 @@ class Pipe(Console):
 
 
 class Terminal(Console):
-    """On a terminal of its own, 80 columns wide."""
+    """On a terminal of its own, 80 columns wide.
 
-    def __init__(self, port: int, *options: str, language: str = "en") -> None:
+    :param program: what runs there instead of the menus.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        *options: str,
+        language: str = "en",
+        program: list[str] | None = None,
+    ) -> None:
         self._ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (24, 80))
         self._found = termios.tcgetattr(theirs)
         process = subprocess.Popen(
-            command(port, "--lang", language, *options),
+            program or command(port, "--lang", language, *options),
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

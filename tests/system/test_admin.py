@@ -340,6 +340,46 @@ def test_an_export_is_all_that_is_held_but_no_secret(admin: Admin, enter: Enter)
     assert "argon2" not in text
 
 
+def test_on_a_terminal_it_asks_for_the_password_twice_and_shows_none(
+    admin: Admin, enter: Enter, servers: list[Server]
+) -> None:
+    user_id = enter(0).user_id
+    program = [ADMIN, "passwd", *admin.where, *CHEAP, str(user_id)]
+    with Terminal(program=program) as terminal:
+        terminal.sees("New password: ")
+        terminal.type("a better password")
+        terminal.sees("The same again: ")
+        terminal.type("another one")
+        assert terminal.ends() == 1
+        assert "not the same: nothing was changed" in terminal.said
+    with Terminal(program=program) as terminal:
+        terminal.sees("New password: ")
+        terminal.press("\x03")
+        assert terminal.ends() == 1
+        assert "nothing was done" in terminal.said
+    with Terminal(program=program) as terminal:
+        for prompt in ("New password: ", "The same again: "):
+            terminal.sees(prompt)
+            terminal.type("a better password")
+        assert terminal.ends() == 0
+        assert "better" not in terminal.said
+    assert log_in_again(servers[1], user_id, "a better password").code == 200
+
+
+def test_on_a_terminal_it_asks_before_it_deletes(
+    admin: Admin, enter: Enter, servers: list[Server]
+) -> None:
+    user_id = enter(0).user_id
+    program = [ADMIN, "delete", *admin.where, str(user_id)]
+    for answer, status in (("no", 1), (str(user_id), 0)):
+        assert log_in_again(servers[1], user_id).code == 200
+        with Terminal(program=program) as terminal:
+            terminal.sees(f"Delete user {user_id} (user {user_id}) and its mailbox for good?")
+            terminal.type(answer)
+            assert terminal.ends() == status
+    assert log_in_again(servers[1], user_id).code == 500
+
+
 # ---------------------------------------------------------------- what can't be done
 
 
