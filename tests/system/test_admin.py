@@ -67,11 +67,7 @@ def redis(valkey_binary: Path) -> Iterator[str]:
 def servers(redis: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
     lab = Lab(tmp_path_factory.mktemp("admin"))
     try:
-        # For addresses of 127.0.0.0/8 other than the one that all tests come from.
-        listen = ("--listen", "tcp:0:interface=127.0.0.1")
-        yield [
-            lab.server("--redis", redis, "--node", name, listen=listen) for name in ("one", "two")
-        ]
+        yield [lab.server("--redis", redis, "--node", name) for name in ("one", "two")]
     finally:
         lab.close()
 
