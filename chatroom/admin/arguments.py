@@ -93,7 +93,7 @@ def arguments(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Names
     announce = command("announce", "tell everybody who is online now")
     announce.add_argument("text", metavar="TEXT", type=_type(inputs.announcement))
     passwd = on_user("passwd", "set an account's password, and end its sessions")
-    for setting in ("argon2", "min-password-length"):
+    for setting in ("argon2", "min-password-length", "password-policy"):
         _add_setting(passwd, setting, environ)
     delete = on_user("delete", "delete an account and its mailbox for good")
     delete.add_argument("--yes", action="store_true", help="do not ask")

@@ -147,8 +147,12 @@ class ModerationContract:
         await tell(store, 2, 1, "hello yourself")
         await store.mark_read(1, 2, sent.seq, "")
         await store.impose(1, Measure.MUTE, seconds=0, reason="")
+        await store.remember_address(1, "192.0.2.1", most=10, lifetime=100)
         assert await store.delete_account(1)
         assert await store.account(1) is None
+        # Else only guesses at the account would count from there.
+        await store.count_failure(1, "192.0.2.1", window=100)
+        assert await store.guess_wait(1, "192.0.2.1", by_address=1, at_account=100) > 0
         assert await store.token("of 1") is None
         assert await store.token("of 2") is not None
         state = await store.mailbox_state(1)

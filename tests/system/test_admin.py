@@ -266,7 +266,7 @@ def test_the_menus_show_an_announcement(
     with Terminal(servers[1].port) as menus:
         menus.sees("Choose (1-3):")
         menus.type("1", str(user_id), PASSWORD)
-        menus.sees("Choose (1-6):")
+        menus.sees("Choose (1-7):")
         admin.says("announce", "down at noon")
         menus.sees("[system] down at noon")
 
@@ -289,7 +289,9 @@ def test_a_new_password_ends_every_session_and_token(
         assert client.expect(wire.LoginResMes).code == 403
     assert log_in_again(servers[1], here.user_id, "a better password").code == 200
     short = admin.fails("passwd", here.user_id, typed="abc\n")
-    assert short == "the password is too short: at least 6 characters"
+    assert short == "password too short: at least 6 characters"
+    strict = ("--password-policy", "strict")
+    assert "common" in admin.fails("passwd", *strict, here.user_id, typed="password1\n")
     assert "password" not in json.dumps(admin.gives("log", "--limit", 1))
 
 
