@@ -99,6 +99,7 @@ def arguments(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Names
     delete.add_argument("--yes", action="store_true", help="do not ask")
     on_user("export", "all that is held about one account, as JSON")
     command("nodes", "list the servers that run")
+    command("counters", "list what each server has refused since its start")
     log = command("log", "list what operators did")
     log.add_argument("--limit", metavar="N", type=_type(inputs.count), default=100)
     return parser.parse_args(argv)

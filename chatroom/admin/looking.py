@@ -150,6 +150,15 @@ async def nodes(desk: Desk, args: Namespace) -> None:  # noqa: ARG001  # has the
     )
 
 
+async def counters(desk: Desk, args: Namespace) -> None:  # noqa: ARG001  # as above
+    """List what each server has refused since its start."""
+    found = await desk.store.counters()
+    rows = [
+        (node, name, found[node][name]) for node in sorted(found) for name in sorted(found[node])
+    ]
+    desk.output.table({"counters": found}, ("NODE", "REFUSED", "COUNT"), rows)
+
+
 async def log(desk: Desk, args: Namespace) -> None:
     """List what operators did, oldest first."""
     found = [

@@ -32,6 +32,7 @@ _COMMANDS: Final[dict[str, Callable[[Desk, Namespace], Awaitable[None]]]] = {
     "delete": doing.delete,
     "export": export,
     "nodes": looking.nodes,
+    "counters": looking.counters,
     "log": looking.log,
 }
 

@@ -152,6 +152,14 @@ def test_nodes_are_listed(admin: Admin, enter: Enter) -> None:
     assert admin.says("nodes").splitlines()[0] == "NODE  ONLINE"
 
 
+def test_what_was_refused_is_counted_by_server(admin: Admin, servers: list[Server]) -> None:
+    with servers[0].client() as client:
+        client.send_bytes(b"GET / HTTP/1.1\r\n\r\n")
+        client.expect_end()
+    until(lambda: admin.gives("counters")["counters"].get("one"), 20)
+    assert "one   " in admin.says("counters")
+
+
 def test_what_operators_did_is_logged(admin: Admin, enter: Enter) -> None:
     user_id = enter(0).user_id
     admin.says("mute", user_id, "--reason", "spam")
