@@ -63,8 +63,11 @@ class Outbox(Protocol):
     def cut_short(self, blob: Blob) -> None:
         """Forget what waits here, and send this instead, behind what has left already."""
 
-    def finish(self, done: Callable[[], None]) -> None:
-        """Call ``done`` when everything queued was given to the system. No put comes after this."""
+    def finish(self, done: Callable[[], None], last: Blob = ()) -> None:
+        """Call ``done`` when everything queued was given to the system. No put comes after this.
+
+        :param last: goes behind everything queued, whatever the limit.
+        """
 
     def drop(self) -> None:
         """The connection is gone."""
@@ -166,14 +169,20 @@ class _Queueing:
         self._waiting.clear()
         self._marked.clear()
         self.queued = self._in_transport
+        # What the transport holds may end in the middle of a frame: this goes behind it.
+        self._put_anyhow(blob)
+
+    def _put_anyhow(self, blob: Blob) -> None:
+        """As `put`, whatever the limit."""
         if self.queued:
-            # What the transport holds may end in the middle of a frame: this goes behind it.
             self._waiting.extend(blob)
             self.queued += sum(map(len, blob))
         else:
             self.put(blob)
 
-    def finish(self, done: Callable[[], None]) -> None:
+    def finish(self, done: Callable[[], None], last: Blob = ()) -> None:
+        if last and not self._dropped:
+            self._put_anyhow(last)
         if self.queued and not self._dropped:
             self._finished = done
         else:
@@ -230,12 +239,16 @@ class DirectOutbox(_Queueing):
 
     __slots__ = ("_fileno", "_send")
 
-    def __init__(self, transport: Any, limit: int) -> None:
+    def __init__(self, transport: Any, limit: int, *, held: int = 0) -> None:
+        """:param held: bytes that the transport may still hold: all else goes behind them."""
         super().__init__(transport, limit)
         self._send: Callable[[bytes], int] = transport.getHandle().send
         self._fileno = transport.getHandle().fileno()
-        # A pull producer is asked for more each time the transport has let go of all it had.
+        # A pull producer is asked for more each time the transport has let go of all it had, and
+        # once right now, whatever it holds.
         transport.registerProducer(self, False)
+        if not self._dropped:
+            self.queued = self._in_transport = held
 
     def put(self, blob: Blob) -> bool:
         if self.queued:

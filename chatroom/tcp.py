@@ -28,6 +28,46 @@ KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4, "TCP_USER
 _log = Logger()
 
 
+def tune(transport: Any) -> None:
+    """No delay, and find out about a peer that vanished without a word.
+
+    :param transport: a connection, however it is made; one with no TCP socket is left as it is.
+    """
+    if isinstance(transport, TLSMemoryBIOProtocol):
+        # Only OpenSSL may write to it, but it is TCP all the same.
+        transport = transport.transport
+    handle = _socket_of(transport)
+    if handle is None or handle.family == socket.AF_UNIX:
+        return
+    handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        if hasattr(socket, name):
+            handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def open_outbox(transport: Any, limit: int, *, held: int = 0) -> DirectOutbox | TransportOutbox:
+    """The shortest way out that the connection has.
+
+    :param limit: what may wait, in bytes.
+    :param held: bytes that were written to the transport before, and may not have left yet.
+    """
+    if _socket_of(transport) is None:
+        return TransportOutbox(transport, limit)
+    return DirectOutbox(transport, limit, held=held)
+
+
+def _socket_of(transport: Any) -> socket.socket | None:
+    """The socket, unless somebody else writes to it: with TLS the handle is OpenSSL's."""
+    handle = transport.getHandle() if hasattr(transport, "getHandle") else None
+    return handle if isinstance(handle, socket.socket) else None
+
+
+def peer_of(transport: Any) -> str:
+    """Where a connection comes from, for the log."""
+    return str(getattr(transport.getPeer(), "host", LOCAL))
+
+
 class ChatProtocol(Int32StringReceiver):
     """One TCP connection: a `chatroom.session.Door`."""
 
@@ -37,23 +77,17 @@ class ChatProtocol(Int32StringReceiver):
     counted_as: str
     session: Session
     outbox: Outbox
+    token = ""
+    takes_dialect_1 = True
 
     def connectionMade(self) -> None:
         # Until the login nothing larger is taken; what can be announced there is small.
         self.MAX_LENGTH = min(MAX_FRAME_BEFORE_LOGIN, self.factory.max_frame)
-        self._socket: socket.socket | None = None
         self._parsing = False
         self._deaf = False
-        self.address = str(getattr(self.transport.getPeer(), "host", LOCAL))
-        if hasattr(self.transport, "getHandle"):
-            handle = self.transport.getHandle()
-            self._socket = handle if isinstance(handle, socket.socket) else None
-            if isinstance(self.transport, TLSMemoryBIOProtocol):
-                # Only OpenSSL may write to it, but it is TCP all the same.
-                below: Any = self.transport.transport
-                handle = below.getHandle()
-            self._tune(handle)
-        self.outbox = self._new_outbox()
+        self.address = peer_of(self.transport)
+        tune(self.transport)
+        self.outbox = open_outbox(self.transport, self.factory.send_queue)
         self.session = Session(self.factory.node, self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
@@ -124,24 +158,6 @@ class ChatProtocol(Int32StringReceiver):
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
-    # ---- the socket
-
-    def _tune(self, handle: Any) -> None:
-        """No delay, and find out about a peer that vanished without a word."""
-        if not isinstance(handle, socket.socket) or handle.family == socket.AF_UNIX:
-            return
-        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in KEEPALIVE.items():
-            if hasattr(socket, name):
-                handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-    def _new_outbox(self) -> Outbox:
-        limit = self.factory.send_queue
-        if self._socket is None:
-            return TransportOutbox(self.transport, limit)
-        return DirectOutbox(self.transport, limit)
-
 
 class ChatFactory(Factory):
     """Makes a session for each connection; the node it holds knows who is online.
@@ -189,7 +205,7 @@ class _TurnedAway(Protocol):
     transport: Any
 
     def connectionMade(self) -> None:
-        if isinstance(getattr(self.transport, "getHandle", object)(), socket.socket):
+        if _socket_of(self.transport) is not None:
             self.transport.write(_GOODBYE)
             self.transport.loseConnection()
         else:

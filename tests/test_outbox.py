@@ -215,6 +215,47 @@ def test_with_nothing_waiting_it_is_finished_at_once(pair: Pair, make: Make) -> 
 
 
 @unpaced
+def test_the_last_word_goes_behind_everything_whatever_the_limit(pair: Pair, make: Make) -> None:
+    outbox = stuck(pair, make)
+    told = events(outbox)
+    outbox.limit = 1  # type: ignore[attr-defined]
+    outbox.finish(lambda: told.append("finished"), (text(10, b"z"),))
+    assert told == []
+    assert frames(pair.take_all())[-1] == b"zzzzzz"
+    assert told == ["finished"]
+
+
+@unpaced
+def test_the_last_word_leaves_at_once_where_nothing_waits(pair: Pair, make: Make) -> None:
+    outbox = make(pair)
+    told = events(outbox)
+    outbox.finish(lambda: told.append("finished"), (text(10, b"z"),))
+    assert frames(pair.take_all()) == [b"zzzzzz"]
+    assert told == ["finished"]
+
+
+@every_way
+def test_nobody_hears_the_last_word_on_a_connection_that_is_gone(pair: Pair, make: Make) -> None:
+    outbox = make(pair)
+    outbox.drop()
+    told = events(outbox)
+    outbox.finish(lambda: told.append("finished"), (text(10, b"z"),))
+    assert pair.take_all() == b""
+    assert told == ["finished"]
+
+
+def test_what_the_transport_was_given_before_leaves_first(pair: Pair) -> None:
+    pair.transport.write(b"before")
+    outbox = DirectOutbox(pair.transport, LIMIT, held=6)
+    told = events(outbox)
+    outbox.put((b"behind",))
+    assert pair.take_all() == b"beforebehind"
+    assert told == ["drained"]
+    outbox.put((b"now",))
+    assert pair.take() == b"now"
+
+
+@unpaced
 def test_it_is_finished_when_the_last_of_it_has_left(pair: Pair, make: Make) -> None:
     outbox = stuck(pair, make)
     told = events(outbox)
