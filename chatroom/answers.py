@@ -46,7 +46,8 @@ def login_answers(session: Session, places: Places) -> list[Message]:
         wire.LoginResMes(
             code=Code.OK,
             user_name=account.name if account else "",
-            token=session.token,
+            # What the door has brought is none of the client's business: a page's script, say.
+            token=UNSET if session.token == session.door.token else session.token,
             users=session.node.roster.first(online) if online <= MOST_PEOPLE else [],
             online=online,
             unread=mailbox.unread,

@@ -42,20 +42,22 @@ async def _register(session: Session, message: wire.RegisterMes) -> None:
 
 async def _log_in(session: Session, message: wire.LoginMes) -> None:
     # Which dialect a client speaks, its login says; so also in which one a refusal is.
-    session.dialect = 1 if not message.protocol else 2
-    if message.protocol and message.protocol != 2:
+    session.dialect = 2 if message.protocol or not session.door.takes_dialect_1 else 1
+    if session.dialect == 2 and message.protocol != 2:
         raise Refused(refusals.UNKNOWN_PROTOCOL)
+    # The door's own is not replaced here: whoever gave it to the door could not be told.
+    own = "" if message.token or message.user_pwd else session.door.token
     login = await session.asking(
         session.node.accounts.log_in(
             message.user_id,
             message.user_pwd,
-            message.token or "",
+            message.token or own,
             address=session.door.address,
-            wants_token=session.dialect == 2,
+            wants_token=session.dialect == 2 and not own,
         )
     )
     if not session.closed:
-        await session.enter(login.account, login.token, message)
+        await session.enter(login.account, login.token or own, message)
 
 
 def _sms(session: Session, message: wire.SmsMes) -> None:

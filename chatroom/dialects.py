@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -46,9 +46,16 @@ class Codec(Protocol):
 
 
 class Dialect2:
-    """This program's own dialect over TCP: what belongs together leaves as one write."""
+    """This program's own dialect: what belongs together leaves as one write.
+
+    :param frame: puts an encoded message in a frame of the kind that the connection wants.
+    """
+
+    def __init__(self, frame: Callable[[bytes], bytes] = frame) -> None:
+        self._frame = frame
 
     def encode(self, messages: Sequence[Message]) -> Blob:
+        frame = self._frame
         if len(messages) == 1:
             return (frame(encode(messages[0])),)
         return (b"".join([frame(encode(message)) for message in messages]),) if messages else ()

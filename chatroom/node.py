@@ -180,6 +180,10 @@ class Node:
     def _sessions_of(self, user_id: int) -> list[Session]:
         return list(self._users.get(user_id, {}).values())
 
+    def sessions_by_token(self, user_id: int, token: str) -> list[Session]:
+        """Those of a user that a token has logged in."""
+        return [session for session in self._sessions_of(user_id) if session.token == token]
+
     def new_tag(self) -> str:
         """A name for a session that no other session ever had or will have."""
         return f"{self._run}.{next(self._numbers)}"

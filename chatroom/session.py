@@ -47,6 +47,10 @@ class Door(Protocol):
     outbox: Outbox
     #: Where it comes from, for the log.
     address: str
+    #: Logs in who gives neither password nor token, and is never shown to the client; may be empty.
+    token: str
+    #: Whether the original program's clients may come this way.
+    takes_dialect_1: bool
 
     def speak(self, dialect: int) -> Codec:
         """How to encode for a client of that dialect; 0: it has not logged in yet.
@@ -240,6 +244,10 @@ class Session:
                 **more,
             )
         )
+
+    def token_replaced(self, token: str) -> None:
+        """The token that the door has brought is void soon: this one stands for it."""
+        self.token = self.door.token = token
 
     # ---- ending
 

@@ -35,7 +35,8 @@ def tune(transport: Any) -> None:
     """
     if isinstance(transport, TLSMemoryBIOProtocol):
         # Only OpenSSL may write to it, but it is TCP all the same.
-        transport = transport.transport
+        below: Any = transport.transport
+        transport = below
     handle = _socket_of(transport)
     if handle is None or handle.family == socket.AF_UNIX:
         return

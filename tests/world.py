@@ -123,6 +123,9 @@ class Line:
 class Client:
     """A connected client: the `Door` of its session, and what its user sees."""
 
+    token = ""
+    takes_dialect_1 = True
+
     def __init__(
         self, node: Node, *, address: str = "somewhere", send_queue: int = 1 << 20
     ) -> None:
