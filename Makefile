@@ -7,6 +7,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 ARGS ?=
+# Where 'make run' serves the page; empty: nowhere.
+WEB ?= tcp:8890:interface=127.0.0.1
 # Files whose change means that what is installed is stale. The code itself is not among them: it
 # is installed in place.
 PACKAGING := pyproject.toml chatroom/__init__.py
@@ -15,6 +17,7 @@ PACKAGING := pyproject.toml chatroom/__init__.py
 
 help:
 	@echo 'make run      start the server ($(BIN)/twistd -n chatroom); ARGS="--listen tcp:9999" for options'
+	@echo '              WEB=tcp:9001:interface=127.0.0.1 for another port of the page, WEB= for no page'
 	@echo 'make test     run all tests, with coverage'
 	@echo 'make torture  break the service on purpose for ten minutes; ARGS="--help" for options'
 	@echo 'make lint     ruff and mypy'
@@ -27,11 +30,12 @@ help:
 # The shell passes Ctrl-C, or the SIGTERM that make got, on to the server and waits for its clean end.
 # That is then by SIGTERM (143), as it should be, so that make has nothing to complain of.
 run: $(VENV)/.run
-	@$(BIN)/twistd -n --pidfile= chatroom --data chatroom-data $(ARGS) & server=$$!; \
+	@$(BIN)/twistd -n --pidfile= chatroom --data chatroom-data $(if $(WEB),--web $(WEB)) $(ARGS) & server=$$!; \
 		trap 'trap "" INT TERM; kill -TERM $$server' INT TERM; \
 		wait $$server 2>/dev/null; status=$$?; \
 		if kill -0 $$server 2>/dev/null; then wait $$server 2>/dev/null; status=$$?; fi; \
-		case $$status in 143) exit 0;; *) exit $$status;; esac
+		case $$status in 0|143) exit 0;; esac; \
+		echo "'make help' says how to give 'make run' other options" >&2; exit $$status
 
 # Most tests wait more than they compute: three at a time, those of one file one after the other.
 test: $(VENV)/.dev

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pwd
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from twisted.python import usage
 
@@ -15,7 +15,19 @@ from chatroom.settings import OPTIONS, Option, Settings
 
 def _described(option: Option) -> str:
     """The help text; usage adds the default of an option that can be given once by itself."""
-    return f"{option.help} [default: {option.default}]" if option.many else option.help
+    if option.many and option.default is not None:
+        return f"{option.help} [default: {option.default}]"
+    return option.help
+
+
+def _collector(option: Option) -> Callable[[Any, str], None]:
+    """The method by which usage hands over an option that can be given several times."""
+
+    def collect(options: Any, text: str) -> None:
+        options.many.setdefault(option.field, []).append(text)
+
+    collect.__doc__ = _described(option)
+    return collect
 
 
 class Options(usage.Options):
@@ -34,13 +46,9 @@ class Options(usage.Options):
     optFlags = [[option.name, None, option.help] for option in OPTIONS if option.flag]
 
     def __init__(self) -> None:
-        self._listen: list[str] = []
+        #: What was given of each option that can be given several times, by `Option.field`.
+        self.many: dict[str, list[str]] = {}
         super().__init__()  # type: ignore[no-untyped-call]
-
-    def opt_listen(self, endpoint: str) -> None:
-        self._listen.append(endpoint)
-
-    opt_listen.__doc__ = _described(next(option for option in OPTIONS if option.many))
 
     def opt_version(self) -> NoReturn:
         """Display chatroom's version and exit."""
@@ -68,7 +76,7 @@ class Options(usage.Options):
         given = {
             option.field: [str(self[option.name])] for option in OPTIONS if self.get(option.name)
         }
-        return given | {"listen": self._listen}
+        return given | self.many
 
     def settings(self) -> Settings:
         """What was asked for; only after `parseOptions`."""
@@ -80,3 +88,9 @@ class Options(usage.Options):
             return None
         uid, gid = self.parent["uid"], self.parent["gid"]
         return uid, pwd.getpwuid(uid).pw_gid if gid is None else gid
+
+
+# usage finds them by their names.
+for _option in OPTIONS:
+    if _option.many:
+        setattr(Options, f"opt_{_option.field}", _collector(_option))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, cast
 
 from OpenSSL import SSL, crypto
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import VerifyError
+
+Network = IPv4Network | IPv6Network
 
 
 def number(least: int, most: int) -> Callable[[str], int]:
@@ -70,3 +73,13 @@ def node(text: str) -> str:
 def folder(text: str) -> Path:
     """Absolute from here on: twistd changes to another folder before the service starts."""
     return Path(text).expanduser().absolute()
+
+
+def network(text: str) -> Network:
+    """An address, or a network of them."""
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is no address and no network: write for example 127.0.0.1 or 10.0.0.0/8"
+        ) from None

@@ -33,7 +33,10 @@ from chatroom.store.interface import Store, StoreUnavailable
 from chatroom.store.private import PrivateStore
 from chatroom.store.redis import RedisStore
 from chatroom.tcp import ChatFactory
-from chatroom.tls import ADVICE, in_clear, listening_endpoint, own_certificate
+from chatroom.tls import ADVICE, Listening, in_clear, listening_endpoint, own_certificate
+from chatroom.web.files import read_files
+from chatroom.web.proxy import Proxies
+from chatroom.web.site import Site
 
 __all__ = ["Options", "makeService", "make_service"]
 
@@ -73,6 +76,11 @@ class ChatService(Service):
         # Here, where twistd has not yet changed to another user, who might not read their keys.
         self._endpoints = [
             (text, listening_endpoint(reactor, text, self._certificate)) for text in settings.listen
+        ]
+        # A browser trusts no certificate that signed itself: here TLS is an ssl: endpoint's affair,
+        # or a proxy's.
+        self._web_endpoints = [
+            (text, listening_endpoint(reactor, text, None)) for text in settings.web
         ]
         name = settings.node or folder.node_name()
         self._store = RedisStore(
@@ -131,18 +139,37 @@ class ChatService(Service):
         factory = ChatFactory(
             self.node, max_frame=self._settings.max_frame, send_queue=self._settings.send_queue
         )
-        clear = False
-        for text, endpoint in self._endpoints:
-            port = await endpoint.listen(factory)
-            self._ports.append(port)
-            self._accepting.watch(port)
-            _log.info("Listening on {where} ({endpoint})", where=_where(port), endpoint=text)
-            clear = clear or in_clear(text, self._certificate, port)
-        if clear:
+        clear = [await self._listen(text, endpoint, factory) for text, endpoint in self._endpoints]
+        if self._web_endpoints:
+            site = self._make_site()
+            clear += [await self._listen(*one, site) for one in self._web_endpoints]
+        if any(clear):
             _log.warn("{advice}", advice=ADVICE)
         if self._certificate is not None:
             _log.info("{certificate}", certificate=self._certificate)
         _log.info("Ready: clients may connect")
+
+    async def _listen(self, text: str, endpoint: Listening, factory: Any) -> bool:
+        """Take connections; gives whether they can be read on their way."""
+        port = await endpoint.listen(factory)
+        self._ports.append(port)
+        self._accepting.watch(port)
+        where = _where(port)
+        if isinstance(factory, Site):
+            _log.info("The page is at {url} ({endpoint})", url=_url(text, where), endpoint=text)
+            return in_clear(text, None, port)
+        _log.info("Listening on {where} ({endpoint})", where=where, endpoint=text)
+        return in_clear(text, self._certificate, port)
+
+    def _make_site(self) -> Site:
+        return Site(
+            self._reactor,
+            self.node,
+            read_files(),
+            Proxies(self._settings.trusted_proxy),
+            max_frame=self._settings.max_frame,
+            send_queue=self._settings.send_queue,
+        )
 
     async def _reach_store(self) -> None:
         where = "its private store" if self._private is not None else str(self._address)
@@ -232,6 +259,17 @@ def _where(port: Any) -> str:
     return str(host) if name is None else os.fsdecode(name)
 
 
+def _url(endpoint: str, where: str) -> str:
+    """What to give a browser."""
+    if ":" not in where:
+        return where
+    host, _, port = where.rpartition(":")
+    # Every interface has this name at least.
+    host = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)  # noqa: S104
+    scheme = "https" if endpoint.startswith(("ssl:", "tls:")) else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
 def make_service(settings: Settings, owner: tuple[int, int] | None = None) -> IService:
     """The server as a service, once everything that can be checked before it runs was.
 
@@ -259,6 +297,7 @@ def _check(
 ) -> tuple[PrivateStore | None, RedisAddress]:
     """Do all that can fail before the reactor runs; gives the store."""
     check_endpoints(settings.listen)
+    check_endpoints(settings.web, "--web")
     folder.open()
     if owner is not None and os.geteuid() == 0:
         check_user(owner, folder.path)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
 from chatroom import wire
-from chatroom.parsers import endpoint, folder, node, number, seconds
+from chatroom.parsers import Network, endpoint, folder, network, node, number, seconds
 from chatroom.store.address import RedisAddress
 
 #: What is asked of new passwords: their length alone, or that they are not easily guessed.
@@ -44,6 +44,8 @@ class Settings:
 
     listen: tuple[str, ...]
     tls_self_signed: bool
+    web: tuple[str, ...]
+    trusted_proxy: tuple[Network, ...]
     redis: RedisAddress | None
     data: Path
     node: str | None
@@ -171,9 +173,27 @@ OPTIONS: Final = (
         "",
         "0",
         "Make a certificate, keep it in the data folder, and speak TLS by it on every tcp:"
-        " endpoint.",
+        " endpoint of --listen.",
         _flag,
         flag=True,
+    ),
+    Option(
+        "web",
+        "ENDPOINT",
+        None,
+        "Where to serve the page for browsers, and its WebSocket, as a Twisted server endpoint; may"
+        " be given several times.",
+        endpoint,
+        many=True,
+    ),
+    Option(
+        "trusted-proxy",
+        "ADDRESS",
+        None,
+        "A proxy in front of the page, or a network of them: its X-Forwarded-For and"
+        " X-Forwarded-Proto are believed. May be given several times.",
+        network,
+        many=True,
     ),
     Option(
         "redis",
@@ -379,8 +399,9 @@ def read(
 def from_environment(environ: Mapping[str, str]) -> Settings:
     """Settings from ``CHATROOM_LISTEN``, ``CHATROOM_REDIS`` and so on; an empty one is as none.
 
-    Several endpoints in ``CHATROOM_LISTEN`` are separated by blanks: endpoints have colons, equals
-    signs and backslashes of their own, so one that holds a blank can only be given by ``--listen``.
+    Several endpoints in ``CHATROOM_LISTEN`` are separated by blanks, and so it is with all that can
+    be given several times: endpoints have colons, equals signs and backslashes of their own, so one
+    that holds a blank can only be given by ``--listen``.
 
     :raises StartError: one of them can't be taken.
     """

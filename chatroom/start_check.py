@@ -62,16 +62,17 @@ class _TryingReactor:
                 raise CannotListenError(interface, port, error) from None
 
 
-def check_endpoints(endpoints: Sequence[str]) -> None:
+def check_endpoints(endpoints: Sequence[str], option: str = "--listen") -> None:
     """Whether the server could listen on each of them. Kinds other than TCP and TLS are not tried.
 
+    :param option: what they were given by.
     :raises StartError: a port is taken, or may not be used, or OpenSSL will not have a key, a
         certificate or another file that an endpoint names.
     """
     for text in endpoints:
         try:
             listening = serverFromString(_TryingReactor(), text).listen(Factory())
-            listening.addErrback(_reraise_if_taken, text)
+            listening.addErrback(_reraise_if_taken, text, option)
         except AttributeError:
             # It wants more of a reactor than is tried here.
             continue
@@ -81,14 +82,14 @@ def check_endpoints(endpoints: Sequence[str]) -> None:
             raise refused[0].value
 
 
-def _reraise_if_taken(failure: Any, text: str) -> None:
+def _reraise_if_taken(failure: Any, text: str, option: str) -> None:
     if failure.check(AttributeError) is not None:
         return
     error = failure.value
     if isinstance(error, CannotListenError):
         why = getattr(error.socketError, "strerror", None) or error.socketError
         raise StartError(
-            f"can't listen on {text}: {why}; stop what uses that port or give --listen another one"
+            f"can't listen on {text}: {why}; stop what uses that port or give {option} another one"
         )
     if isinstance(error, SSL.Error):
         why = "; ".join(str(entry[-1]) for entry in error.args[0] if entry[-1])

@@ -64,6 +64,11 @@ def _socket_of(transport: Any) -> socket.socket | None:
     return handle if isinstance(handle, socket.socket) else None
 
 
+def is_plain(transport: Any) -> bool:
+    """Whether what is written to a connection goes out as it is."""
+    return _socket_of(transport) is not None
+
+
 def peer_of(transport: Any) -> str:
     """Where a connection comes from, for the log."""
     return str(getattr(transport.getPeer(), "host", LOCAL))
@@ -206,7 +211,7 @@ class _TurnedAway(Protocol):
     transport: Any
 
     def connectionMade(self) -> None:
-        if _socket_of(self.transport) is not None:
+        if is_plain(self.transport):
             self.transport.write(_GOODBYE)
             self.transport.loseConnection()
         else:

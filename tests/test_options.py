@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,8 @@ def test_no_option_gives_the_defaults() -> None:
     assert parsed() == Settings(
         listen=("tcp:8889",),
         tls_self_signed=False,
+        web=(),
+        trusted_proxy=(),
         redis=None,
         data=Path.cwd() / "chatroom-data",
         node=None,
@@ -69,6 +72,8 @@ def test_the_command_line_and_the_environment_say_the_same() -> None:
     said = {
         "listen": "tcp:1234",
         "tls-self-signed": "1",
+        "web": "tcp:8890",
+        "trusted-proxy": "10.0.0.1/8",
         "redis": "rediss://me:secret@example.org:7000/3",
         "data": "/srv/chat",
         "node": "left",
@@ -107,6 +112,8 @@ def test_the_command_line_and_the_environment_say_the_same() -> None:
         host="example.org", port=7000, tls=True, username="me", password="secret", db=3
     )
     assert by_options.tls_self_signed
+    assert by_options.web == ("tcp:8890",)
+    assert by_options.trusted_proxy == (IPv4Network("10.0.0.0/8"),)
     assert by_options.argon2 == Argon2(3, 65536, 4)
     assert by_options.store_timeout == 2.5
     assert by_options.registration == Admission(invite="a:secret")
@@ -124,6 +131,14 @@ def test_a_flag_in_the_environment_is_1_or_0(text: str, on: bool) -> None:
     assert settings.from_environment({"CHATROOM_TLS_SELF_SIGNED": text}).tls_self_signed is on
     with pytest.raises(StartError, match="CHATROOM_TLS_SELF_SIGNED: 'yes' is neither 1 nor 0"):
         settings.from_environment({"CHATROOM_TLS_SELF_SIGNED": "yes"})
+
+
+def test_several_proxies() -> None:
+    both = (IPv4Network("127.0.0.1/32"), IPv6Network("fd00::/8"))
+    given = ("--trusted-proxy", "127.0.0.1", "--trusted-proxy", "fd00::/8")
+    assert parsed(*given).trusted_proxy == both
+    environ = {"CHATROOM_TRUSTED_PROXY": "127.0.0.1 fd00::/8"}
+    assert settings.from_environment(environ).trusted_proxy == both
 
 
 def test_an_empty_variable_is_as_none() -> None:
@@ -187,6 +202,9 @@ def test_version_is_ours(capsys: pytest.CaptureFixture[str]) -> None:
         (["--login-timeout", "0.5"], "is neither 0 nor a number of seconds from 1 to 3600"),
         (["--login-timeout", "nan"], "is neither 0 nor a number of seconds"),
         (["--login-failures", "-1"], "--login-failures: '-1' is no whole number"),
+        (["--web", "8890"], "--web: '8890' is no endpoint to listen on"),
+        (["--trusted-proxy", "nginx"], "--trusted-proxy: 'nginx' is no address and no network"),
+        (["--trusted-proxy", "10.0.0.0/33"], "is no address and no network"),
         (["--redis", "http://localhost"], "--redis: not a Redis URL"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import ssl
@@ -124,6 +125,48 @@ async def test_it_starts_from_the_store_up_to_the_port_says_so_and_stops(
     with socket.socket() as late, pytest.raises(OSError, match="refused"):
         late.connect(("127.0.0.1", port))
     DataFolder(folder / "d").open()
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_page_is_served_and_its_link_is_logged(folder: Path, logged: list[str]) -> None:
+    web = ["tcp:0:interface=127.0.0.1", f"unix:{folder}/web.sock"]
+    given = {"listen": [LOCAL], "data": [str(folder / "d")], "web": web}
+    chat: Any = make_service(settings.read(given))
+    chat.startService()
+    await until(lambda: any("Ready" in line for line in logged))
+    links = [line.split()[4] for line in logged if line.startswith("The page is at ")]
+    assert links[1] == f"{folder}/web.sock"
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", links[0])
+    with socket.create_connection(("127.0.0.1", int(links[0][17:-1]))) as client:
+        client.sendall(b"GET /static/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.setblocking(False)
+        came: list[bytes] = []
+
+        def answered() -> bool:
+            try:
+                came.append(client.recv(10_000))
+            except BlockingIOError:
+                return False
+            return True
+
+        await until(answered)
+        assert came[0].startswith(b"HTTP/1.1 404 Not Found\r\n")
+    await chat.stopService()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "where", "url"),
+    [
+        ("tcp:8890", "0.0.0.0:8890", "http://localhost:8890/"),
+        ("tcp6:8890", ":::8890", "http://localhost:8890/"),
+        ("tcp:8890:interface=::1", "::1:8890", "http://[::1]:8890/"),
+        ("ssl:443:privateKey=key.pem", "192.0.2.1:443", "https://192.0.2.1:443/"),
+        ("tls:/run/pem:tcp:8443", "192.0.2.1:8443", "https://192.0.2.1:8443/"),
+        ("unix:/run/web.sock", "/run/web.sock", "/run/web.sock"),
+    ],
+)
+def test_the_link_is_what_a_browser_can_be_given(endpoint: str, where: str, url: str) -> None:
+    assert service._url(endpoint, where) == url
 
 
 @pytest_twisted.ensureDeferred

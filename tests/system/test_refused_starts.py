@@ -129,6 +129,14 @@ def test_a_port_that_is_taken(chatroom: Start) -> None:
     assert "give --listen another one" in line
 
 
+def test_a_port_of_the_page_that_is_taken(chatroom: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        web = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
+        line = chatroom("--web", web)
+    assert f"can't listen on {web}: Address already in use" in line
+    assert "give --web another one" in line
+
+
 def test_an_address_that_this_machine_has_not(chatroom: Start) -> None:
     assert "can't listen on" in chatroom("--listen", "tcp:0:interface=192.0.2.1")
 

@@ -1,0 +1,108 @@
+"""The page's files: read once, with what tells a browser that it has them already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+#: Where they are in the package.
+FOLDER = Path(__file__).parent / "static"
+
+#: What a browser is told that a file is. The system's own table differs from machine to machine.
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".mp3": "audio/mpeg",
+    ".ogg": "audio/ogg",
+    ".png": "image/png",
+    ".svg": "image/svg+xml; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+    ".webmanifest": "application/manifest+json",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+}
+#: Encodings that a file may lie beside itself in, the best one first, and the name's ending then.
+#: They are made when the package is built; a checkout has none.
+ENCODINGS = {"br": ".br", "gzip": ".gz"}
+
+
+class Representation(NamedTuple):
+    """A file's bytes in one encoding; ``etag`` is theirs alone."""
+
+    encoding: str
+    body: bytes
+    etag: str
+
+
+class File(NamedTuple):
+    """A file, with the encodings that there are; the last one is the file as it is."""
+
+    content_type: str
+    representations: tuple[Representation, ...]
+
+    def choose(self, accept_encoding: str) -> Representation:
+        """What to send to who takes the encodings in that header (RFC 9110, 12.5.3)."""
+        weights = _weights(accept_encoding)
+        for_all = weights.get("*", 0.0)
+        best = max(
+            self.representations[:-1],
+            key=lambda one: weights.get(one.encoding, for_all),
+            default=self.representations[-1],
+        )
+        taken = weights.get(best.encoding, for_all) > 0
+        return best if taken else self.representations[-1]
+
+
+def read_files(folder: Path = FOLDER) -> dict[str, File]:
+    """All files in ``folder`` and below, by the path from there.
+
+    :raises OSError: one can't be read.
+    """
+    return {
+        path.relative_to(folder).as_posix(): _read(path)
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in TYPES and path.is_file()
+    }
+
+
+def is_known(etag: str, if_none_match: str) -> bool:
+    """Whether a browser that sent that header has what ``etag`` stands for."""
+    known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return etag in known or known == ["*"]
+
+
+def _read(path: Path) -> File:
+    encoded = [
+        _representation(encoding, path.with_name(path.name + ending))
+        for encoding, ending in ENCODINGS.items()
+        if path.with_name(path.name + ending).is_file()
+    ]
+    plain = _representation("identity", path)
+    return File(TYPES[path.suffix], (*encoded, plain))
+
+
+def _representation(encoding: str, path: Path) -> Representation:
+    body = path.read_bytes()
+    return Representation(encoding, body, f'"{sha256(body).hexdigest()[:32]}"')
+
+
+def _weights(accept_encoding: str) -> Mapping[str, float]:
+    """Each encoding's weight, from 0 (never) to 1."""
+    weights = {}
+    for item in accept_encoding.lower().split(","):
+        name, _, parameters = item.partition(";")
+        key, _, value = parameters.partition("=")
+        weight = 1.0
+        if key.strip() == "q":
+            try:
+                weight = float(value)
+            except ValueError:
+                weight = 0.0
+        weights[name.strip()] = weight
+    return weights
