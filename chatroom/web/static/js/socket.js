@@ -1,0 +1,198 @@
+// The connection to the server: its states, its liveness, and when it is tried again. No DOM.
+
+import { backoff } from "./clock.js";
+import { CODE, decode, encode } from "./wire.js";
+
+/** Milliseconds. The protocol's: silence after which to ask, and after which to give up. */
+const PING_AFTER = 30_000;
+const SILENCE = 75_000;
+const LOOK_EVERY = 5_000;
+/** For the connection to be made and for the login to be answered. */
+const JOIN = 15_000;
+/** For an answer when there is reason to doubt: the page woke up, or the network changed. */
+const PROBE = 4_000;
+const RETRY_MOST = 15_000;
+/** A connection that held so long was a good one: the next pause starts small again. */
+const STABLE = 5_000;
+
+/**
+ * States: "stopped", "connecting", "online" (logged in), "offline" (tried again at `retryAt`).
+ */
+export class Connection {
+  #connect;
+  #clock;
+  #chance;
+  #hello;
+  #onMessage;
+  #onState;
+  #onRefused;
+  #socket = null;
+  #cancels = new Map();
+  #failures = 0;
+  #heardAt = 0;
+  #pingedAt = 0;
+
+  /**
+   * `connect()` gives a WebSocket, `hello()` the fields of the `LoginMes`. `onRefused(code)`: the
+   * login was refused for good, and the connection has stopped.
+   */
+  constructor({ connect, clock, chance = Math.random, hello, onMessage, onState, onRefused }) {
+    this.#connect = connect;
+    this.#clock = clock;
+    this.#chance = chance;
+    this.#hello = hello;
+    this.#onMessage = onMessage;
+    this.#onState = onState;
+    this.#onRefused = onRefused;
+    this.state = "stopped";
+    /** When it will be tried again, by the clock; meant only while offline. */
+    this.retryAt = 0;
+  }
+
+  start() {
+    if (this.state === "stopped") this.#open();
+  }
+
+  stop() {
+    this.#abandon();
+    this.#failures = 0;
+    this.#become("stopped");
+  }
+
+  /** Try now, not later. */
+  retry() {
+    if (this.state === "offline") this.#open();
+  }
+
+  /** The page was shown again, or the network came back: find out how things are, at once. */
+  wake() {
+    if (this.state === "offline") {
+      this.#open();
+    } else if (this.state === "online" && this.#clock.now() - this.#heardAt > PROBE) {
+      this.#ping();
+      this.#after("probe", PROBE, () => this.#lost());
+    }
+  }
+
+  /** The server does not answer what it should: begin anew. */
+  doubt() {
+    if (this.state === "online") this.#lost();
+  }
+
+  /** False where there is no connection to send on. */
+  send(type, data) {
+    if (this.state !== "online") return false;
+    return this.#write(type, data);
+  }
+
+  #open() {
+    this.#abandon();
+    this.#become("connecting");
+    let socket;
+    try {
+      socket = this.#connect();
+    } catch {
+      this.#lost();
+      return;
+    }
+    this.#socket = socket;
+    const ours = (call) => (event) => socket === this.#socket && call(event);
+    socket.onopen = ours(() => this.#write("LoginMes", this.#hello()));
+    socket.onmessage = ours((event) => this.#heard(event.data));
+    socket.onclose = ours(() => this.#lost());
+    this.#after("join", JOIN, () => this.#lost());
+  }
+
+  #heard(text) {
+    let message;
+    try {
+      message = decode(text);
+    } catch {
+      this.#lost();
+      return;
+    }
+    this.#heardAt = this.#clock.now();
+    this.#cancel("probe");
+    const { type, data } = message;
+    if (type === "PingMes") this.#write("PongMes");
+    else if (type === "PongMes") return;
+    else if (this.state === "connecting") this.#answered(type, data);
+    else if (type === "ErrorMes" && data.code === CODE.CLOSED) this.#lost();
+    else this.#onMessage(type, data);
+  }
+
+  /** The first thing that is said to a new connection. */
+  #answered(type, data) {
+    if (type === "LoginResMes" && data.code === CODE.OK) {
+      this.#cancel("join");
+      this.#after("stable", STABLE, () => (this.#failures = 0));
+      this.#look();
+      // The state first: what the listener sends in answer to the login has to go out.
+      this.state = "online";
+      this.#onMessage(type, data);
+      this.#onState(this.state);
+      return;
+    }
+    if ([CODE.WRONG_PASSWORD, CODE.UNAUTHORISED, CODE.NO_SUCH_USER].includes(data.code)) {
+      this.stop();
+      this.#onRefused(data.code);
+    } else {
+      this.#lost(data.retryAfter);
+    }
+  }
+
+  #look() {
+    const silent = this.#clock.now() - this.#heardAt;
+    if (silent >= SILENCE) {
+      this.#lost();
+      return;
+    }
+    if (silent >= PING_AFTER && this.#clock.now() - this.#pingedAt >= PING_AFTER) this.#ping();
+    this.#after("look", LOOK_EVERY, () => this.#look());
+  }
+
+  #ping() {
+    this.#pingedAt = this.#clock.now();
+    this.#write("PingMes");
+  }
+
+  #write(type, data) {
+    if (this.#socket?.readyState !== 1) return false;
+    this.#socket.send(encode(type, data));
+    return true;
+  }
+
+  #lost(retryAfter = 0) {
+    this.#abandon();
+    const pause = Math.max(backoff(this.#failures, RETRY_MOST, this.#chance()), retryAfter * 1000);
+    this.#failures += 1;
+    this.retryAt = this.#clock.now() + pause;
+    this.#after("retry", pause, () => this.#open());
+    this.#become("offline");
+  }
+
+  #abandon() {
+    const socket = this.#socket;
+    this.#socket = null;
+    for (const name of [...this.#cancels.keys()]) this.#cancel(name);
+    socket?.close();
+  }
+
+  #become(state) {
+    this.state = state;
+    this.#onState(state);
+  }
+
+  #after(name, ms, call) {
+    this.#cancel(name);
+    this.#cancels.set(name, this.#clock.after(ms, () => {
+      this.#cancels.delete(name);
+      call();
+    }));
+  }
+
+  #cancel(name) {
+    this.#cancels.get(name)?.();
+    this.#cancels.delete(name);
+  }
+}
