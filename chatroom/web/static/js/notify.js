@@ -1,0 +1,73 @@
+// What tells of messages while one does not look: the title, notifications, the screen reader.
+
+import { $, h } from "./dom.js";
+import { t } from "./i18n.js";
+import * as prefs from "./prefs.js";
+import { summary } from "./text.js";
+
+/** Milliseconds: another tab or device that is looked at has said by then that it was read. */
+const READ_ELSEWHERE = 700;
+const ANNOUNCED = 5;
+
+export function allowed() {
+  return "Notification" in globalThis ? Notification.permission : "none";
+}
+
+export function isOn() {
+  return allowed() === "granted" && prefs.get("notify") === true;
+}
+
+/** Only ever from a button. */
+export async function toggle() {
+  if (isOn()) prefs.set("notify", false);
+  else if ((await Notification.requestPermission()) === "granted") prefs.set("notify", true);
+}
+
+function notify(client, { conversation, message }, open) {
+  if (conversation.read === null || conversation.unread === 0) return;
+  try {
+    const name = client.people.nameOf(message.userId);
+    // One for each conversation, however many tabs are open.
+    const note = new Notification(name, { body: summary(message.content), tag: conversation.key, icon: "/static/favicon.svg" });
+    note.onclick = () => {
+      window.focus();
+      open(conversation.key);
+      note.close();
+    };
+  } catch {
+    // Some phones only let service workers notify.
+  }
+}
+
+function announce(name, text, isPrivate) {
+  const box = $("announcer");
+  box.append(h("p", {}, t(isPrivate ? "saidPrivately" : "said", { name, text })));
+  while (box.childElementCount > ANNOUNCED) box.firstChild.remove();
+}
+
+/** `current()` is the key of the conversation that is open. */
+export function start(client, { signal, current, open }) {
+  const title = () => {
+    const count = client.unread;
+    document.title = `${count ? `(${count > 99 ? "99+" : count}) ` : ""}${t("appName")}`;
+  };
+  const arrived = (arrival) => {
+    const { conversation, message } = arrival;
+    if (message.own || client.catchingUp) return;
+    const isPrivate = conversation.peer !== null;
+    if (isPrivate || conversation.key === current()) {
+      const name = message.userName || t("user", { id: message.userId });
+      announce(name, summary(message.content, 500), isPrivate);
+    }
+    if (isPrivate && isOn() && !document.hasFocus()) {
+      setTimeout(() => signal.aborted || notify(client, arrival, open), READ_ELSEWHERE);
+    }
+  };
+  const unlisten = [client.on("conversations", title), client.on("arrived", arrived)];
+  title();
+  signal.addEventListener("abort", () => {
+    for (const end of unlisten) end();
+    $("announcer").replaceChildren();
+    document.title = t("appName");
+  });
+}

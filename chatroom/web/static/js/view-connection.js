@@ -1,0 +1,59 @@
+// How the connection is, honestly: nothing is said while all is well.
+
+import { $ } from "./dom.js";
+import { number, onLanguage, t } from "./i18n.js";
+
+/** Milliseconds: what is over sooner is not worth a flicker. */
+const SETTLES = 600;
+
+export class ConnectionView {
+  #client;
+  #bar = $("connection");
+  #ticking = 0;
+  #settling = 0;
+
+  constructor(client, { signal }) {
+    this.#client = client;
+    const unlisten = [client.on("state", () => this.#draw()), onLanguage(() => this.#draw())];
+    $("connection-retry").addEventListener("click", () => client.connection.retry(), { signal });
+    const wake = () => document.hidden || client.connection.wake();
+    for (const name of ["online", "pageshow", "focus"]) addEventListener(name, wake, { signal });
+    document.addEventListener("visibilitychange", wake, { signal });
+    signal.addEventListener("abort", () => {
+      for (const end of unlisten) end();
+      clearInterval(this.#ticking);
+      clearTimeout(this.#settling);
+    });
+    this.#draw();
+  }
+
+  #draw() {
+    const { connection, catchingUp, outbox } = this.#client;
+    const state = connection.state === "online" && catchingUp ? "catching-up" : connection.state;
+    if (state === "stopped") return;
+    if (this.#bar.dataset.state !== state) {
+      this.#bar.dataset.state = state;
+      clearTimeout(this.#settling);
+      const passing = state === "connecting" || state === "catching-up";
+      // A bar that is there already stays.
+      if (passing && this.#bar.dataset.shown !== "true") {
+        this.#settling = setTimeout(() => (this.#bar.dataset.shown = "true"), SETTLES);
+      } else this.#bar.dataset.shown = String(state !== "online");
+    }
+    const words = { connecting: "connecting", "catching-up": "catchingUp", online: "connected", offline: "disconnected" };
+    const waiting = state === "offline" ? outbox.waiting : 0;
+    const text = t(words[state]) + (waiting ? ` · ${t("queued", { count: number(waiting) })}` : "");
+    if ($("connection-text").textContent !== text) $("connection-text").textContent = text;
+    $("connection-retry").hidden = state !== "offline";
+    clearInterval(this.#ticking);
+    this.#tick();
+    if (state === "offline") this.#ticking = setInterval(() => this.#tick(), 500);
+  }
+
+  /** Outside of the live region: nobody wants each second read out. */
+  #tick() {
+    const { state, retryAt } = this.#client.connection;
+    const seconds = Math.max(1, Math.ceil((retryAt - Date.now()) / 1000));
+    $("connection-countdown").textContent = state === "offline" ? t("retryIn", { seconds }) : "";
+  }
+}

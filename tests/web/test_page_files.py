@@ -1,0 +1,95 @@
+"""The page's files keep to the rules that its Content-Security-Policy and its size set."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+
+import chatroom
+
+STATIC = Path(chatroom.__file__).parent / "web" / "static"
+SOURCES = {".css", ".html", ".js", ".svg"}
+FILES = sorted(
+    path for path in STATIC.rglob("*") if path.suffix in {".html", ".css", ".js", ".svg"}
+)
+MODULES = sorted(path for path in FILES if path.suffix == ".js")
+PAGE = (STATIC / "index.html").read_text("utf-8")
+#: Bytes that the first load may have, compressed.
+MOST = 60_000
+#: What would make markup, or code, of a text.
+MARKUP = (
+    "createContextualFragment",
+    "document.write",
+    "DOMParser",
+    "eval(",
+    "innerHTML",
+    "insertAdjacentHTML",
+    "new Function",
+    "outerHTML",
+    "setHTMLUnsafe",
+)
+#: Modules of which only one is fetched: the words of a language.
+LANGUAGES = re.compile(r"strings-\w+\.js")
+
+
+def test_the_first_load_is_small() -> None:
+    sizes = {path.name: len(gzip.compress(path.read_bytes(), 9)) for path in FILES}
+    words = [size for name, size in sizes.items() if LANGUAGES.fullmatch(name)]
+    assert sum(sizes.values()) - sum(words) + max(words) <= MOST
+
+
+def test_nothing_in_the_page_is_inline() -> None:
+    assert "style=" not in PAGE
+    assert "<style" not in PAGE
+    assert not re.search(r"\son\w+=", PAGE)
+    assert re.findall(r"<script[^>]*>(.*?)</script>", PAGE, re.DOTALL) == [""]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_file_fetches_nothing_from_elsewhere(path: Path) -> None:
+    text = path.read_text("utf-8").replace('"http://www.w3.org/2000/svg"', "")
+    assert not re.search(r"""(src|href|url|import)\W{0,3}["'(]\s*(https?:)?//""", text)
+    assert "@import" not in text
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_a_module_makes_no_markup_or_code_of_text(path: Path) -> None:
+    text = path.read_text("utf-8")
+    for name in (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "DOMParser",
+    ):
+        assert name not in text
+    assert "new Function" not in text
+    assert "createContextualFragment" not in text
+
+
+def test_all_modules_are_fetched_at_once_and_not_one_after_the_other() -> None:
+    named = set(re.findall(r'"/static/js/([\w-]+\.js)"', PAGE))
+    assert named == {path.name for path in MODULES if not LANGUAGES.fullmatch(path.name)}
+
+
+def test_what_the_page_imports_is_there() -> None:
+    for path in MODULES:
+        for name in re.findall(r'(?:from|import)\s*\(?"\./([\w.-]+)"', path.read_text("utf-8")):
+            assert (path.parent / name).is_file(), f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_a_module_says_first_what_its_job_is(path: Path) -> None:
+    assert path.read_text("utf-8").startswith("// ")
+
+
+def test_ids_are_there_once_and_all_that_the_modules_ask_for() -> None:
+    ids = re.findall(r'\bid="([\w-]+)"', PAGE)
+    assert len(ids) == len(set(ids))
+    for path in MODULES:
+        for name in re.findall(r'\$\("([\w-]+)"\)', path.read_text("utf-8")):
+            assert name in ids, f"{path.name} asks for #{name}"
