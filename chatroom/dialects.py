@@ -99,7 +99,7 @@ def _in_dialect_1(message: Message) -> Iterator[Message]:
                 yield NotifyUserStatusMes(user_id=person.user_id, status=person.user_status)
         case ErrorMes():
             # It has no type of its own for this, and would drop it; shown as a message, it is read.
-            yield from _from_server(message.error.replace("\0", ""))
+            yield from _from_server(message.error.replace("\0", "")[:MAX_CONTENT])
 
 
 def _from_server(words: str) -> Iterator[SmsMes]:
