@@ -13,13 +13,14 @@ WEB ?= tcp:8890:interface=127.0.0.1
 # is installed in place.
 PACKAGING := pyproject.toml chatroom/__init__.py
 
-.PHONY: help run test torture lint format build lock clean
+.PHONY: help run test torture fuzz lint format build bench bench-quick lock clean
 
 help:
 	@echo 'make run      start the server ($(BIN)/twistd -n chatroom); ARGS="--listen tcp:9999" for options'
 	@echo '              WEB=tcp:9001:interface=127.0.0.1 for another port of the page, WEB= for no page'
 	@echo 'make test     run all tests, with coverage'
 	@echo 'make torture  break the service on purpose for ten minutes; ARGS="--help" for options'
+	@echo 'make fuzz     a million odd inputs (eight minutes); ARGS="--help" for options'
 	@echo 'make lint     ruff and mypy'
 	@echo 'make format   let ruff put the code in order'
 	@echo 'make bench    measure the server (20 minutes); make bench-quick: the main lines (3 minutes)'
@@ -44,6 +45,9 @@ test: $(VENV)/.dev
 
 torture: $(VENV)/.dev
 	@$(BIN)/python -m tests.system.torture $(ARGS)
+
+fuzz: $(VENV)/.dev
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,1 +1,1 @@
-"""The fuzzer: a server with no sockets, people who mind their own business, and one who does not."""
+"""The fuzzer: a server with no sockets, people who mind their business, and one who does not."""

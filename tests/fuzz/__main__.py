@@ -54,16 +54,16 @@ class Fuzzer:
 
     def play(self, number: int, inputs: int) -> None:
         """One round, up to its first find."""
-        stage, step = None, 0
+        stage, before = None, self.done
         with Log() as log:
             try:
                 stage = Stage(Random(f"{self.seed}.{number}"), log)
-                for step in range(inputs):
+                for _ in range(inputs):
                     stage.step()
                     self.done += 1
                 stage.end()
-            except Exception as error:  # whatever it is, it is what was looked for
-                self._write_down(number, step, error, stage)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it was looked for
+                self._write_down(number, self.done - before, error, stage)
             if stage is not None:
                 self.refused += stage.refused
         del stage

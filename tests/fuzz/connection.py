@@ -35,8 +35,9 @@ class Connection:
     """One client's connection; `protocol` is None where the server did not want it."""
 
     def __init__(self, factory: ChatFactory, host: str) -> None:
-        where = IPv4Address("TCP", host, 40_000)
-        self.transport: Any = _Transport(peerAddress=where, lenient=True)  # type: ignore[no-untyped-call]
+        where: Any = IPv4Address("TCP", host, 40_000)
+        transport: Any = _Transport
+        self.transport = transport(peerAddress=where, lenient=True)
         self.protocol: Any = factory.buildProtocol(where)
         self.lost = self.protocol is None
         #: All that was sent on it, for a report.
@@ -94,7 +95,9 @@ class Connection:
             self.transport.held = 0
         messages, start = [], 0
         while len(data) - start >= wire.PREFIX_BYTES:
-            end = start + wire.PREFIX_BYTES + int.from_bytes(data[start : start + wire.PREFIX_BYTES])
+            end = (
+                start + wire.PREFIX_BYTES + int.from_bytes(data[start : start + wire.PREFIX_BYTES])
+            )
             if end > len(data):
                 break
             messages.append(wire.decode(data[start + wire.PREFIX_BYTES : end]))

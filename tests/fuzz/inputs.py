@@ -15,18 +15,19 @@ from tests.world import PASSWORD
 
 #: JSON texts that are no value for most fields; what is no JSON is meant.
 ODD = [
-    *("null", "true", "0", "-1", "-0", "1.0", "1.5", "0.1e1", "1e400", "-1e-400", "NaN", "-Infinity"),
-    *("2", "9007199254740991", "9007199254740992", "9223372036854775808", "18446744073709551616"),
-    *("9" * 400, "9" * 5000, "-" + "9" * 40, "01", "0x10", "1_000", "+1", "1e5", "1E3"),
+    *("null", "true", "0", "-1", "-0", "1.0", "1.5", "0.1e1", "1e400", "-1e-400", "NaN", "2"),
+    *("9007199254740991", "9007199254740992", "9223372036854775808", "18446744073709551616"),
+    *("9" * 400, "9" * 5000, "-" + "9" * 40, "01", "0x10", "1_000", "+1", "1e5", "-Infinity"),
     *('""', '"1"', '" "', '"\\u0000"', '"\\ud800"', '"\\udfff\\ud800"', '"\ud800"', "'x'", '"'),
-    *('"\\u202e\\u200b\\u2066"', '"\\ufeff"', '"\U000e0041"', '"a\\nb\\r\\tc"', '"\\x41"', '"\x1b[2J"'),
-    *('"e\u0301\u0323"', '"\uff21\u2126\ufb01"', '"\u0661-\u0662"', '"\U0001f468\u200d\U0001f469"'),
-    *('"0-0"', '"1-"', '"-1--1"', '"00-00"', '"9999999999999999999-9999999999999999999"', '"1-1\\n"'),
-    *('"18446744073709551615-18446744073709551615"', '"18446744073709551616-0"', '"lobby\\n"'),
+    *('"\\u202e\\u200b\\u2066"', '"\\ufeff"', '"\U000e0041"', '"a\\nb\\r\\tc"', '"\\x41"'),
+    *('"\x1b[2J"', '"e\u0301\u0323"', '"\uff21\u2126\ufb01"', '"\u0661-\u0662"', '"lobby\\n"'),
+    *('"\U0001f468\u200d\U0001f469"', '"0-0"', '"1-"', '"-1--1"', '"00-00"', '"1-1\\n"'),
+    *('"9999999999999999999-9999999999999999999"', '"18446744073709551616-0"'),
     *("[]", "{}", "[[]]", '[{"a":1}]', '{"userId":1}', '["a","a"]', "[1,]", "{,}", '{"":""}'),
-    *('"' + "x" * 65 + '"', '"' + "\u00e9" * 600 + '"', '"' + "x" * 4001 + '"', "[" * 300 + "]" * 300),
-    *("[" * 2000, '{"a":' * 500 + "1" + "}" * 500, '"' + "\U0001f600" * 900 + '"', " ", "", "//", "\x00"),
-]  # fmt: skip
+    *('"' + "x" * 65 + '"', '"' + "\u00e9" * 600 + '"', '"' + "x" * 4001 + '"'),
+    *("[" * 300 + "]" * 300, "[" * 2000, '{"a":' * 500 + "1" + "}" * 500, " ", "", "//", "\x00"),
+    '"' + "\U0001f600" * 900 + '"',
+]
 #: How others begin a conversation.
 GREETINGS = [
     b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n",
@@ -43,10 +44,9 @@ GREETINGS = [
 ]
 #: How often each message is sent; what is not named here, once.
 OFTEN = {
-    **{"SmsMes": 24, "PrivateMes": 20, "LoginMes": 8, "RegisterMes": 5, "ReceivedMes": 8},
-    **{"ReadMes": 8, "UsersMes": 5, "StatusMes": 4, "HistoryMes": 8, "PasswordMes": 4},
-    **{"PingMes": 4, "PongMes": 3, "LogoutMes": 1},
-}
+    "SmsMes": 24, "PrivateMes": 20, "LoginMes": 8, "RegisterMes": 5, "ReceivedMes": 8, "ReadMes": 8,
+    "UsersMes": 5, "StatusMes": 4, "HistoryMes": 8, "PasswordMes": 4, "PingMes": 4, "PongMes": 3,
+}  # fmt: skip
 _FIELDS = {name: msgspec.structs.fields(cls) for name, cls in wire.MESSAGES.items()}
 
 #: An object as its members in JSON: so it can have the same one twice.
@@ -152,7 +152,9 @@ class Inputs:
         return f'"{self.random.choice(self.seqs)}"'
 
     def _text(self) -> str:
-        return f'"text {self.random.randrange(1000)}"' if self.random.random() < 0.8 else self._odd()
+        return (
+            f'"text {self.random.randrange(1000)}"' if self.random.random() < 0.8 else self._odd()
+        )
 
     def _odd(self) -> str:
         return self.random.choice(ODD)
@@ -186,7 +188,7 @@ class Inputs:
             case 1:
                 return text + random.choice(("}", "x", text, "\x00", " " * 3000))
             case 2:
-                return text[:where] + random.choice("\ufeff\x00\ud800\u2028\"\\{[,:") + text[where:]
+                return text[:where] + random.choice('\ufeff\x00\ud800\u2028"\\{[,:') + text[where:]
             case _:
                 return ""
 

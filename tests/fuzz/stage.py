@@ -85,11 +85,12 @@ class Log:
             self.wrong.append(f"logged with what is no plain text: {text!r}")
 
     def __enter__(self) -> Log:
-        globalLogPublisher.addObserver(self)
+        # zope's interface, which mypy does not see met by what can be called.
+        globalLogPublisher.addObserver(self)  # type: ignore[arg-type]
         return self
 
     def __exit__(self, *_: object) -> None:
-        globalLogPublisher.removeObserver(self)
+        globalLogPublisher.removeObserver(self)  # type: ignore[arg-type]
 
 
 class Bystander:
@@ -140,7 +141,9 @@ class Bystander:
         expect(sender is not None, f"bystander {self.user_id} heard nobody's {message}")
         assert sender is not None
         expect(message.user_name == sender.name, f"another one's name: {message}")
-        expect((message.user_pwd, message.sex) == ("", sender.sex), f"not from the account: {message}")
+        expect(
+            (message.user_pwd, message.sex) == ("", sender.sex), f"not from the account: {message}"
+        )
         self.heard[message.user_id, message.content] += 1
         if message.seq:
             places = self.private if isinstance(message, wire.PrivateMes) else self.room
@@ -285,7 +288,8 @@ class Stage:
                 case wire.AckMes() if message.seq:
                     self.inputs.seqs.append(message.seq)
                     expect(
-                        self._is_stored(Seq.parse(message.seq)), f"acknowledged, not there: {message}"
+                        self._is_stored(Seq.parse(message.seq)),
+                        f"acknowledged, not there: {message}",
                     )
                 case wire.Text() if message.seq:
                     self.inputs.seqs.append(message.seq)
@@ -309,7 +313,9 @@ class Stage:
             self._has_all(bystander)
         # The store in memory keeps all that was ever told.
         after = self._census()
-        grown = {name: (self._before[name], n) for name, n in after.items() if n > self._before[name]}
+        grown = {
+            name: (self._before[name], n) for name, n in after.items() if n > self._before[name]
+        }
         expect(not grown, f"more than before the attacker came (before, after): {grown}")
         self.world.run(ensureDeferred(self.world.node().store.flush()))
         stopping = ensureDeferred(self.world.node().stop())
@@ -319,7 +325,9 @@ class Stage:
     def _has_all(self, bystander: Bystander) -> None:
         for speaker, content in self._talked:
             if bystander is speaker:
-                answered = bystander.answers.get(content) == 200 or bystander.connection.dialect == 1
+                answered = (
+                    bystander.answers.get(content) == 200 or bystander.connection.dialect == 1
+                )
                 expect(answered, f"bystander {bystander.user_id} got no answer to {content!r}")
             else:
                 heard = bystander.heard[speaker.user_id, content]
