@@ -42,9 +42,6 @@ class Connection:
         self.lost = self.protocol is None
         #: All that was sent on it, for a report.
         self.sent: list[bytes] = []
-        #: The member whose account this client uses, once it was told that it is logged in.
-        self.user_id = 0
-        self.dialect = 0
         self._arriving: deque[bytes] = deque()
         self._rest = b""
         if not self.lost:

@@ -98,8 +98,8 @@ class Bystander:
 
     def __init__(self, world: World, factory: ChatFactory, user_id: int, dialect: int) -> None:
         self.user_id = user_id
+        self.dialect = dialect
         self.connection = Connection(factory, f"203.0.113.{user_id}")
-        self.connection.dialect = dialect
         self.connection.says(world.login(user_id, dialect=dialect))
         #: Places of the room's messages as they came, and of private ones; what was said by whom.
         self.room: list[Seq] = []
@@ -117,7 +117,7 @@ class Bystander:
             raise Find(f"bystander {self.user_id} got what is no message: {error}") from None
         expect(connection.is_whole, f"bystander {self.user_id} got half a message")
         for message in messages:
-            if connection.dialect == 1:
+            if self.dialect == 1:
                 expect(isinstance(message, DIALECT_1_TYPES), f"dialect 1 got {message}")
             self._look_at(message, world)
 
@@ -238,7 +238,6 @@ class Stage:
             user_id, dialect = random.choice(ATTACKERS), random.choice((1, 2, 2))
             # It may have another password by now.
             self.world.backend.accounts[user_id] = self._accounts[user_id]
-            connection.user_id, connection.dialect = user_id, dialect
             connection.sends(self.inputs.login(user_id, dialect))
         return connection
 
@@ -287,17 +286,15 @@ class Stage:
                     self.inputs.tokens.append(message.token)
                 case wire.AckMes() if message.seq:
                     self.inputs.seqs.append(message.seq)
-                    expect(
-                        self._is_stored(Seq.parse(message.seq)),
-                        f"acknowledged, not there: {message}",
-                    )
+                    self._is_stored(message, connection)
                 case wire.Text() if message.seq:
                     self.inputs.seqs.append(message.seq)
 
-    def _is_stored(self, seq: Seq) -> bool:
-        backend = self.world.backend
-        boxes = [backend.mailbox(user_id) for user_id in ATTACKERS]
-        return any(_holds(conversation, seq) for conversation in (backend.room(LOBBY), *boxes))
+    def _is_stored(self, ack: wire.AckMes, connection: Connection) -> None:
+        backend, sender = self.world.backend, connection.protocol.session.user_id
+        places = (backend.room(LOBBY), backend.mailbox(sender))
+        there = any(_holds(conversation, Seq.parse(ack.seq or "")) for conversation in places)
+        expect(there, f"acknowledged, but not there: {ack} to {sender}")
 
     def end(self) -> None:
         """The attacker goes; all is as it was, and nobody missed anything.
@@ -325,14 +322,12 @@ class Stage:
     def _has_all(self, bystander: Bystander) -> None:
         for speaker, content in self._talked:
             if bystander is speaker:
-                answered = (
-                    bystander.answers.get(content) == 200 or bystander.connection.dialect == 1
-                )
+                answered = bystander.answers.get(content) == 200 or bystander.dialect == 1
                 expect(answered, f"bystander {bystander.user_id} got no answer to {content!r}")
             else:
                 heard = bystander.heard[speaker.user_id, content]
                 expect(heard == 1, f"bystander {bystander.user_id} heard {content!r} {heard} times")
-        if bystander.connection.dialect == 2:
+        if bystander.dialect == 2:
             room = [entry.seq for entry in self.world.backend.room(LOBBY).entries]
             expect(bystander.room == room, f"bystander {bystander.user_id} has not all of the room")
             mailbox = self.world.backend.mailbox(bystander.user_id).entries
