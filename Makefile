@@ -74,7 +74,7 @@ lock: $(VENV)/.dev
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --upgrade pyproject.toml -o requirements.lock
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --upgrade -c requirements.lock --extra test --extra dev \
+		--no-header --no-annotate --upgrade -c requirements.lock --extra test --extra dev --extra soak \
 		pyproject.toml -o requirements-dev.lock
 
 clean:
