@@ -13,7 +13,7 @@ WEB ?= tcp:8890:interface=127.0.0.1
 # is installed in place.
 PACKAGING := pyproject.toml chatroom/__init__.py
 
-.PHONY: help run test torture fuzz lint format build bench bench-quick lock clean
+.PHONY: help run test torture fuzz lint audit format build bench bench-quick lock clean
 
 help:
 	@echo 'make run      start the server ($(BIN)/twistd -n chatroom); ARGS="--listen tcp:9999" for options'
@@ -21,7 +21,8 @@ help:
 	@echo 'make test     run all tests, with coverage'
 	@echo 'make torture  break the service on purpose for ten minutes; ARGS="--help" for options'
 	@echo 'make fuzz     a million odd inputs (eight minutes); ARGS="--help" for options'
-	@echo 'make lint     ruff and mypy'
+	@echo 'make lint     ruff, mypy and bandit'
+	@echo 'make audit    look for known holes in the locked packages, on the network'
 	@echo 'make format   let ruff put the code in order'
 	@echo 'make bench    measure the server (20 minutes); make bench-quick: the main lines (3 minutes)'
 	@echo 'make build    wheel and source archive into dist/'
@@ -53,6 +54,15 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit -q -c pyproject.toml -r chatroom twisted examples chatroom.tac
+
+# Looks all that is locked up in PyPI's list of known holes, on the network; what can't be looked up
+# counts as found. In an environment of its own, so that what is audited is what is locked.
+audit: $(VENV)/.dev
+	@test -x $(VENV)/audit/bin/pip-audit || { $(BIN)/python -m venv $(VENV)/audit && \
+		$(VENV)/audit/bin/python -m pip -qq --disable-pip-version-check install pip-audit; }
+	$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
+	$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements-dev.lock
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

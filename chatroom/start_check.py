@@ -116,7 +116,7 @@ def check_user(owner: tuple[int, int], folder: Path) -> None:
     """
     name = pwd.getpwuid(owner[0]).pw_name
     try:
-        tried = subprocess.run(  # noqa: S603 - ourselves
+        tried = subprocess.run(  # nosec B603 # noqa: S603 - ourselves
             [sys.executable, "-c", _TRY_AS_USER, str(folder)],
             user=owner[0],
             group=owner[1],

@@ -55,7 +55,7 @@ def _version(path: Path) -> str:
     if not os.access(path, os.X_OK):
         raise ValueError("is no program")
     try:
-        ran = subprocess.run(  # noqa: S603 - the program that will be run for good
+        ran = subprocess.run(  # nosec B603 # noqa: S603 - it will be run for good
             [str(path), "--version"], capture_output=True, text=True, timeout=10, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:

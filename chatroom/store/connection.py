@@ -231,7 +231,9 @@ class Connection:
             if self._stopped:
                 return
             delay = min(MAX_RETRY_DELAY, 0.05 * 2 ** min(failures, 5))
-            await deferLater(self._reactor, delay * uniform(0.75, 1.25))  # noqa: S311  # jitter
+            # So that not all come at once; nothing secret.
+            spread = uniform(0.75, 1.25)  # nosec B311 # noqa: S311
+            await deferLater(self._reactor, delay * spread)
 
     async def _connect(self, endpoint: Any, factory: Any) -> Any:
         protocol = await endpoint.connect(factory)

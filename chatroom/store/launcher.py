@@ -36,7 +36,7 @@ def main(parent: str, lock: str, *command: str) -> None:
     os.pwrite(file, b"%-10d\n" % os.getpid(), 0)
     os.set_inheritable(file, True)
     _end_with(int(parent))
-    os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+    os.execv(command[0], command)  # nosec B606 # noqa: S606 - no shell is wanted
 
 
 def _end_with(parent: int) -> None:

@@ -95,7 +95,7 @@ def _command_line(process: int) -> str:
             return (PROC / str(process) / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             return ""
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(  # nosec B603, B607 # noqa: S603 - a number is all that is put in
         ["ps", "-ww", "-o", "command=", "-p", str(process)],  # noqa: S607 - the system's own
         capture_output=True,
         text=True,
