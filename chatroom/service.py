@@ -20,6 +20,7 @@ from chatroom.data_folder import DataFolder
 from chatroom.descriptors import Accepting, most_connections, raise_limit
 from chatroom.doorkeeper import Doorkeeper
 from chatroom.guessing import Guessing
+from chatroom.internals import Internals
 from chatroom.limits import Limits
 from chatroom.node import Node
 from chatroom.options import Options
@@ -119,11 +120,13 @@ class ChatService(Service):
             ),
         )
         self._accepting = Accepting(reactor)
+        self._internals = Internals(reactor, self.node)
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
         gc.set_threshold(CYCLES_AFTER)
         self._threads.start()
+        self._internals.start()
         self._starting = Deferred.fromCoroutine(self._start())
         self._starting.addErrback(self._start_failed)
 
@@ -219,6 +222,7 @@ class ChatService(Service):
             await self._goodbye()
         await self._store.stop()
         self._threads.stop()
+        self._internals.stop()
         if self._private is not None:
             await self._private.stopService()
         self._folder.close()

@@ -33,7 +33,7 @@ FLOORS = (
     ("chatroom.tcp", "chatroom.tls", "chatroom.web"),
     (
         *("chatroom.service", "chatroom.options", "chatroom.start_check"),
-        *("chatroom.descriptors", "chatroom.admin"),
+        *("chatroom.descriptors", "chatroom.internals", "chatroom.admin"),
     ),
 )
 #: Where the wiring is done: only there may the domain's store be put together.

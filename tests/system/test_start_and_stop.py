@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import signal
 import socket
 import tempfile
@@ -23,6 +24,7 @@ from tests.system.lab import (
     Server,
     alive,
     environment,
+    until,
     works_for,
 )
 
@@ -196,3 +198,20 @@ def test_twistd_help_names_every_option_with_its_default(lab: Lab) -> None:
     assert ended.status == 0
     for words in ("--listen=", "tcp:8889", "--redis=", "--data=", "chatroom-data", "seconds"):
         assert words in ended.output
+
+
+def test_sigusr2_tells_what_is_inside(lab: Lab) -> None:
+    server = lab.server()
+    with server.client() as alice, server.client():
+        alice.enter(100)
+        server.send_signal(signal.SIGUSR2)
+        until(lambda: "Internals: " in server.log())
+        [line] = re.findall(r"Internals: (.*)", server.log())
+        counts = {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", line)}
+        assert {name: counts[name] for name in ("sessions", "members", "queued")} == {
+            "sessions": 2,
+            "members": 1,
+            "queued": 0,
+        }
+        assert min(counts["timers"], counts["deferreds"], counts["objects"], counts["threads"]) > 0
+        assert alice.say("still here").code == 200
