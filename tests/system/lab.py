@@ -133,14 +133,14 @@ class Server:
         pid_file: Path | None = None,
     ) -> None:
         self._process = process
-        self._log_file = log_file
+        self.log_file = log_file
         self._errors = errors
         self._pid_file = pid_file
         self.data = data
         self.pid = 0 if process is None else process.pid
 
     def log(self) -> str:
-        return self._log_file.read_text() if self._log_file.exists() else ""
+        return self.log_file.read_text() if self.log_file.exists() else ""
 
     def errors(self) -> str:
         """What went to standard error."""
