@@ -34,7 +34,7 @@ class Internals:
     def counts(self) -> dict[str, int]:
         """What there is of everything that should not pile up.
 
-        Lets Python collect its garbage first, and goes through all objects: some 0.5 s for a million.
+        Lets Python collect its garbage, and goes through all objects: some 0.5 s for a million.
         """
         gc.collect()
         sessions = self._node.sessions()
