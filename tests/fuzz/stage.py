@@ -6,6 +6,7 @@ import gc
 from collections import Counter
 from random import Random
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
@@ -20,6 +21,8 @@ from tests.world import World
 
 #: Who minds their own business: id and dialect.
 BYSTANDERS = {1: 2, 2: 1, 3: 2}
+#: Their password, which the attacker does not know.
+OWN = "nobody else knows"
 ATTACKERS = range(10, 18)
 #: Addresses from which the attacker comes often, besides all the others.
 HOMES = [f"198.51.100.{number}" for number in range(1, 5)]
@@ -100,7 +103,10 @@ class Bystander:
         self.user_id = user_id
         self.dialect = dialect
         self.connection = Connection(factory, f"203.0.113.{user_id}")
-        self.connection.says(world.login(user_id, dialect=dialect))
+        # Whoever knows a password may change it, and end all other sessions by that.
+        account = replace(world.account(user_id), password=world.passwords._hasher.hash(OWN))
+        world.backend.accounts[user_id] = account
+        self.connection.says(world.login(user_id, dialect=dialect, user_pwd=OWN))
         #: Places of the room's messages as they came, and of private ones; what was said by whom.
         self.room: list[Seq] = []
         self.private: list[Seq] = []
@@ -110,7 +116,6 @@ class Bystander:
     def look(self, world: World) -> None:
         """:raises Find: something came that should not, or the connection is gone."""
         connection = self.connection
-        expect(not connection.lost, f"the connection of bystander {self.user_id} is gone")
         try:
             messages = connection.takes()
         except WireError as error:
@@ -120,6 +125,7 @@ class Bystander:
             if self.dialect == 1:
                 expect(isinstance(message, DIALECT_1_TYPES), f"dialect 1 got {message}")
             self._look_at(message, world)
+        expect(not connection.lost, f"the connection of bystander {self.user_id} is gone")
 
     def _look_at(self, message: Message, world: World) -> None:
         match message:
