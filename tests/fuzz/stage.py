@@ -186,6 +186,9 @@ class Stage:
             for user_id, dialect in BYSTANDERS.items()
         ]
         self._rest(5)
+        # What each of them takes lastingly is there from now on.
+        self._talk()
+        self._rest(5)
         self._before = self._census()
 
     # ---- one input
