@@ -105,7 +105,7 @@ def flood_with_messages(target: Target) -> str:
     """Members who say as much as they can and do not care for what they are answered."""
     refused = sent = ended = 0
     until = time.monotonic() + LONG
-    with enemies(target, 3) as clients:
+    with enemies(target, 3, 120) as clients:
         for number, client in enumerate(clients):
             client.enter(target.own_ids + number)
         while time.monotonic() < until and ended < len(clients):

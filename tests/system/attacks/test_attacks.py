@@ -25,7 +25,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server as it is started for the internet, with nothing eased but the passwords' cost."""
     lab = Lab(tmp_path_factory.mktemp("attacked"))
     try:
-        yield lab.server()
+        yield lab.server(limited=True)
     finally:
         lab.close()
 
