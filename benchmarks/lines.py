@@ -281,6 +281,7 @@ def everything() -> list[Line]:
         lambda kit: room(kit, plan, 1000, window=1),
         lambda kit: room(kit, plan, 1000, window=4),
         lambda kit: room(kit, plan, 1000, window=16),
+        lambda kit: room(kit, plan, 1000, window=40),
         lambda kit: room(kit, calm, 1000),
         lambda kit: private(kit, plan),
         lambda kit: never_reads(kit, Plan(seconds=8)),
