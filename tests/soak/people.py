@@ -34,9 +34,14 @@ class Wire(Protocol):
         self._made = made
         self._rest = b""
         self.on_lost: Callable[[], None] = lambda: None
+        self._left = False
 
     def connectionMade(self) -> None:
-        self._made()
+        if self._left:
+            # Too late: whom it was for has gone on.
+            self.leave(abort=True)
+        else:
+            self._made()
 
     def dataReceived(self, data: bytes) -> None:
         data, start = self._rest + data, 0
@@ -61,6 +66,7 @@ class Wire(Protocol):
             transport.write(data)
 
     def leave(self, *, abort: bool = False) -> None:
+        self._left = True
         transport: Any = self.transport
         if transport is not None:
             (transport.abortConnection if abort else transport.loseConnection)()
