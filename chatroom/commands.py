@@ -34,8 +34,9 @@ class Command(NamedTuple):
 
 
 async def _register(session: Session, message: wire.RegisterMes) -> None:
+    session.node.check_address(session.address)
     await session.asking(
-        session.node.accounts.register(message.user, session.door.address, message.invite or "")
+        session.node.accounts.register(message.user, session.address, message.invite or "")
     )
     session.send(wire.RegisterResMes(code=Code.OK))
 
@@ -45,6 +46,7 @@ async def _log_in(session: Session, message: wire.LoginMes) -> None:
     session.dialect = 2 if message.protocol or not session.door.takes_dialect_1 else 1
     if session.dialect == 2 and message.protocol != 2:
         raise Refused(refusals.UNKNOWN_PROTOCOL)
+    session.node.check_address(session.address)
     # The door's own is not replaced here: whoever gave it to the door could not be told.
     own = "" if message.token or message.user_pwd else session.door.token
     login = await session.asking(
@@ -52,7 +54,7 @@ async def _log_in(session: Session, message: wire.LoginMes) -> None:
             message.user_id,
             message.user_pwd,
             message.token or own,
-            address=session.door.address,
+            address=session.address,
             wants_token=session.dialect == 2 and not own,
         )
     )
@@ -141,7 +143,7 @@ async def _password(session: Session, message: wire.PasswordMes) -> None:
         session.user_id,
         message.user_pwd,
         message.new_pwd,
-        address=session.door.address,
+        address=session.address,
         keep=session.token,
         spare=session.tag,
     )

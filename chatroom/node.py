@@ -177,6 +177,12 @@ class Node:
         self.counters[Count.CONNECTIONS_REFUSED] += 1
         return False
 
+    def check_address(self, address: str) -> None:
+        """:raises Refused: nobody may come from there; it says until when, and why."""
+        refusal = self._moderation.refusal(address)
+        if refusal is not None:
+            raise Refused(refusal)
+
     def _sessions_of(self, user_id: int) -> list[Session]:
         return list(self._users.get(user_id, {}).values())
 

@@ -47,6 +47,8 @@ class Answer(wire.Message, omit_defaults=True):
     user_name: str | UnsetType = UNSET
     #: Seconds.
     retry_after: int | UnsetType = UNSET
+    #: Of a ban; in milliseconds since 1970, UTC, 0: for good.
+    until: int | UnsetType = UNSET
 
 
 Cookie = bytes | None
@@ -86,6 +88,8 @@ class Api:
         run, kind = self._requests[name]
         set_cookie: Cookie = None
         try:
+            if name != "logout":
+                self._node.check_address(request.address)
             message = msgspec.json.decode(request.body, type=kind)
             answer, set_cookie = await run(request, message)
         except Refused as refused:
@@ -152,4 +156,9 @@ def _refusal(refusal: Refusal, name: str) -> Answer:
     if name == "register":
         code = Code.REGISTER_FAILED if code == Code.MALFORMED else code
         words = refusal.zh
-    return Answer(code=code, error=words, retry_after=refusal.retry_after or UNSET)
+    return Answer(
+        code=code,
+        error=words,
+        retry_after=refusal.retry_after or UNSET,
+        until=UNSET if refusal.until is None else refusal.until,
+    )

@@ -10,6 +10,7 @@ import pytest
 
 from chatroom import wire
 from chatroom.store.interface import StoreUnavailable
+from chatroom.store.oversight import Measure
 from chatroom.web import cookie
 from chatroom.web.site import Site
 from chatroom.wire import Code
@@ -280,6 +281,42 @@ def test_another_tab_keeps_the_new_token_when_it_changes_the_password(
     second.says(wire.PasswordMes(user_pwd=PASSWORD, new_pwd="another one"))
     world.wait(LONG, 10)
     assert post(world, again(tab), "session").json["code"] == 200
+
+
+# ---------------------------------------------------------------- who is banned
+
+
+@pytest.mark.parametrize("name", ["register", "login", "session"])
+def test_from_a_banned_address_nothing_is_to_be_had(world: World, tab: Tab, name: str) -> None:
+    log_in(world, tab)
+    world.run(world.store().ban_addresses("192.0.2.0/24", seconds=60, reason="scans"))
+    until = world.backend.now_ms() + 60_000
+    body = {"register": user(), "login": {"userId": 1, "userPwd": PASSWORD}}.get(name, {})
+    response = post(world, again(tab), name, body)
+    assert (response.json["code"], response.json["until"]) == (403, until)
+    assert "scans" in response.json["error"]
+    assert "Set-Cookie" not in response
+    assert 7 not in world.backend.accounts
+
+
+def test_a_banned_user_is_told_until_when_and_keeps_the_cookie_for_then(
+    world: World, tab: Tab
+) -> None:
+    log_in(world, tab)
+    world.run(world.store().impose(1, Measure.BAN, seconds=60, reason="enough"))
+    until = world.backend.now_ms() + 60_000
+    response = post(world, again(tab), "session")
+    assert (response.json["code"], response.json["until"]) == (403, until)
+    assert "Set-Cookie" not in response
+    world.wait(61, 1)
+    assert post(world, again(tab), "session").json["code"] == 200
+
+
+def test_who_is_banned_can_log_out(world: World, tab: Tab) -> None:
+    log_in(world, tab)
+    world.run(world.store().ban_addresses("192.0.2.0/24", seconds=0, reason=""))
+    assert post(world, again(tab), "logout").json == {"code": 200}
+    assert world.backend.tokens == {}
 
 
 # ---------------------------------------------------------------- other sites

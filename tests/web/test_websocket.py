@@ -39,7 +39,7 @@ from tests.web.browser import (
 )
 from tests.web.test_api import log_in
 from tests.web.test_site import check_headers
-from tests.world import World, kinds, private, sms
+from tests.world import PASSWORD, World, kinds, private, sms
 
 Connect = Callable[..., Tab]
 PING_MES = wire.encode(wire.PingMes())
@@ -210,6 +210,21 @@ def test_a_connection_that_became_a_websocket_does_not_time_out_as_a_request(
         world.wait(20, 1)
         tab.says(wire.PongMes())
     assert not tab.closed
+
+
+def test_what_comes_with_the_handshake_from_a_banned_address_is_not_done(
+    world: World, tab: Tab
+) -> None:
+    world.run(world.store().ban_addresses("192.0.2.0/24", seconds=0, reason="scans"))
+    user = wire.User(user_id=7, user_pwd=PASSWORD, user_name="lime")
+    tab.sends(request_bytes("GET", "/ws", UPGRADE) + said(wire.RegisterMes(user=user)))
+    world.settle()
+    response, rest = parse_response(tab.data())
+    assert response.code == 101
+    *frames, last = parse_frames(rest)
+    assert all(b"403" in frame.payload for frame in frames)
+    assert last.opcode == CLOSE
+    assert 7 not in world.backend.accounts
 
 
 # ---------------------------------------------------------------- talking
