@@ -15,6 +15,9 @@ from chatroom.wire import Code, Message, WireError
 if TYPE_CHECKING:
     from chatroom.session import Session
 
+#: What such a ping counts at least, in bytes: as much as one of ours. It costs as much to handle.
+_PING_BYTES = len(wire.encode(wire.PingMes()))
+
 _log = Logger()
 
 
@@ -42,6 +45,17 @@ def take(session: Session, payload: bytes) -> None:
         session.refuse_message(message, refusal)
         return
     session.run(command, message)
+
+
+def take_ping(session: Session, size: int) -> bool:
+    """Take a ping or pong of the door's own kind into account; False: it came too fast.
+
+    :param size: of what it holds, in bytes.
+    """
+    wait = _wait(session, size + _PING_BYTES, costs=False)
+    if wait:
+        _too_fast(session, "PingMes", "", wait)
+    return not wait
 
 
 def too_long(session: Session, length: int, limit: int) -> None:

@@ -133,6 +133,10 @@ class Session:
         if self.state is not State.CLOSED:
             gate.take(self, payload)
 
+    def ping_received(self, payload: bytes) -> bool:
+        """A ping or pong came that is the door's own affair; False: it is not to be answered."""
+        return self.state is not State.CLOSED and gate.take_ping(self, len(payload))
+
     def frame_too_long(self, length: int, limit: int) -> None:
         """A frame was announced that is longer than may be; what follows can't be framed."""
         gate.too_long(self, length, limit)

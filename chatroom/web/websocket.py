@@ -127,6 +127,13 @@ class WebSocketDoor(WebSocketServerProtocol):
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: ARG002, N803
         self.session.frame_received(payload)
 
+    def onPing(self, payload: bytes) -> None:
+        if self.session.ping_received(payload):
+            super().onPing(payload)
+
+    def onPong(self, payload: bytes) -> None:
+        self.session.ping_received(payload)
+
     def consumeData(self) -> None:  # noqa: N802 - autobahn's name
         """As autobahn's, which knows no pause."""
         if self.state not in (self.STATE_OPEN, self.STATE_CLOSING):

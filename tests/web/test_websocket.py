@@ -15,6 +15,7 @@ from twisted.internet.defer import ensureDeferred
 from chatroom import wire
 from chatroom.dialects import Blob, Dialect2
 from chatroom.doorkeeper import Doorkeeper
+from chatroom.limits import Limits
 from chatroom.outbox import DirectOutbox, TransportOutbox
 from chatroom.session import CLOSE_TIMEOUT
 from chatroom.web.site import Site
@@ -444,6 +445,19 @@ def test_a_ping_says_that_the_client_lives(world: World, tab: Tab) -> None:
     assert not tab.closed
     world.wait(90, 5)
     assert tab.frames()[-1].opcode == CLOSE
+
+
+@pytest.mark.parametrize("kind", [PING, PONG])
+def test_a_flood_of_pings_is_one_like_any_other(world: World, tab: Tab, kind: int) -> None:
+    world.node().limits = Limits(byte_rate=1000, max_frame=4096)
+    logged_in(world, tab).sends(frame_bytes(kind) * 5000)
+    frames = tab.frames()
+    assert sum(frame.opcode == PONG for frame in frames) <= 4096 // 30
+    *_, last = [frame.message for frame in frames if frame.opcode == TEXT]
+    assert isinstance(last, wire.ErrorMes)
+    assert last.code == Code.TOO_FAST
+    assert frames[-1].opcode == CLOSE
+    assert world.node().sessions() == []
 
 
 def test_a_client_that_closes_is_answered_and_hung_up_on(world: World, tab: Tab) -> None:
