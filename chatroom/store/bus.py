@@ -92,6 +92,8 @@ class Bus:
         self._rooms: dict[str, str] = {}
         self._others: set[str] = set()
         self._listener: BusListener | None = None
+        #: An answer to a heartbeat was lost: that this node had lapsed is said only once.
+        self._may_have_lapsed = False
         self._reading: Deferred[None] | None = None
         self._heartbeat = LoopingCall(self._beat)
         self._heartbeat.clock = clock
@@ -199,16 +201,21 @@ class Bus:
                 _log.debug("No heartbeat: {error}", error=error)
 
     async def _beat_once(self, listener: BusListener) -> None:
-        state = await self._commands.run(
-            self._heartbeat_script,
-            *(self._node, self._run, _lifetime_ms(), self._positions[self._events_key]),
-        )
+        try:
+            state = await self._commands.run(
+                self._heartbeat_script,
+                *(self._node, self._run, _lifetime_ms(), self._positions[self._events_key]),
+            )
+        except StoreUnavailable:
+            self._may_have_lapsed = True
+            raise
         if state == b"taken":
             _log.error(
                 "Another server runs under the node name {node}: each needs its own",
                 node=self._node,
             )
-        if state != b"alive":
+        if state != b"alive" or self._may_have_lapsed:
+            self._may_have_lapsed = False
             # At once: the next heartbeat finds nothing amiss any more.
             _tell(listener.lapsed)
             await self._learn_deleted()

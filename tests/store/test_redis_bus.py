@@ -152,6 +152,18 @@ async def test_a_node_that_lapsed_learns_whose_account_was_deleted_meanwhile(
     assert (entry.post.name, told.oversight) == ("", [])
 
 
+@ensureDeferred
+async def test_a_node_that_lapsed_learns_so_also_where_the_answer_was_lost(
+    start: Start, proxy: Proxy, through_proxy: RedisAddress, valkey: Valkey
+) -> None:
+    store, told = await start(address=through_proxy)
+    known = ("SCRIPT", "EXISTS", store._bus._heartbeat_script.sha)
+    await until(lambda: valkey.ask(*known) == b"*1\r\n:1\r\n")
+    proxy.cut_after(b"EVALSHA")
+    valkey.ask("DEL", "chatroom:node:one:alive")
+    await until(lambda: told.lapses)
+
+
 # ---- what lies in the streams
 
 
