@@ -11,6 +11,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
 
+from chatroom.counters import Count
+from chatroom.limits import Pace
 from chatroom.tcp import COME_BACK, is_plain, peer_of
 from chatroom.web import cookie
 from chatroom.web.headers import HEADERS, HSTS
@@ -20,6 +22,11 @@ MAX_BODY = 4096
 #: Seconds from a connection's beginning, or from the last answer on it, in which a request has to
 #: be there as a whole: not one byte a second.
 TIMEOUT = 30
+#: What a request counts besides its body, in bytes: what a browser sends, about.
+REQUEST_BYTES = 512
+
+#: RFC 6585, 4.
+_TOO_MANY_REQUESTS = 429
 
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
@@ -68,6 +75,9 @@ class Request(http.Request):
         try:
             if self._body_size > MAX_BODY:
                 self.refuse(http.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY} bytes")
+            elif wait := self.channel.wait(self._body_size, costs=self.path.startswith(b"/api/")):
+                retry_after = (b"Retry-After", b"%d" % wait)
+                self.refuse(_TOO_MANY_REQUESTS, "too fast", [retry_after])
             else:
                 self.channel.factory.handle(self)
         except Exception:  # noqa: BLE001 - a fault of ours, which is told and logged
@@ -161,8 +171,35 @@ class Channel(http.HTTPChannel):
     transport: Any
     #: Where it comes from, as far as the doorkeeper counts.
     counted_as: str
+    #: Whether a trusted proxy made it, for many: how fast these ask is the proxy's affair.
+    is_shared: bool
     #: What it was handed over to.
     _heir: Any = None
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._pace = Pace()
+
+    def wait(self, size: int, *, costs: bool) -> int:
+        """Take a request into account: 0, or the seconds after which it may be asked again.
+
+        Who goes on for long all the same is hung up on.
+
+        :param size: of its body, in bytes.
+        :param costs: whether it counts as one of a client's first messages does, too.
+        """
+        if self.is_shared:
+            return 0
+        node, pace = self.factory.node, self._pace
+        now, size = node.clock.seconds(), size + REQUEST_BYTES
+        seconds: int = pace.wait(node.limits, now, size, costs, user_id=0)
+        if seconds:
+            node.counters[Count.TOO_FAST] += 1
+            if pace.ignores:
+                node.counters[Count.FLOODS_CLOSED] += 1
+                # Twisted hangs up behind the answer then.
+                self.persistent = False
+        return seconds
 
     def resetTimeout(self) -> None:  # noqa: N802 - Twisted's name
         """A byte more is no reason to wait longer."""

@@ -54,11 +54,12 @@ class Site(http.HTTPFactory):
     def buildProtocol(self, addr: IAddress | None) -> Any:
         address = str(getattr(addr, "host", LOCAL))
         # Many come by one proxy: they count where they come from, once that is known and they stay.
-        counted_as = LOCAL if self.proxies.trusts(address) else address
+        is_shared = self.proxies.trusts(address)
+        counted_as = LOCAL if is_shared else address
         if not self.node.admit(counted_as):
             return TurnedAway()
         channel: Any = super().buildProtocol(addr)
-        channel.counted_as = counted_as
+        channel.counted_as, channel.is_shared = counted_as, is_shared
         return channel
 
     def log(self, request: http.Request) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from chatroom.limits import Limits
 from chatroom.web.files import TYPES, read_files
-from chatroom.web.request import MAX_BODY, TIMEOUT
+from chatroom.web.request import MAX_BODY, REQUEST_BYTES, TIMEOUT
 from chatroom.web.site import Site
 from tests.web.browser import HOST, ORIGIN, Response, Tab, parse_response, request_bytes
 from tests.web.conftest import PAGE, SCRIPT
@@ -271,3 +272,49 @@ def test_an_old_browser_is_answered_too(tab: Tab) -> None:
     tab.sends(f"GET / HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode())
     assert tab.takes_answer().body == PAGE
     assert tab.closed
+
+
+# ---------------------------------------------------------------- too fast
+
+
+def flood(tab: Tab, request: bytes, times: int) -> list[int]:
+    """The status of each answer that came to so many requests, sent one behind the other."""
+    tab.sends(request * times)
+    rest, codes = tab.data(), []
+    while rest:
+        response, rest = parse_response(rest)
+        codes.append(response.code)
+        assert (response.code == 429) == ("Retry-After" in response)
+    return codes
+
+
+SESSION = request_bytes(
+    "POST", "/api/session", {"Origin": ORIGIN, "Content-Type": "application/json"}, b"{}"
+)
+
+
+def test_who_asks_too_fast_has_to_wait_and_who_goes_on_is_hung_up_on(
+    world: World, tab: Tab
+) -> None:
+    world.node().limits = Limits(message_burst=20, message_rate=5)
+    assert flood(tab, SESSION, 25) == [200] * 20 + [429] * 5
+    assert tab.asks("GET", "/").code == 200
+    assert not tab.closed
+    world.wait(2)
+    assert flood(tab, SESSION, 1) == [200]
+    assert len(flood(tab, SESSION, 1000)) < 600
+    assert tab.closed
+
+
+def test_files_are_bounded_by_what_a_connection_may_send(world: World, tab: Tab) -> None:
+    world.node().limits = Limits(byte_rate=4096, max_frame=4096)
+    codes = flood(tab, request_bytes("GET", "/static/style.css"), 100)
+    assert codes.count(200) == 4 * 4096 // REQUEST_BYTES
+    assert set(codes) == {200, 429}
+
+
+def test_many_by_one_trusted_proxy_are_not_one_who_asks_too_fast(
+    world: World, make_site: Callable[..., Site]
+) -> None:
+    world.node().limits = Limits(message_burst=20, message_rate=5, byte_rate=4096)
+    assert flood(Tab(make_site(trusted="192.0.2.1")), SESSION, 200) == [200] * 200
