@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from chatroom.names import tidy_name
 from chatroom.store.connection import Connection
-from chatroom.store.interface import Account, Ending, Token
+from chatroom.store.interface import MOST_TOKENS, Account, Ending, Token
 from chatroom.store.lua import Script
 from chatroom.store.oversight import Measure, Sanction
 from chatroom.wire import MAX_SEX
@@ -179,7 +179,8 @@ class AccountTable:
         return Deferred.fromCoroutine(
             self._done(
                 self._create_token,
-                *(digest, token.user_id, token.generation, lifetime, replaces, TOKEN_GRACE),
+                *(digest, token.user_id, token.generation, lifetime, replaces),
+                *(TOKEN_GRACE, MOST_TOKENS),
             )
         )
 

@@ -19,6 +19,8 @@ from chatroom.wire import SEQ_ZERO, Person, Seq
 
 #: Ids of a sender's messages that are remembered, so that a resent one is stored once.
 REMEMBERED_IDS = 1000
+#: Tokens of an account that are held: a person has fewer devices, and a login makes one each time.
+MOST_TOKENS = 100
 
 
 class StoreUnavailable(Exception):
@@ -286,7 +288,10 @@ class Store(Oversight, Protocol):
     def create_token(
         self, digest: str, token: Token, *, lifetime: int, replaces: str = ""
     ) -> Deferred[None]:
-        """Keep a token for ``lifetime`` seconds; the one with digest ``replaces`` lapses soon."""
+        """Keep a token for ``lifetime`` seconds; the one with digest ``replaces`` lapses soon.
+
+        Of more than `MOST_TOKENS` of an account those that lapse first are void.
+        """
 
     def token(self, digest: str) -> Deferred[Token | None]:
         """The token with that digest, if it is still held."""

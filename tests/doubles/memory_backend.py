@@ -14,6 +14,7 @@ from chatroom.clock import Clock
 from chatroom.store.accounts import TOKEN_GRACE
 from chatroom.store.bus import HEARTBEAT, NODE_LIFETIME
 from chatroom.store.interface import (
+    MOST_TOKENS,
     REMEMBERED_IDS,
     Account,
     Entry,
@@ -241,6 +242,9 @@ class MemoryBackend:
         if replaces in self.tokens:
             old, expires, before = self.tokens[replaces]
             self.tokens[replaces] = (old, min(expires, now + TOKEN_GRACE), before)
+        held = [key for key, (one, _, _) in self.tokens.items() if one.user_id == token.user_id]
+        for key in sorted(held, key=lambda key: self.tokens[key][1])[:-MOST_TOKENS]:
+            del self.tokens[key]
 
     def get_token(self, digest: str) -> Token | None:
         token, expires, _ = self.tokens.get(digest, (None, 0.0, ""))

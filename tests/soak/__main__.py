@@ -144,8 +144,8 @@ def most_keys(kind: str, warm: Calm, end: Calm) -> int:
     trouble = sum(since[name] for name in MISBEHAVE)
     if kind == "account":
         return warm.kinds[kind] + trouble
-    if kind.startswith(("mailbox", "room:lobby:")):
-        # One for each account, once somebody wrote.
+    if kind.startswith(("mailbox", "room:lobby:", "tokens")):
+        # One for each account, once somebody wrote or logged in.
         return end.kinds["account"]
     if kind == "token":
         # Each login leaves one for days, unless its client logs out.

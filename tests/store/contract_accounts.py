@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from pytest_twisted import ensureDeferred
 from twisted.internet.defer import gatherResults
 
-from chatroom.store.interface import Account, Token
+from chatroom.store.interface import MOST_TOKENS, Account, Token
 from tests.store.nodes import Nodes
 
 BIGGEST_ID = 2**53 - 1
@@ -147,6 +147,24 @@ class AccountsContract:
         await store.create_token("new", token, lifetime=1000, replaces="old")
         assert await store.token("old") == token
         assert await store.token("new") == token
+
+    @ensureDeferred
+    async def test_of_too_many_tokens_those_that_lapse_first_are_void(self, nodes: Nodes) -> None:
+        store = await nodes.make()
+        token, other = (Token(user_id=user_id, generation=0) for user_id in (100, 101))
+        await store.create_token("other", other, lifetime=1000)
+        for n in range(MOST_TOKENS):
+            await store.create_token(f"d{n}", token, lifetime=1000)
+        await store.delete_token("d5")
+        await store.create_token("new", token, lifetime=1000, replaces="d7")
+        assert [n for n in range(MOST_TOKENS) if await store.token(f"d{n}") is None] == [5]
+        await store.create_token("newer", token, lifetime=1000)
+        await store.create_token("newest", token, lifetime=1000)
+        void = [n for n in range(MOST_TOKENS) if await store.token(f"d{n}") is None]
+        assert void == [0, 5, 7]
+        for digest in ("new", "newer", "newest"):
+            assert await store.token(digest) == token
+        assert await store.token("other") == other
 
     @ensureDeferred
     async def test_a_token_that_is_not_known_can_be_replaced(self, nodes: Nodes) -> None:

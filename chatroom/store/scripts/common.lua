@@ -5,6 +5,7 @@
 --                             mute_reason: milliseconds since 1970, 0 = for good
 --   addresses:ID      zset    where the user logged in from, by when that is forgotten; expires
 --   token:DIGEST      hash    user, gen, prev; expires
+--   tokens:ID         zset    digests of the user's tokens, by when they lapse in microseconds; expires
 --   failures:…        string  wrong guesses: of an address, at an account, of a pair of both; expires
 --   taken:WHAT        string  how many of what is to be had only so often; expires
 --   room:NAME         stream  m = the message as JSON
@@ -91,6 +92,14 @@ end
 
 local function addresses_of(user)
   return 'chatroom:addresses:' .. user
+end
+
+local function token_key(digest)
+  return 'chatroom:token:' .. digest
+end
+
+local function tokens_of(user)
+  return 'chatroom:tokens:' .. user
 end
 
 local function logged_in_before(user, address)

@@ -1,8 +1,28 @@
 -- Keep a token. The one that it replaces lapses soon, not at once: where the answer that carries the
--- new one is lost on its way, the client comes back with the old one.
--- ARGV: digest, user, generation, lifetime in seconds, digest it replaces ("" = none), grace in seconds.
-local token = 'chatroom:token:' .. ARGV[1]
-redis.call('HSET', token, 'user', ARGV[2], 'gen', ARGV[3], 'prev', ARGV[5])
-redis.call('EXPIRE', token, ARGV[4])
-if ARGV[5] ~= '' then redis.call('EXPIRE', 'chatroom:token:' .. ARGV[5], ARGV[6], 'LT') end
+-- new one is lost on its way, the client comes back with the old one. Of too many those that lapse
+-- first are void: else who logs in again and again would fill the store.
+-- ARGV: digest, user, generation, lifetime in seconds, digest it replaces ("" = none), grace in seconds,
+-- how many an account may have.
+local digest, lifetime, replaces, grace = ARGV[1], ARGV[4], ARGV[5], ARGV[6]
+local held, time = tokens_of(ARGV[2]), redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+
+local function lapses_in(seconds)
+  return string.format('%.0f', now + seconds * 1000000)
+end
+
+redis.call('HSET', token_key(digest), 'user', ARGV[2], 'gen', ARGV[3], 'prev', replaces)
+redis.call('EXPIRE', token_key(digest), lifetime)
+redis.call('ZREMRANGEBYSCORE', held, '-inf', lapses_in(0))
+redis.call('ZADD', held, lapses_in(lifetime), digest)
+redis.call('EXPIRE', held, lifetime)
+if replaces ~= '' then
+  redis.call('EXPIRE', token_key(replaces), grace, 'LT')
+  redis.call('ZADD', held, 'XX', 'LT', lapses_in(grace), replaces)
+end
+local over = redis.call('ZCARD', held) - ARGV[7]
+if over > 0 then
+  local first = redis.call('ZPOPMIN', held, over)
+  for i = 1, #first, 2 do redis.call('DEL', token_key(first[i])) end
+end
 return 1

@@ -4,7 +4,7 @@ local id = ARGV[1]
 local account, box = 'chatroom:account:' .. id, 'chatroom:mailbox:' .. id
 if redis.call('EXISTS', account) == 0 and redis.call('HEXISTS', 'users', id) == 0 then return 0 end
 redis.call('SADD', 'chatroom:deleted', id)
-redis.call('UNLINK', account, addresses_of(id))
+redis.call('UNLINK', account, addresses_of(id), tokens_of(id))
 redis.call('UNLINK', box, box .. ':state', box .. ':ids', box .. ':order', box .. ':read')
 redis.call('HDEL', 'users', id)
 redis.call('SREM', 'chatroom:sanctioned', id)

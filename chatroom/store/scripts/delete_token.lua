@@ -1,6 +1,6 @@
 -- Make a token void, and the one that it replaced. ARGV: digest.
-local token = 'chatroom:token:' .. ARGV[1]
-local previous = redis.call('HGET', token, 'prev')
-redis.call('DEL', token)
-if previous and previous ~= '' then redis.call('DEL', 'chatroom:token:' .. previous) end
+local user, previous = unpack(redis.call('HMGET', token_key(ARGV[1]), 'user', 'prev'))
+if not user then return 0 end
+redis.call('DEL', token_key(ARGV[1]), token_key(previous))
+redis.call('ZREM', tokens_of(user), ARGV[1], previous)
 return 1
