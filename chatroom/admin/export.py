@@ -8,7 +8,7 @@ from typing import Any
 
 from chatroom import wire
 from chatroom.admin.desk import Desk
-from chatroom.admin.looking import PAGE
+from chatroom.admin.looking import PAGE, last_logins
 from chatroom.admin.output import as_json, encode, when
 from chatroom.store.interface import Entry
 from chatroom.wire import SEQ_ZERO, Seq
@@ -34,6 +34,7 @@ async def export(desk: Desk, args: Namespace) -> None:
             "muted": as_json(account.muted),
         },
         "tokens": [{"expires_in": seconds} for seconds in await store.token_lifetimes(args.id)],
+        "addresses": await last_logins(store, args.id),
         "marks": {
             "received": str(state.received),
             "unread": state.unread,

@@ -7,7 +7,8 @@ from typing import Any
 
 from chatroom.admin.desk import Desk
 from chatroom.admin.output import as_json, in_words, when
-from chatroom.store.interface import Account
+from chatroom.guessing import KNOWN_FOR
+from chatroom.store.interface import Account, Store
 from chatroom.store.oversight import Sanction
 from chatroom.wire import SEQ_ZERO, Person, Seq, Status
 
@@ -82,6 +83,7 @@ async def show(desk: Desk, args: Namespace) -> None:
             "newest": _moment(mailbox.newest),
         },
         "tokens": len(tokens),
+        "addresses": await last_logins(desk.store, args.id),
     }
     newest = value["mailbox"]["newest"]
     lines = [
@@ -96,9 +98,19 @@ async def show(desk: Desk, args: Namespace) -> None:
         + (f", the newest of {newest}" if newest else ""),
         f"tokens   {len(tokens)}",
     ]
+    lines += [f"login    {one['last']} from {one['address']}" for one in value["addresses"]]
     if account.legacy:
         lines.append("         an account of the original program that never logged in here")
     desk.output.give(value, lines)
+
+
+async def last_logins(store: Store, user_id: int) -> list[dict[str, str]]:
+    """Where an account was logged in to, and when last from each address, the newest first."""
+    known = await store.login_addresses(user_id)
+    return [
+        {"address": address, "last": when(until - 1000 * KNOWN_FOR)}
+        for address, until in known.items()
+    ]
 
 
 def _moment(seq: Seq) -> str | None:

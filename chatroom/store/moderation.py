@@ -43,6 +43,7 @@ class ModerationTable:
         self._delete_account = Script("delete_account")
         self._delete_token_of = Script("delete_token_of")
         self._announce = Script("announce")
+        self._login_addresses_of = Script("login_addresses")
 
     def _number(self, script: Script, *args: object) -> Deferred[int]:
         async def run() -> int:
@@ -160,6 +161,16 @@ class ModerationTable:
             for key in keys:
                 if await self._commands.call("HGET", key, "user") == b"%d" % user_id:
                     yield key
+
+    def login_addresses(self, user_id: int) -> Deferred[dict[str, int]]:
+        return Deferred.fromCoroutine(self._login_addresses(user_id))
+
+    async def _login_addresses(self, user_id: int) -> dict[str, int]:
+        flat = await self._commands.run(self._login_addresses_of, user_id)
+        return {
+            address.decode(): int(until) * 1000
+            for address, until in zip(flat[::2], flat[1::2], strict=True)
+        }
 
     # ---- the record
 

@@ -118,6 +118,12 @@ class Oversight(Protocol):
     def token_lifetimes(self, user_id: int) -> Deferred[list[int]]:
         """The seconds that each of an account's tokens is still held."""
 
+    def login_addresses(self, user_id: int) -> Deferred[dict[str, int]]:
+        """Where an account has logged in from, the newest first, and until when that is known.
+
+        Those that `Store.remember_address` was told of; in milliseconds since 1970, UTC.
+        """
+
     # ---- the record
 
     def record(self, action: Action) -> Deferred[None]:

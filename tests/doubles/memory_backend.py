@@ -170,7 +170,11 @@ class MemoryBackend:
     # ---- what operators do
 
     def now_ms(self) -> int:
-        return _EPOCH_MS + int(self.clock.seconds() * 1000)
+        return self.ms_at(self.clock.seconds())
+
+    def ms_at(self, seconds: float) -> int:
+        """That time of the clock, since 1970."""
+        return _EPOCH_MS + int(seconds * 1000)
 
     def sanction(self, seconds: int, reason: str) -> Sanction:
         return Sanction(until=self.now_ms() + seconds * 1000 if seconds else 0, reason=reason)

@@ -39,6 +39,11 @@ class MemoryLimits:
         while len(known) > most:
             del known[next(iter(known))]
 
+    def known(self, user_id: int) -> dict[str, float]:
+        """The addresses that have logged in to an account, newest first, and until when each is."""
+        known = sorted(self._known.get(user_id, {}).items(), key=lambda one: -one[1])
+        return {address: until for address, until in known if self._is_known(user_id, address)}
+
     def take_one(self, what: str, most: int, window: int) -> int:
         wait = self._used_up(("taken", what), most)
         if not wait:

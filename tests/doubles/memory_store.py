@@ -280,6 +280,14 @@ class MemoryStore:
 
         return self._ask(step)
 
+    def login_addresses(self, user_id: int) -> Deferred[dict[str, int]]:
+        def step() -> dict[str, int]:
+            backend = self.backend
+            known = backend.limits.known(user_id).items()
+            return {address: backend.ms_at(until) for address, until in known}
+
+        return self._ask(step)
+
     def record(self, action: Action) -> Deferred[None]:
         return self._ask(lambda: self.backend.record(action))
 

@@ -256,6 +256,20 @@ class ModerationContract:
         assert [round(seconds, -1) for seconds in await store.token_lifetimes(1)] == [100, 200]
         assert await store.token_lifetimes(3) == []
 
+    @ensureDeferred
+    async def test_where_an_account_logged_in_from_is_told_newest_first(self, nodes: Nodes) -> None:
+        store = await nodes.make()
+        for address, lifetime in (("192.0.2.9", 1), ("192.0.2.1", 100), ("2001:db8::/64", 200)):
+            await store.remember_address(1, address, most=10, lifetime=lifetime)
+        await store.remember_address(2, "192.0.2.2", most=10, lifetime=100)
+        # The store counts in whole seconds here.
+        await nodes.pass_time(2.1)
+        found = await store.login_addresses(1)
+        assert list(found) == ["2001:db8::/64", "192.0.2.1"]
+        apart = found["2001:db8::/64"] - found["192.0.2.1"]
+        assert 98_000 <= apart <= 101_000
+        assert await store.login_addresses(3) == {}
+
     # ---- the record
 
     @ensureDeferred

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +143,10 @@ def test_show_tells_of_one_account(admin: Admin, enter: Enter) -> None:
     assert shown["mailbox"]["messages"] == 1
     assert shown["mailbox"]["unread"] == 1
     assert shown["tokens"] == 1
+    [address] = shown["addresses"]
+    assert address["address"] == "127.0.0.1"
+    assert abs(time.time() - datetime.fromisoformat(address["last"]).timestamp()) < 120
+    assert f"login    {address['last']} from 127.0.0.1" in admin.says("show", receiver.user_id)
     assert "1 messages, 1 of them unread" in admin.says("show", receiver.user_id)
 
 
@@ -340,6 +346,7 @@ def test_an_export_is_all_that_is_held_but_no_secret(admin: Admin, enter: Enter)
     exported = json.loads(text)
     assert exported["account"]["id"] == one.user_id
     assert len(exported["tokens"]) == 1
+    assert [one["address"] for one in exported["addresses"]] == ["127.0.0.1"]
     assert [message["content"] for message in exported["mailbox"]] == ["from me", "to me"]
     assert [message["content"] for message in exported["room"]] == ['to all, "quoted" 你好']
     assert set(exported["marks"]) == {"received", "unread", "read"}
