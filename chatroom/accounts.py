@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from hashlib import sha256
 from secrets import token_urlsafe
@@ -12,6 +13,7 @@ from twisted.logger import Logger
 
 from chatroom import refusals
 from chatroom.attempts import Attempt
+from chatroom.counters import Count
 from chatroom.guessing import Guessing
 from chatroom.line import Line
 from chatroom.password_policy import PasswordPolicy
@@ -67,6 +69,8 @@ class Accounts:
         self._guessing = guessing or Guessing(store)
         self._registration = registration or Registration(store, self._guessing)
         self._line = Line(max_logins)
+        #: What was refused since the start; the node's own are added to these.
+        self.counters: Counter[str] = Counter()
 
     async def register(self, user: User, address: str, invite: str = "") -> None:
         """Make a new account. Of two at once for one id, exactly one is made.
@@ -84,9 +88,14 @@ class Accounts:
         :param address: where the client is.
         """
         attempt = Attempt("Login", user_id, address, "ok by token" if token else "ok")
-        return await self._in_line(
-            attempt, lambda: self._log_in(user_id, password, token, address, wants_token)
-        )
+        try:
+            return await self._in_line(
+                attempt, lambda: self._log_in(user_id, password, token, address, wants_token)
+            )
+        except Refused as refused:
+            if refused.refusal != refusals.STORE_DOWN:
+                self.counters[Count.LOGINS_FAILED] += 1
+            raise
 
     async def change_password(
         self, user_id: int, old: str, new: str, *, address: str, keep: str, spare: str

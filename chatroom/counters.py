@@ -24,4 +24,5 @@ class Count(StrEnum):
     CONNECTIONS_REFUSED = "connections refused"
     #: Sessions that were closed because they read too slowly.
     SLOW_READERS = "slow readers"
+    #: Logins that were refused: a wrong password or token, no such user, a ban, or too many before.
     LOGINS_FAILED = "logins failed"

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from chatroom.counters import Count
+
 CHECKOUT = Path(__file__).parent.parent
 PACKAGE = CHECKOUT / "chatroom"
 
@@ -171,6 +173,18 @@ _NO_CODE = {
     *(tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE),
     *(tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER),
 }
+
+
+def test_every_counter_counts_something() -> None:
+    counted = {
+        node.attr
+        for path in SERVER
+        for node in ast.walk(TREES[path])
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "Count"
+    }
+    assert counted == set(Count.__members__)
 
 
 def test_the_document_names_every_module_of_the_server() -> None:

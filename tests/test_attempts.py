@@ -14,6 +14,7 @@ from twisted.logger import globalLogPublisher, textFileLogObserver
 from chatroom import wire
 from chatroom.accounts import Accounts
 from chatroom.client.login import Identity
+from chatroom.counters import Count
 from chatroom.guessing import Guessing
 from chatroom.passwords import Passwords
 from chatroom.registration import Registration
@@ -88,6 +89,8 @@ def test_each_login_is_one_line_with_id_address_and_outcome(log: Callable[[], st
         "Login of 2 from 192.0.2.1: blocked",
         "Login of 1 from 192.0.2.1: store away",
     ]
+    # All that were refused for a fault of theirs.
+    assert world.node().counters == {Count.LOGINS_FAILED: 5}
 
 
 def test_who_leaves_the_line_and_who_leaves_behind_it_are_one_line_each(

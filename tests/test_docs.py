@@ -16,6 +16,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from chatroom import names, wire
 from chatroom.client import connect
 from chatroom.clock import pause
+from chatroom.counters import Count
 from chatroom.settings import OPTIONS, StartError
 from chatroom.store.binary import find_binary
 from tests.doubles.valkey import Valkey
@@ -131,6 +132,10 @@ def test_the_readme_names_every_option_with_its_default() -> None:
             assert (option.default, shown) == ("0", "off")
         else:
             assert shown == f"`{option.default}`" or (option.default is None and "`" not in shown)
+
+
+def test_the_operators_are_told_of_every_counter() -> None:
+    assert [quoted(row[0])[0] for row in rows("docs/operations.md", "Counters")] == list(Count)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

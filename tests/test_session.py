@@ -9,6 +9,7 @@ from msgspec import UNSET
 from twisted.internet.defer import Deferred
 
 from chatroom import wire
+from chatroom.counters import Count
 from chatroom.intake import MAX_UNANSWERED
 from chatroom.session import CLOSE_TIMEOUT
 from chatroom.store.interface import Ending
@@ -558,6 +559,7 @@ def test_a_slow_reader_is_told_once_to_come_back_and_cut_off(world: World) -> No
     assert slow.closed
     world.wait(CLOSE_TIMEOUT + 1)
     assert not slow.aborted
+    assert world.node().counters == {Count.SLOW_READERS: 1}
 
 
 def test_a_slow_reader_that_takes_not_even_that_is_aborted(world: World) -> None:

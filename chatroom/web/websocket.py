@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from twisted.web import http
 
 from chatroom import refusals
+from chatroom.counters import Count
 from chatroom.dialects import Codec, Dialect2
 from chatroom.node import Node
 from chatroom.session import Session
@@ -172,6 +173,7 @@ class WebSocketDoor(WebSocketServerProtocol):
         if not self.failedByMe:
             self.failedByMe = True
             self._why = code
+            self.session.count(Count.MALFORMED)
             self.session.refuse(refusals.malformed(reason))
             self.session.close()
 

@@ -13,6 +13,7 @@ import pytest
 from twisted.internet.defer import ensureDeferred
 
 from chatroom import wire
+from chatroom.counters import Count
 from chatroom.dialects import Blob, Dialect2
 from chatroom.doorkeeper import Doorkeeper
 from chatroom.limits import Limits
@@ -377,13 +378,14 @@ def test_pieces_of_nothing_are_counted(tab: Tab) -> None:
     assert tab.frames() == []
 
 
-def test_a_binary_message_is_refused(tab: Tab) -> None:
+def test_a_binary_message_is_refused(world: World, tab: Tab) -> None:
     tab.opens().sends(frame_bytes(BINARY, PING_MES))
     frames = tab.frames()
     assert closing(frames) == ([Code.MALFORMED], 1003)
     error = frames[0].message
     assert isinstance(error, wire.ErrorMes)
     assert "messages are text" in error.error
+    assert world.node().counters == {Count.MALFORMED: 1}
 
 
 @pytest.mark.parametrize(
