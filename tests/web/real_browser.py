@@ -28,11 +28,24 @@ PATIENCE = 10
 
 
 class Browser:
-    """One tab, at ``http://localhost:PORT``, or ``https`` where it believes a certificate."""
+    """One tab, at ``http://localhost:PORT``, or ``https`` where it believes a certificate.
 
-    def __init__(self, port: int, certificate: Path | None = None) -> None:
+    :param source: the address that it comes from, of this machine.
+    :param receive_buffer: of its sockets, in bytes.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        certificate: Path | None = None,
+        *,
+        source: str = "",
+        receive_buffer: int | None = None,
+    ) -> None:
         self.cookie = ""
         self._port = port
+        self._source = source
+        self._receive_buffer = receive_buffer
         self._certificate = certificate
         self._host = f"localhost:{port}"
         self._origin = f"{'https' if certificate else 'http'}://{self._host}"
@@ -40,7 +53,13 @@ class Browser:
         self._data = b""
 
     def _connect(self) -> socket.socket:
-        connection = socket.create_connection(("127.0.0.1", self._port), PATIENCE)
+        connection = socket.socket()
+        connection.settimeout(PATIENCE)
+        if self._receive_buffer is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
+        if self._source:
+            connection.bind((self._source, 0))
+        connection.connect(("127.0.0.1", self._port))
         if self._certificate is None:
             return connection
         context = ssl.create_default_context(cafile=str(self._certificate))
@@ -115,6 +134,18 @@ class Browser:
             pass
         assert self._socket.recv(1) == b""
         self._socket.close()
+
+    def stays_open(self) -> bool:
+        """Whether the server keeps the connection open; what came on it is forgotten."""
+        assert self._socket is not None
+        try:
+            while self._socket.recv(65536):
+                pass
+        except TimeoutError:
+            return True
+        except ConnectionError:
+            pass
+        return False
 
     def leaves(self) -> None:
         if self._socket is not None:

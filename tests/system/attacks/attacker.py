@@ -34,10 +34,16 @@ GREETINGS = (
 )
 
 
+#: The proxy that the attacked server trusts, of this machine.
+TRUSTED_PROXY = "127.0.66.200"
+
+
 class Target(NamedTuple):
     """What is attacked."""
 
     port: int
+    #: Where the page is; `TRUSTED_PROXY` is believed there.
+    web_port: int
     #: Somebody whom the attackers would like to be.
     victim: int
     #: Ids that the attackers may register: these and those above.

@@ -8,9 +8,11 @@ from itertools import count
 
 import pytest
 
-from tests.system.attacks.attacker import ATTACKS, Target
+from tests.system.attacks.attacker import ATTACKS, TRUSTED_PROXY, Target
 from tests.system.attacks.quiet import Quiet
+from tests.system.attacks.web_attacker import WEB_ATTACKS
 from tests.system.lab import Lab, Server
+from tests.system.test_web import WEB, web_port
 
 PEOPLE = 200
 FIRST_ID = 50_001
@@ -25,7 +27,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server as it is started for the internet, with nothing eased but the passwords' cost."""
     lab = Lab(tmp_path_factory.mktemp("attacked"))
     try:
-        yield lab.server(limited=True)
+        yield lab.server(*WEB, "--trusted-proxy", TRUSTED_PROXY, limited=True)
     finally:
         lab.close()
 
@@ -37,7 +39,7 @@ def quiet(attacked: Server) -> Iterator[Quiet]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: str(attack.__name__))
+@pytest.mark.parametrize("attack", ATTACKS + WEB_ATTACKS, ids=lambda attack: str(attack.__name__))
 def test_nobody_notices(
     attacked: Server,
     quiet: Quiet,
@@ -47,7 +49,8 @@ def test_nobody_notices(
     quiet.period()
     time.sleep(CALM)
     before = quiet.period()
-    outcome = attack(Target(attacked.port, victim=FIRST_ID, own_ids=next(_own_ids)))
+    ports = attacked.port, web_port(attacked)
+    outcome = attack(Target(*ports, victim=FIRST_ID, own_ids=next(_own_ids)))
     during = quiet.period()
     with capsys.disabled():
         print(
