@@ -21,6 +21,8 @@ from chatroom.settings import OPTIONS, StartError
 from chatroom.store.binary import find_binary
 from tests.doubles.valkey import Valkey
 from tests.serving import Serving, reactor
+from tests.system.attacks.attacker import ATTACKS
+from tests.system.attacks.web_attacker import WEB_ATTACKS
 
 CHECKOUT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/*.md")])
@@ -136,6 +138,33 @@ def test_the_readme_names_every_option_with_its_default() -> None:
 
 def test_the_operators_are_told_of_every_counter() -> None:
     assert [quoted(row[0])[0] for row in rows("docs/operations.md", "Counters")] == list(Count)
+
+
+SECURITY = rows("docs/security.md", "OWASP ASVS 5.0")
+
+
+@pytest.mark.parametrize("item", SECURITY, ids=lambda row: str(row[0].partition(" ")[0]))
+def test_what_shows_that_an_item_is_met_is_there(item: list[str]) -> None:
+    shown = quoted(item[2])
+    assert shown
+    for name in shown:
+        file, _, test = name.partition("::")
+        assert re.search(rf"\bdef {test}\(", text_of(file)), name
+
+
+def test_the_reasons_for_the_defaults_are_those_of_options_that_there_are() -> None:
+    named = [
+        name
+        for row in rows("docs/security.md", "Options and why they are so")
+        for name in quoted(row[0])
+    ]
+    harmless = {"redis", "data", "node"}
+    assert set(named) == {f"--{option.name}" for option in OPTIONS if option.name not in harmless}
+
+
+def test_the_attacks_are_those_that_are_played() -> None:
+    played = [f"`{attack.__name__}`" for attack in ATTACKS + WEB_ATTACKS]
+    assert [row[0] for row in rows("docs/security.md", "Attacks, played")] == played
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

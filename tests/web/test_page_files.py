@@ -48,6 +48,18 @@ def test_nothing_in_the_page_is_inline() -> None:
     assert re.findall(r"<script[^>]*>(.*?)</script>", PAGE, re.DOTALL) == [""]
 
 
+def test_passwords_are_masked_and_a_browser_may_keep_and_fill_them() -> None:
+    fields = re.findall(r'<input [^>]*id="[\w-]*password[^>]*>', PAGE)
+    secret = [field for field in fields if 'autocomplete="username"' not in field]
+    assert len(secret) == 5
+    for field in secret:
+        assert 'type="password"' in field
+        assert re.search(r'autocomplete="(current|new)-password"', field)
+        assert "maxlength" not in field
+    for path in MODULES:
+        assert '"paste"' not in path.read_text("utf-8")
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_a_file_fetches_nothing_from_elsewhere(path: Path) -> None:
     text = path.read_text("utf-8").replace('"http://www.w3.org/2000/svg"', "")

@@ -109,24 +109,25 @@ def log_in_all_at_once(target: Target) -> str:
 
 def flood_with_messages(target: Target) -> str:
     """Members who say as much as they can and do not care for what they are answered."""
-    refused = sent = ended = 0
+    refused = sent = 0
+    ended: set[WireClient] = set()
     until = time.monotonic() + LONG
     with enemies(target, 3, 120) as clients:
         for number, client in enumerate(clients):
             client.enter(target.own_ids + number)
-        while time.monotonic() < until and ended < len(clients):
-            for client in clients:
+        while time.monotonic() < until and len(ended) < len(clients):
+            for client in set(clients) - ended:
                 words = [wire.SmsMes(content="buy " * 20, id=new_id()) for _ in range(50)]
                 try:
                     client.send(*words)
                     sent += len(words)
                     came = answers(client, 0.001)
                 except (OSError, Closed):
-                    ended += 1
+                    ended.add(client)
                     continue
                 refused += sum(getattr(message, "code", 0) == 429 for message in came)
     assert refused or ended, "nobody was stopped"
-    return f"{sent} sent, {refused} refused, {ended} of {len(clients)} sent away"
+    return f"{sent} sent, {refused} refused, {len(ended)} of {len(clients)} sent away"
 
 
 def never_read(target: Target) -> str:
