@@ -11,7 +11,7 @@ from chatroom.store.connection import Connection, LossNoticed
 from chatroom.store.interface import StoreUnavailable
 
 #: Seconds that a reply may take in these tests.
-TIMEOUT = 0.3
+TIMEOUT = 1.0
 
 #: Makes connections, and ends them after the test.
 Connect = Callable[..., Connection]

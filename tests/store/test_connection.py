@@ -147,9 +147,9 @@ async def test_a_server_that_froze_fails_commands_in_time_and_recovers(
     started = seconds()
     calls = [Deferred.fromCoroutine(connection.call("PING")) for _ in range(10)]
     for call in calls:
-        with pytest.raises(StoreUnavailable, match=r"no answer within 0\.3 s"):
+        with pytest.raises(StoreUnavailable, match=r"no answer within 1 s"):
             await call
-    assert seconds() - started < 2
+    assert seconds() - started < 5 * TIMEOUT
     again = seconds()
     assert "no answer" in await why(connection)
     assert seconds() - again < 0.1
