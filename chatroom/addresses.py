@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from typing import Final
 
 #: An IPv6 customer has at least a /64, and can take another address of it for each try.
 IPV6_GROUP = 64
+#: IPv4 addresses in IPv6's clothes.
+_MAPPED: Final = IPv6Network("::ffff:0:0/96")
 
 
 def parse(address: str) -> IPv4Address | IPv6Address | None:
@@ -15,6 +25,18 @@ def parse(address: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return getattr(parsed, "ipv4_mapped", None) or parsed
+
+
+def network(text: str) -> IPv4Network | IPv6Network:
+    """The addresses of a network, or a single one, as `parse` gives them.
+
+    :raises ValueError: it is neither.
+    """
+    found = ip_network(text, strict=False)
+    if isinstance(found, IPv6Network) and found.subnet_of(_MAPPED):
+        mapped = found.network_address.ipv4_mapped
+        return IPv4Network((str(mapped), found.prefixlen - _MAPPED.prefixlen))
+    return found
 
 
 def group(address: str) -> str:

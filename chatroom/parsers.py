@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, cast
 
 from OpenSSL import SSL, crypto
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import VerifyError
+
+from chatroom import addresses
 
 Network = IPv4Network | IPv6Network
 
@@ -78,7 +80,7 @@ def folder(text: str) -> Path:
 def network(text: str) -> Network:
     """An address, or a network of them."""
     try:
-        return ip_network(text, strict=False)
+        return addresses.network(text)
     except ValueError:
         raise ValueError(
             f"{text!r} is no address and no network: write for example 127.0.0.1 or 10.0.0.0/8"

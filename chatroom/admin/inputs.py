@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv6Network, ip_network
 from typing import Final
 
-from chatroom import wire
+from chatroom import addresses, wire
 
 #: Longest reason, in characters: it goes out in one line.
 MAX_REASON: Final = 500
@@ -14,8 +13,6 @@ MAX_REASON: Final = 500
 MAX_DAYS: Final = 36_500
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-#: IPv4 addresses in IPv6's clothes.
-_MAPPED: Final = ip_network("::ffff:0:0/96")
 
 
 def duration(text: str) -> int:
@@ -45,16 +42,12 @@ def target(text: str) -> int | str:
     if re.fullmatch("[0-9]+", text):
         return user_id(text)
     try:
-        network = ip_network(text, strict=False)
+        return str(addresses.network(text))
     except ValueError:
         raise ValueError(
             f"{text!r} is neither a user id nor an address or network such as 192.0.2.7, "
             "192.0.2.0/24 or 2001:db8::/48"
         ) from None
-    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):  # type: ignore[arg-type]
-        mapped = network.network_address.ipv4_mapped
-        network = ip_network((str(mapped), network.prefixlen - _MAPPED.prefixlen))
-    return str(network)
 
 
 def reason(text: str) -> str:

@@ -6,6 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from chatroom.parsers import network
 from chatroom.web.proxy import Proxies
 
 PROXIES = Proxies([ip_network("10.0.0.0/8"), ip_network("127.0.0.1"), ip_network("fd00::1")])
@@ -56,3 +57,10 @@ def test_tls_is_what_a_trusted_proxy_says(
 def test_without_a_proxy_nobody_is_believed() -> None:
     assert Proxies().client_of("127.0.0.1", ["203.0.113.5"]) == "127.0.0.1"
     assert not Proxies().is_secure("127.0.0.1", ["https"])
+
+
+def test_a_proxy_may_be_named_as_a_socket_for_both_versions_shows_it() -> None:
+    proxies = Proxies([network("::ffff:10.0.0.0/104")])
+    assert proxies.trusts("10.0.0.1")
+    assert proxies.trusts("::ffff:10.0.0.1")
+    assert not proxies.trusts("11.0.0.1")
