@@ -1,0 +1,239 @@
+"""The page in a real browser: Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    BrowserType,
+    ConsoleMessage,
+    Dialog,
+    Locator,
+    Page,
+    expect,
+)
+
+from tests.system.lab import Server
+from tests.system.test_web import web_port
+from tests.system.wire_client import PASSWORD
+
+#: What a Chromium is called, by system.
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+#: No sandbox: tests may run as root. The rest keeps it from talking to anybody but the server.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+#: Milliseconds that something may take on a machine that has much else to do.
+PATIENCE = 20_000
+DESKTOP = (1280, 800)
+PHONE = (360, 740)
+
+expect.set_options(timeout=PATIENCE)
+
+
+def find_chromium() -> str | None:
+    """Where the browser is."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def launch(kind: BrowserType, path: str) -> Browser:
+    return kind.launch(executable_path=path, args=ARGUMENTS)
+
+
+class Window:
+    """One tab, and what the person before it does and sees."""
+
+    def __init__(self, page: Page, origin: str) -> None:
+        self.page = page
+        self.origin = origin
+        #: What should never happen: dialogs, uncaught errors, violations of the CSP.
+        self.trouble: list[str] = []
+        page.set_default_timeout(PATIENCE)
+        page.on("dialog", self._dialog)
+        page.on("pageerror", lambda error: self.trouble.append(f"uncaught: {error}"))
+        page.on("console", self._console)
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.trouble.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            self.trouble.append(message.text)
+
+    def __getitem__(self, selector: str) -> Locator:
+        return self.page.locator(selector)
+
+    # ---- coming and going
+
+    def opens(self, address: str = "") -> Window:
+        self.page.goto(f"{self.origin}/{address}")
+        return self
+
+    def enters(self, address: str = "") -> Window:
+        """Open the page while logged in; gives the tab once it is connected."""
+        return self.opens(address).is_online()
+
+    def reloads(self) -> Window:
+        self.page.reload()
+        return self.is_online()
+
+    def logs_in(self, user_id: int, password: str = PASSWORD) -> Window:
+        """Fill in the form that is shown."""
+        self["#login-id"].fill(str(user_id))
+        self["#login-password"].fill(password)
+        self["#login-submit"].click()
+        return self
+
+    def is_online(self) -> Window:
+        return self.is_connected("online")
+
+    def is_connected(self, state: str) -> Window:
+        # The bar is hidden while all is well.
+        self[f'#connection[data-state="{state}"]'].wait_for(state="attached")
+        return self
+
+    def is_asked_to_log_in(self) -> Window:
+        expect(self["#login-form"]).to_be_visible()
+        expect(self["#chat"]).to_be_hidden()
+        return self
+
+    # ---- conversations
+
+    def goes_to(self, peer: int | str) -> Window:
+        """Open a conversation: with a person, or the lobby."""
+        key = peer if isinstance(peer, str) else f"u{peer}"
+        self.page.evaluate("hash => { location.hash = hash }", f"#/{key}")
+        expect(self[f'#conversations [data-peer="{peer}"]']).to_have_attribute(
+            "aria-current", "true"
+        )
+        return self
+
+    def writes(self, text: str) -> None:
+        """Write into the conversation that is open."""
+        self["#composer-text"].fill(text)
+        self["#composer-text"].press("Enter")
+
+    def says(self, text: str) -> None:
+        """Write, and see that the server has it."""
+        self.writes(text)
+        expect(self.sent(text)).to_be_visible()
+
+    def messages(self, text: str) -> Locator:
+        """The messages shown that are just this text, sent or not."""
+        bubble = self.page.locator(".bubble").get_by_text(text, exact=True)
+        return self["#message-list > li"].filter(has=bubble)
+
+    def sent(self, text: str) -> Locator:
+        return self.messages(text).and_(self['[data-state="sent"]'])
+
+    def sees(self, text: str) -> None:
+        """The message is on the screen, once."""
+        expect(self.messages(text)).to_have_count(1)
+        expect(self.messages(text)).to_be_visible()
+
+    def unread(self, peer: int | str) -> Locator:
+        return self[f'#conversations [data-peer="{peer}"]']
+
+    def texts(self) -> list[str]:
+        """All messages in the page, in their order."""
+        return self["#message-list .bubble"].all_inner_texts()
+
+    def opens_settings(self) -> None:
+        self["#open-settings"].click()
+        expect(self["#settings"]).to_be_visible()
+
+
+class Someone:
+    """A person with a browser of their own, in which they are logged in or not yet."""
+
+    def __init__(self, context: BrowserContext, origin: str, user_id: int) -> None:
+        self.context = context
+        self.user_id = user_id
+        self.windows: list[Window] = []
+        self._origin = origin
+
+    def window(self) -> Window:
+        """A new tab, empty."""
+        self.windows.append(Window(self.context.new_page(), self._origin))
+        return self.windows[-1]
+
+    def enters(self, address: str = "") -> Window:
+        """A new tab in the chat."""
+        return self.window().enters(address)
+
+    def logs_in(self, password: str = PASSWORD) -> Someone:
+        """As the form does, without the form."""
+        answer = self.context.request.post(
+            f"{self._origin}/api/login",
+            data={"userId": self.user_id, "userPwd": password},
+            headers={"Origin": self._origin},
+        )
+        assert answer.json()["code"] == 200, answer.text()
+        return self
+
+
+class World:
+    """One server and one browser, and all who are there in one test.
+
+    :param ids: gives user ids that no other test uses.
+    """
+
+    def __init__(self, browser: Browser, server: Server, ids: Callable[[], int]) -> None:
+        self.server = server
+        self.origin = origin_of(server)
+        self._browser = browser
+        self._ids = ids
+        self._people: list[Someone] = []
+
+    def browser_of(self, user_id: int, *, size: tuple[int, int] = DESKTOP, **more: Any) -> Someone:
+        """A browser that has not been here before."""
+        width, height = size
+        given = {"locale": "en-GB", "viewport": {"width": width, "height": height}} | more
+        context = self._browser.new_context(**given)
+        self._people.append(Someone(context, self.origin, user_id))
+        return self._people[-1]
+
+    def newcomer(self, **more: Any) -> Someone:
+        """Somebody who has no account yet."""
+        return self.browser_of(self._ids(), **more)
+
+    def registered(self, name: str = "") -> int:
+        """The id of a new account."""
+        user_id = self._ids()
+        with self.server.client() as client:
+            assert client.register(user_id, name) == 200
+        return user_id
+
+    def someone(self, name: str = "", **more: Any) -> Someone:
+        """Somebody who is logged in, without a tab as yet."""
+        return self.browser_of(self.registered(name), **more).logs_in()
+
+    def close(self) -> list[str]:
+        """Close all browsers; what happened in them that never should."""
+        trouble = [
+            line for one in self._people for window in one.windows for line in window.trouble
+        ]
+        for person in self._people:
+            person.context.close()
+        return trouble
+
+
+def origin_of(server: Server) -> str:
+    return f"http://127.0.0.1:{web_port(server)}"
+
+
+def new_ids() -> Callable[[], int]:
+    numbers = count(2000)
+    return lambda: next(numbers)
