@@ -189,3 +189,32 @@ test("the status is what the server says in the end", async () => {
   assert.equal(await changed, false);
   assert.equal(it.client.me.userStatus, 0);
 });
+
+test("an operator's announcement is told, and is no message", async () => {
+  const it = stage();
+  await it.login();
+  const announced = [];
+  it.client.on("announced", (text) => announced.push(text));
+  it.socket.hear("SmsMes", { userId: 0, userName: "system", content: "down at noon", room: "lobby", sentAt: 1 });
+  assert.deepEqual(announced, ["down at noon"]);
+  assert.deepEqual(it.lobby(), []);
+  it.socket.hear("SmsMes", said(101));
+  assert.deepEqual(it.lobby(), ["101"]);
+});
+
+test("why an operator took a message from nobody stays with it", async () => {
+  const it = stage();
+  await it.login();
+  it.client.say("lobby", "can you hear me?");
+  const [{ id }] = it.sent("SmsMes");
+  it.socket.hear("AckMes", { id, code: 403, until: 0, error: "you are muted: spam" });
+  const [{ state, words }] = it.client.outbox.entries;
+  assert.deepEqual([state, words], ["failed", "you are muted: spam"]);
+});
+
+test("who comes into an empty lobby has what is said then unread", async () => {
+  const it = stage({ lobbyRead: null });
+  await it.login();
+  it.socket.hear("SmsMes", said(101));
+  assert.equal(it.client.unread, 1);
+});

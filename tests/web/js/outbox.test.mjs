@@ -68,8 +68,8 @@ test("told to wait, it holds everything back so long and then goes on in order",
   outbox.add("a", "lobby", "1");
   outbox.add("b", "lobby", "2");
   take();
-  outbox.refuse("a", 429, 3);
-  outbox.refuse("b", 429, 3);
+  outbox.refuse("a", { code: 429, retryAfter: 3 });
+  outbox.refuse("b", { code: 429, retryAfter: 3 });
   outbox.add("c", "lobby", "3");
   clock.advance(2_999);
   assert.deepEqual(take(), []);
@@ -82,7 +82,7 @@ test("a new connection does not shorten the wait that the server asked for", () 
   open();
   outbox.add("a", "lobby", "1");
   take();
-  outbox.refuse("a", 429, 30);
+  outbox.refuse("a", { code: 429, retryAfter: 30 });
   outbox.shut();
   open();
   assert.deepEqual(take(), []);
@@ -95,7 +95,7 @@ test("a store that is away is tried again", () => {
   open();
   outbox.add("a", "lobby", "1");
   take();
-  outbox.refuse("a", 505);
+  outbox.refuse("a", { code: 505 });
   assert.equal(outbox.get("a").state, "waiting");
   clock.advance(2_000);
   assert.deepEqual(take(), ["a"]);
@@ -105,7 +105,7 @@ test("a final refusal is kept with its reason until it is retried or discarded",
   const it = stage();
   it.open();
   it.outbox.add("a", "u9", "1");
-  it.outbox.refuse("a", 404);
+  it.outbox.refuse("a", { code: 404 });
   assert.deepEqual(it.saved, ["a failed"]);
   assert.equal(it.outbox.get("a").code, 404);
   it.take();
@@ -114,7 +114,7 @@ test("a final refusal is kept with its reason until it is retried or discarded",
   assert.deepEqual(it.take(), []);
   it.outbox.retry("a");
   assert.deepEqual(it.take(), ["a"]);
-  it.outbox.refuse("a", 404);
+  it.outbox.refuse("a", { code: 404 });
   it.outbox.discard("a");
   assert.deepEqual(it.saved, []);
 });

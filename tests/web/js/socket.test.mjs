@@ -17,7 +17,7 @@ function stage() {
     hello: () => ({ userId: 7, protocol: 2 }),
     onMessage: (type, data) => it.messages.push([type, data]),
     onState: (state) => it.states.push(state),
-    onRefused: (code) => it.refused.push(code),
+    onRefused: ({ code }) => it.refused.push(code),
   });
   it.connection.start();
   it.join = () => {
@@ -136,6 +136,17 @@ test("a cookie that is no longer valid ends it for good", () => {
   assert.equal(it.connection.state, "stopped");
   it.clock.advance(60_000);
   assert.equal(it.sockets.length, 1);
+});
+
+test("a session that is ended for good is not come back to", () => {
+  for (const code of [403, 409, 500]) {
+    const it = stage();
+    it.join();
+    it.socket.hear("ErrorMes", { code, reconnect: false });
+    assert.deepEqual(it.refused, [code]);
+    it.clock.advance(60_000);
+    assert.equal(it.sockets.length, 1);
+  }
 });
 
 test("too fast or a store that is away: it tries again, not before it may", () => {

@@ -6,7 +6,7 @@ import en from "../../../chatroom/web/static/js/strings-en.js";
 import zh from "../../../chatroom/web/static/js/strings-zh.js";
 
 const STATIC = new URL("../../../chatroom/web/static/", import.meta.url);
-const about = { id: 401, name: "<N>", text: "<T>", count: 402, known: 403, code: 404, seconds: 405 };
+const about = { id: 401, name: "<N>", text: "<T>", count: 402, known: 403, code: 404, seconds: 405, words: "<W>" };
 const fill = (words) => (typeof words === "function" ? words(about) : words);
 
 test("both languages say the same things, and all of them", () => {

@@ -1,7 +1,8 @@
 // A session in the room: what the server says becomes state, and what the person does is said.
 // No DOM; views listen to its events:
 //   state, conversations, messages (a key), people, counted (only how many are online is known
-//   anew), me, arrived ({conversation, message}), refused (a code)
+//   anew), me, arrived ({conversation, message}), status (set here), announced (a text),
+//   refused (the answer)
 
 import { CatchingUp } from "./catching-up.js";
 import { Conversation } from "./conversation.js";
@@ -13,7 +14,7 @@ import { Positions } from "./positions.js";
 import { Requests } from "./requests.js";
 import { before, compare, latest, newer, timeOf } from "./seq.js";
 import { Connection } from "./socket.js";
-import { CODE, LOBBY, STATUS, keyOf, newId } from "./wire.js";
+import { CODE, LOBBY, OPERATOR, STATUS, keyOf, newId } from "./wire.js";
 
 /** Most conversations that are looked up by themselves; the rest are when they are opened. */
 const MOST_LISTED = 200;
@@ -36,7 +37,7 @@ export class Client extends Events {
   #opened = null;
   #handlers = {
     LoginResMes: (data) => this.#entered(data),
-    SmsMes: (data) => this.#arrived(data, data.room ?? LOBBY),
+    SmsMes: (data) => this.#said(data),
     PrivateMes: (data) => this.#arrived(data, null),
     AckMes: (data) => this.#acknowledged(data),
     ReadMes: (data) => this.#readElsewhere(data),
@@ -63,7 +64,7 @@ export class Client extends Events {
       hello: () => this.#hello(),
       onMessage: (type, data) => this.#handle(type, data),
       onState: (state) => this.#stateChanged(state),
-      onRefused: (code) => this.emit("refused", code),
+      onRefused: (refusal) => this.emit("refused", refusal),
     });
     this.outbox = new Outbox({
       clock,
@@ -230,6 +231,12 @@ export class Client extends Events {
 
   // ------------------------------------------------------------ messages
 
+  /** An operator's announcement is of nobody's, and has no place among the messages. */
+  #said(data) {
+    if (data.userId === OPERATOR) this.emit("announced", data.content);
+    else this.#arrived(data, data.room ?? LOBBY);
+  }
+
   #arrived(data, room) {
     const message = this.#message(data);
     this.#positions.took(room, message.seq);
@@ -252,9 +259,10 @@ export class Client extends Events {
     this.emit("arrived", { conversation, message });
   }
 
-  #acknowledged({ id, code, seq, retryAfter }) {
+  #acknowledged(data) {
+    const { id, code, seq } = data;
     if (code !== CODE.OK && code !== CODE.KEPT) {
-      this.outbox.refuse(id, code, retryAfter);
+      this.outbox.refuse(id, data);
       return;
     }
     if (this.#settled.has(id)) return;
@@ -354,7 +362,10 @@ export class Client extends Events {
     const page = messages.map((data) => this.#message(data));
     for (const message of page) if (message.own && message.id) this.#settledByHistory(message);
     conversation.addPage(page, more, place);
-    if (conversation.key === LOBBY && conversation.read === null) this.seen(LOBBY);
+    // What was said before one came is not new; where nothing was, all that will be is.
+    if (conversation.key === LOBBY && conversation.read === null) {
+      this.#mark(conversation, conversation.newest?.seq ?? "0-0");
+    }
     this.emit("conversations");
   }
 
@@ -370,7 +381,7 @@ export class Client extends Events {
 
   #error(data) {
     if (data.code === CODE.GONE) this.#gap(data);
-    else if (data.id) this.outbox.refuse(data.id, data.code, data.retryAfter);
+    else if (data.id) this.outbox.refuse(data.id, data);
     else {
       if (data.code === CODE.TOO_FAST) this.outbox.hold(data.retryAfter);
       this.#requests.failed(data);

@@ -16,6 +16,8 @@ import { CODE } from "./wire.js";
 const RENEW_AFTER = 20 * 3_600_000;
 const RENEW_LOOK = 3_600_000;
 const BOOT_RETRY = 5_000;
+/** Milliseconds: so soon after a change of the password a session that ends does so by it. */
+const CHANGED_LATELY = 60_000;
 
 let running = null;
 let login;
@@ -33,6 +35,7 @@ async function boot() {
   const answer = await api.session();
   if (answer.code === CODE.OK) enter(answer);
   else if (answer.code === CODE.UNAUTHORISED) showLogin();
+  else if (answer.until !== undefined) showLogin({ notice: noticeOf(answer) });
   else waitToBoot((answer.retryAfter ?? 0) * 1000 || BOOT_RETRY);
 }
 
@@ -62,10 +65,17 @@ function enter({ userId, userName }) {
   const client = new Client({ user, connect: api.connect, clock, memory: memoryOf(userId, queues) });
   const unwatch = [
     prefs.watch(`lobby:${userId}`, (seq) => client.lobbySeen(seq)),
+    prefs.watch(`status:${userId}`, () => client.people.lookUp(userId).catch(() => {})),
     // Another tab logged out, or in as somebody else: the cookie is all tabs' own.
-    prefs.watch("user", (other) => other !== userId && leave({ notice: other ? null : "loggedOut" })),
+    prefs.watch("user", (other) => other !== userId && leave({ notice: other ? null : ["loggedOut"] })),
   ];
-  client.on("refused", () => leave({ notice: "sessionOver", userId }));
+  // The server tells nobody of a change that is theirs alone.
+  client.on("status", () => prefs.set(`status:${userId}`, Date.now()));
+  client.on("refused", (refusal) => {
+    // The server ends the other tabs too when a password is changed, but their cookie goes on.
+    const changedHere = Date.now() - (prefs.get("password") ?? 0) < CHANGED_LATELY;
+    leave(refusal.code === CODE.CLOSED && changedHere ? {} : { notice: noticeOf(refusal), userId });
+  });
   screen("chat");
   const view = new ChatView(client, { leave: () => logOut(userId) });
   const timer = setInterval(renew, RENEW_LOOK);
@@ -100,6 +110,12 @@ function memoryOf(userId, queues) {
   };
 }
 
+/** Words for the login that say why one has to log in: where an operator ended it, the server's. */
+function noticeOf({ code, until, error }) {
+  const told = until !== undefined || code === CODE.CLOSED || code === CODE.NO_SUCH_USER;
+  return told && error ? ["ended", { words: error }] : ["sessionOver"];
+}
+
 /** This page's session is over; who it is may be asked again, or has to be. */
 function leave({ notice, userId }) {
   running?.();
@@ -114,10 +130,10 @@ function logOut(userId) {
   const queues = running?.();
   running = null;
   queues?.forget();
-  for (const name of ["lobby", "names", "drafts"]) prefs.set(`${name}:${userId}`, null);
+  for (const name of ["lobby", "names", "drafts", "status"]) prefs.set(`${name}:${userId}`, null);
   prefs.set("user", null);
   history.replaceState(null, "", location.pathname);
-  showLogin({ notice: "loggedOut" });
+  showLogin({ notice: ["loggedOut"] });
 }
 
 async function renew() {

@@ -61,7 +61,8 @@ export function messageNode(message, { head, inRoom, name, openPerson }) {
 }
 
 /** Why a message was refused, in words. */
-function reason(code) {
+function reason({ code, words }) {
+  if (words) return t("reasonWords", { words });
   return [400, 404, 413, 507].includes(code) ? t(`reason${code}`) : t("reasonOther", { code });
 }
 
@@ -72,7 +73,7 @@ export function pendingNode(entry, { underWay, retry, discard }) {
   if (failed) {
     const button = (name, call) =>
       h("button", { class: "link", type: "button", dataset: { action: name }, onclick: () => call(entry.id) }, t(name));
-    fate.append(`${t("sendFailed")}: ${reason(entry.code)}`, button("retry", retry), button("discard", discard));
+    fate.append(`${t("sendFailed")}: ${reason(entry)}`, button("retry", retry), button("discard", discard));
   } else {
     fate.append(underWay ? t("sending") : t("waiting"));
   }

@@ -45,6 +45,18 @@ function announce(name, text, isPrivate) {
   while (box.childElementCount > ANNOUNCED) box.firstChild.remove();
 }
 
+/** An operator's words stay until they are put away, as they are said once and kept nowhere. */
+function post(text) {
+  $("announcement-text").append(h("p", {}, text));
+  $("announcement").hidden = false;
+  announce(t("announcement"), text, false);
+}
+
+function putAway() {
+  $("announcement").hidden = true;
+  $("announcement-text").replaceChildren();
+}
+
 /** `current()` is the key of the conversation that is open. */
 export function start(client, { signal, current, open }) {
   const title = () => {
@@ -63,11 +75,13 @@ export function start(client, { signal, current, open }) {
       setTimeout(() => signal.aborted || notify(client, arrival, open), READ_ELSEWHERE);
     }
   };
-  const unlisten = [client.on("conversations", title), client.on("arrived", arrived)];
+  const unlisten = [client.on("conversations", title), client.on("arrived", arrived), client.on("announced", post)];
+  $("close-announcement").addEventListener("click", putAway, { signal });
   title();
   signal.addEventListener("abort", () => {
     for (const end of unlisten) end();
     $("announcer").replaceChildren();
+    putAway();
     document.title = t("appName");
   });
 }

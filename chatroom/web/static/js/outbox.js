@@ -48,7 +48,7 @@ export class Outbox {
     this.#save = save;
     this.#changed = changed;
     this.#overdue = overdue;
-    /** {id, key, text, at, state: "waiting" | "failed", code}: in the order of sending. */
+    /** {id, key, text, at, state: "waiting" | "failed", code, words}: in the order of sending. */
     this.entries = [];
   }
 
@@ -71,7 +71,7 @@ export class Outbox {
   /** Send this when its turn comes. False: too many wait already. */
   add(id, key, text) {
     if (this.full) return false;
-    this.#push({ id, key, text, at: this.#clock.now(), state: "waiting", code: 0 });
+    this.#push({ id, key, text, at: this.#clock.now(), state: "waiting", code: 0, words: "" });
     this.#stored(key);
     this.#pump();
     return true;
@@ -82,8 +82,8 @@ export class Outbox {
     const known = new Set(this.entries.map((entry) => entry.id));
     const mine = this.entries;
     this.entries = [];
-    for (const { id, key, text, at, state, code } of entries) {
-      if (!known.has(id)) this.#push({ id, key, text, at, state, code });
+    for (const { id, key, text, at, state, code, words = "" } of entries) {
+      if (!known.has(id)) this.#push({ id, key, text, at, state, code, words });
     }
     for (const entry of mine) {
       entry.ordinal = this.#ordinal++;
@@ -132,8 +132,11 @@ export class Outbox {
     return entry;
   }
 
-  /** The message was not taken: this time, or for good. `retryAfter` is in seconds. */
-  refuse(id, code, retryAfter) {
+  /**
+   * The message was not taken: this time, or for good. `retryAfter` is in seconds; with `until` it is
+   * an operator's doing, and `error` says why.
+   */
+  refuse(id, { code, retryAfter, until, error }) {
     const entry = this.get(id);
     if (!entry || entry.state === "failed") return;
     entry.sentAt = null;
@@ -143,6 +146,7 @@ export class Outbox {
     } else {
       entry.state = "failed";
       entry.code = code;
+      entry.words = until === undefined ? "" : error;
       this.#stored(entry.key);
       this.#pump();
     }
@@ -172,7 +176,7 @@ export class Outbox {
   retry(id) {
     const entry = this.#take(id);
     if (!entry) return;
-    this.#push({ ...entry, state: "waiting", code: 0, at: this.#clock.now() });
+    this.#push({ ...entry, state: "waiting", code: 0, words: "", at: this.#clock.now() });
     this.#stored(entry.key);
     this.#pump();
   }

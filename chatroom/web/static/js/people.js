@@ -15,7 +15,7 @@ export class People {
 
   /**
    * `names`: what is remembered of before, pairs of id and name. `emit(name)` tells of changes:
-   * "people", "me", and "counted" when only how many are online is known anew.
+   * "people", "me", "status" when it was set here, and "counted" when only how many are online is known anew.
    */
   constructor({ me, names, requests, send, emit }) {
     this.me = me;
@@ -84,6 +84,7 @@ export class People {
     try {
       // The server answers only failures; the next answer says what holds.
       await this.lookUp(this.me.userId);
+      this.#emit("status");
     } catch {
       this.#become(earlier);
     }

@@ -39,7 +39,7 @@ export class Queues {
   }
 
   save(entries) {
-    this.#entries = entries.map(({ id, key, text, at, state, code }) => ({ id, key, text, at, state, code }));
+    this.#entries = entries.map(({ id, key, text, at, state, code, words }) => ({ id, key, text, at, state, code, words }));
     return this.#keep(Date.now());
   }
 

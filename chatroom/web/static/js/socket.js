@@ -33,8 +33,8 @@ export class Connection {
   #pingedAt = 0;
 
   /**
-   * `connect()` gives a WebSocket, `hello()` the fields of the `LoginMes`. `onRefused(code)`: the
-   * login was refused for good, and the connection has stopped.
+   * `connect()` gives a WebSocket, `hello()` the fields of the `LoginMes`. `onRefused(data)`: the
+   * login was refused for good, or the session ended for good, and the connection has stopped.
    */
   constructor({ connect, clock, chance = Math.random, hello, onMessage, onState, onRefused }) {
     this.#connect = connect;
@@ -116,6 +116,7 @@ export class Connection {
     const { type, data } = message;
     if (type === "PingMes") this.#write("PongMes");
     else if (type === "PongMes") return;
+    else if (type === "ErrorMes" && data.reconnect === false) this.#refused(data);
     else if (this.state === "connecting") this.#answered(type, data);
     else if (type === "ErrorMes" && data.code === CODE.CLOSED) this.#lost();
     else this.#onMessage(type, data);
@@ -134,11 +135,16 @@ export class Connection {
       return;
     }
     if ([CODE.WRONG_PASSWORD, CODE.UNAUTHORISED, CODE.NO_SUCH_USER].includes(data.code)) {
-      this.stop();
-      this.#onRefused(data.code);
+      this.#refused(data);
     } else {
       this.#lost(data.retryAfter);
     }
+  }
+
+  /** Somebody has to log in anew. */
+  #refused(data) {
+    this.stop();
+    this.#onRefused(data);
   }
 
   #look() {

@@ -37,6 +37,7 @@ export default {
   noAnswer: "The server does not answer. Check your connection and try again.",
   failed: ({ code }) => `That did not work (code ${code}).`,
   sessionOver: "Your login is no longer valid. Please log in again.",
+  ended: ({ words }) => `The server has ended your session: ${words}`,
   loggedOut: "You are logged out.",
 
   conversations: "Conversations",
@@ -92,8 +93,10 @@ export default {
   reason404: "There is no such user.",
   reason413: "It is too long.",
   reason507: "The mailbox is full.",
+  reasonWords: ({ words }) => `The server says: ${words}.`,
   reasonOther: ({ code }) => `The server refused it (code ${code}).`,
 
+  announcement: "Announcement",
   connecting: "Connecting…",
   catchingUp: "Getting what you missed…",
   connected: "Connected",

@@ -34,6 +34,7 @@ export default {
   noAnswer: "服务器没有应答，请检查网络后再试。",
   failed: ({ code }) => `没有成功（代码 ${code}）。`,
   sessionOver: "登录已失效，请重新登录。",
+  ended: ({ words }) => `服务器结束了您的会话：${words}`,
   loggedOut: "您已退出登录。",
 
   conversations: "会话",
@@ -89,8 +90,10 @@ export default {
   reason404: "没有这个用户。",
   reason413: "消息太长。",
   reason507: "信箱已满。",
+  reasonWords: ({ words }) => `服务器说：${words}。`,
   reasonOther: ({ code }) => `服务器拒绝了（代码 ${code}）。`,
 
+  announcement: "公告",
   connecting: "正在连接…",
   catchingUp: "正在获取错过的消息…",
   connected: "已连接",

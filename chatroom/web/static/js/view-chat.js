@@ -127,6 +127,8 @@ export class ChatView {
   }
 
   #openPerson(userId) {
+    // One comes back to the list, not to the search.
+    if (this.#frame.dataset.pane === "people") history.replaceState(history.state, "", location.pathname);
     this.go(`#/${keyOf(userId)}`);
   }
 

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { $ } from "./dom.js";
 import { choose, language, onLanguage, t } from "./i18n.js";
 import * as notify from "./notify.js";
+import * as prefs from "./prefs.js";
 import { CODE } from "./wire.js";
 
 /** Buttons with data-language choose one, and show which one it is. */
@@ -103,6 +104,7 @@ async function changePassword(client) {
   const button = $("password-submit");
   if (button.getAttribute("aria-busy") === "true") return undefined;
   button.setAttribute("aria-busy", "true");
+  prefs.set("password", Date.now());
   try {
     const code = await client.changePassword(old.value, fresh.value);
     if (code === CODE.OK) {

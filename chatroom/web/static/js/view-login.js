@@ -29,7 +29,7 @@ export class LoginView {
     });
   }
 
-  /** `notice` names words that say why one has to log in; `userId` fills in the number. */
+  /** `notice`: name and details of words that say why one has to log in; `userId` is filled in. */
   show({ notice = null, userId = null } = {}) {
     this.#notice = notice;
     this.#notify();
@@ -44,7 +44,7 @@ export class LoginView {
 
   #notify() {
     $("login-notice").hidden = this.#notice === null;
-    $("login-notice").textContent = this.#notice === null ? "" : t(this.#notice);
+    $("login-notice").textContent = this.#notice === null ? "" : t(...this.#notice);
   }
 
   #choose(registering) {
@@ -81,6 +81,7 @@ export class LoginView {
     const { code } = answer;
     if (code === CODE.OK) this.#entered({ userId: answer.userId ?? userId, userName: answer.userName ?? "" });
     else if (code === CODE.NO_SUCH_USER) showError(form, $("login-id"), t("noSuchUser"));
+    else if (answer.until !== undefined) showError(form, null, t("ended", { words: answer.error }));
     else if (code === CODE.WRONG_PASSWORD) showError(form, $("login-password"), t("wrongPassword"));
     else showError(form, null, trouble(answer));
   }

@@ -34,6 +34,8 @@ export class SidebarView {
     this.update = eachFrame(() => !signal.aborted && this.#draw());
     this.#list.addEventListener("keydown", (event) => this.#pressed(event), { signal });
     $("status-switch").addEventListener("change", (event) => this.#setStatus(event.target), { signal });
+    // It may have been set on another device, of which one is not told.
+    addEventListener("focus", () => client.people.lookUp(client.me.userId).catch(() => {}), { signal });
     const unlisten = ["conversations", "people", "me", "state"].map((name) => client.on(name, this.update));
     unlisten.push(onLanguage(() => this.#redraw()));
     signal.addEventListener("abort", () => {

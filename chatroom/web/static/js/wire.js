@@ -24,6 +24,9 @@ export const MAX_CONTENT = 4000;
 
 export const LOBBY = "lobby";
 
+/** Who speaks for the operators; no account has this id. */
+export const OPERATOR = 0;
+
 /** One message as text for the WebSocket. */
 export function encode(type, data = {}) {
   return JSON.stringify({ type, data: JSON.stringify(data) });
