@@ -123,7 +123,7 @@ export class ChatView {
     if (pane === "people") this.people.focus();
     else if (pane === "list") this.sidebar.focus();
     else if (hasKeyboard.matches) this.composer.focus();
-    else $("messages").focus({ preventScroll: true });
+    else $("messages").focus({ preventScroll: true, focusVisible: false });
   }
 
   #openPerson(userId) {
