@@ -13,7 +13,7 @@ WEB ?= tcp:8890:interface=127.0.0.1
 # is installed in place.
 PACKAGING := pyproject.toml chatroom/__init__.py
 
-.PHONY: help run test torture fuzz soak lint audit format build bench bench-quick lock clean
+.PHONY: help run test torture fuzz soak screenshots lint audit format build bench bench-quick lock clean
 
 help:
 	@echo 'make run      start the server ($(BIN)/twistd -n chatroom); ARGS="--listen tcp:9999" for options'
@@ -22,6 +22,7 @@ help:
 	@echo 'make torture  break the service on purpose for ten minutes; ARGS="--help" for options'
 	@echo 'make fuzz     a million odd inputs (eight minutes); ARGS="--help" for options'
 	@echo 'make soak     a day in a bottle (a quarter of an hour), drawn to soak.png; ARGS="--help"'
+	@echo 'make screenshots  take the pictures of the page in docs/images/ anew; needs a Chromium'
 	@echo 'make lint     ruff, mypy and bandit'
 	@echo 'make audit    look for known holes in the locked packages, on the network'
 	@echo 'make format   let ruff put the code in order'
@@ -53,6 +54,9 @@ fuzz: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	@$(BIN)/python -m tests.soak $(ARGS)
+
+screenshots: $(VENV)/.dev
+	@$(BIN)/python -m tests.web.page.screenshots
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

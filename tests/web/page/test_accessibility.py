@@ -1,4 +1,4 @@
-"""Nothing that axe-core knows of keeps anybody out: each screen, light and dark, small and large."""
+"""Nothing that axe-core knows of keeps anybody out: each screen, light and dark, in two sizes."""
 
 from __future__ import annotations
 
