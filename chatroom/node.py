@@ -104,8 +104,8 @@ class Node:
         self.login_timeout = login_timeout
         self.limits = Limits() if limits is None else limits
         self.doorkeeper = Doorkeeper(clock) if doorkeeper is None else doorkeeper
-        #: What was refused since the start.
-        self.counters: Counter[str] = Counter()
+        #: What was refused since the start, logins included.
+        self.counters = accounts.counters
         self._told_counters: Counter[str] = Counter()
         self.roster = Roster()
         self.rooms: dict[str, Room] = {}
