@@ -106,7 +106,7 @@ class Nodes(Protocol):
 Start = Callable[..., Any]
 
 
-async def until(what: Callable[[], object], seconds: float = 5) -> None:
+async def until(what: Callable[[], object], seconds: float = 30) -> None:
     """Wait until something holds."""
     clock: Any = reactor
     deadline = clock.seconds() + seconds

@@ -32,7 +32,14 @@ class RedisNodes:
         self._stores: list[RedisStore] = []
 
     async def make(self, name: str = "one", **limits: int) -> RedisStore:
-        store = RedisStore(reactor, self.valkey.address, node=name, **limits)
+        store = RedisStore(
+            # Longer than any machine that is busy otherwise takes for the slow parser.
+            reactor,
+            self.valkey.address,
+            node=name,
+            timeout=30,
+            **limits,
+        )
         self._stores.append(store)
         await store.connect()
         return store
