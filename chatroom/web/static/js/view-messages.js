@@ -9,7 +9,7 @@ import { LOBBY } from "./wire.js";
 
 /** Messages in the page at most, about, and by how many the part moves. */
 const MOST = 120;
-const STEP = 30;
+const STEP = 10;
 /** Pixels: so near the end of what is in the page, more of it is put there. */
 const NEAR = 900;
 /** Pixels from the newest message at which one still counts as being there. */
