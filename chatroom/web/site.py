@@ -12,6 +12,7 @@ from chatroom.doorkeeper import LOCAL
 from chatroom.node import Node
 from chatroom.web.api import Api
 from chatroom.web.files import File, is_known
+from chatroom.web.hosts import Hosts
 from chatroom.web.proxy import Proxies
 from chatroom.web.request import TIMEOUT, Channel, Request, TurnedAway
 from chatroom.web.websocket import WebSocketFactory
@@ -25,6 +26,7 @@ class Site(http.HTTPFactory):
 
     :param files: what is below ``/static/``; `INDEX` is the page.
     :param proxies: whose word for where a client is counts.
+    :param hosts: by which names the page may be asked for.
     :param max_frame: largest message taken from a client that is logged in, in bytes.
     :param send_queue: what may wait for one slow client, in bytes.
     """
@@ -38,6 +40,7 @@ class Site(http.HTTPFactory):
         node: Node,
         files: Mapping[str, File],
         proxies: Proxies,
+        hosts: Hosts,
         *,
         max_frame: int,
         send_queue: int,
@@ -45,6 +48,7 @@ class Site(http.HTTPFactory):
         super().__init__(timeout=TIMEOUT, reactor=reactor)
         self.node = node
         self.proxies = proxies
+        self.hosts = hosts
         self._files = files
         self._api = Api(node)
         self._websocket = WebSocketFactory(

@@ -21,6 +21,7 @@ from twisted.internet.threads import deferToThread
 from chatroom import wire
 from chatroom.outbox import DirectOutbox, TransportOutbox
 from chatroom.web.files import read_files
+from chatroom.web.hosts import Hosts
 from chatroom.web.proxy import Proxies
 from chatroom.web.site import Site
 from tests.serving import Serving, reactor
@@ -33,6 +34,8 @@ T = TypeVar("T")
 
 CHECKOUT = Path(__file__).parent.parent.parent
 EXAMPLES = CHECKOUT / "examples" / "proxy"
+#: What the examples call the server.
+BEHIND_A_PROXY = "chat.example.org"
 #: Seconds for a proxy to start.
 PATIENCE = 10
 
@@ -52,7 +55,8 @@ class WebServing(Serving):
         """Serve the site; gives the port."""
         proxies = Proxies([ip_network(trusted)] if trusted else [])
         files = read_files(self._folder)
-        site = Site(reactor, self.node, files, proxies, max_frame=65536, send_queue=1 << 20)
+        hosts = Hosts([BEHIND_A_PROXY])
+        site = Site(reactor, self.node, files, proxies, hosts, max_frame=65536, send_queue=1 << 20)
         port = await serverFromString(reactor, endpoint).listen(site)
         self._web.append(port)
         number: int = port.getHost().port
