@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import os
-import signal
 import sys
 from typing import Any, cast
 
@@ -15,6 +14,7 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
 from chatroom.accounts import Accounts
+from chatroom.addresses import is_loopback
 from chatroom.clock import pause
 from chatroom.data_folder import DataFolder
 from chatroom.descriptors import Accepting, most_connections, raise_limit
@@ -35,7 +35,10 @@ from chatroom.store.private import PrivateStore
 from chatroom.store.redis import RedisStore
 from chatroom.tcp import ChatFactory
 from chatroom.tls import ADVICE, Listening, in_clear, listening_endpoint, own_certificate
+from chatroom.twistd_runner import HangUp, Launch, end_in_order
 from chatroom.web.files import read_files
+from chatroom.web.hosts import ADVICE as NAMES_ADVICE
+from chatroom.web.hosts import Hosts
 from chatroom.web.proxy import Proxies
 from chatroom.web.site import Site
 
@@ -71,6 +74,10 @@ class ChatService(Service):
         self._address = address
         self._ports: list[Any] = []
         self._starting: Deferred[None] | None = None
+        self._launch = Launch()
+        #: Why the server can't start, for the process that waits for a daemon to be ready.
+        self._why_not = "stopped before it was ready"
+        self._hang_up = HangUp(reactor)
         self._certificate = (
             own_certificate(folder, dt.datetime.now(dt.UTC)) if settings.tls_self_signed else None
         )
@@ -125,6 +132,8 @@ class ChatService(Service):
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
         gc.set_threshold(CYCLES_AFTER)
+        self._launch.bound_log()
+        self._hang_up.start()
         self._threads.start()
         self._internals.start()
         self._starting = Deferred.fromCoroutine(self._start())
@@ -146,11 +155,13 @@ class ChatService(Service):
         if self._web_endpoints:
             site = self._make_site()
             clear += [await self._listen(*one, site) for one in self._web_endpoints]
+            self._advise_on_names(self._ports[len(self._endpoints) :])
         if any(clear):
             _log.warn("{advice}", advice=ADVICE)
         if self._certificate is not None:
             _log.info("{certificate}", certificate=self._certificate)
         _log.info("Ready: clients may connect")
+        self._launch.succeeded()
 
     async def _listen(self, text: str, endpoint: Listening, factory: Any) -> bool:
         """Take connections; gives whether they can be read on their way."""
@@ -164,12 +175,19 @@ class ChatService(Service):
         _log.info("Listening on {where} ({endpoint})", where=where, endpoint=text)
         return in_clear(text, self._certificate, port)
 
+    def _advise_on_names(self, web_ports: list[Any]) -> None:
+        settings = self._settings
+        hosts = [str(getattr(port.getHost(), "host", "")) for port in web_ports]
+        if not settings.web_host and (settings.trusted_proxy or not all(map(is_loopback, hosts))):
+            _log.warn("{advice}", advice=NAMES_ADVICE)
+
     def _make_site(self) -> Site:
         return Site(
             self._reactor,
             self.node,
             read_files(),
             Proxies(self._settings.trusted_proxy),
+            Hosts(self._settings.web_host),
             max_frame=self._settings.max_frame,
             send_queue=self._settings.send_queue,
         )
@@ -203,13 +221,12 @@ class ChatService(Service):
     def _start_failed(self, failure: Any) -> None:
         if not self.running:
             return
+        self._why_not = failure.getErrorMessage()
         if failure.check(StartError, CannotListenError, OSError) is not None:
             _log.critical("The server can't start: {why}", why=failure.getErrorMessage())
         else:
             _log.failure("The server can't start", failure)
-        # twistd exits with 0 whatever happened once the reactor runs, except by a signal; this one
-        # stops everything in order first.
-        self._reactor.callLater(0, os.kill, os.getpid(), signal.SIGTERM)
+        self._reactor.callLater(0, end_in_order)
 
     async def _stop(self) -> None:
         if self._starting is not None:
@@ -225,7 +242,9 @@ class ChatService(Service):
         self._internals.stop()
         if self._private is not None:
             await self._private.stopService()
+        self._hang_up.stop()
         self._folder.close()
+        self._launch.failed(self._why_not)
 
     async def _goodbye(self) -> None:
         """Give what was sent last the time to leave."""
@@ -300,8 +319,7 @@ def _check(
     reactor: Any, settings: Settings, folder: DataFolder, owner: tuple[int, int] | None
 ) -> tuple[PrivateStore | None, RedisAddress]:
     """Do all that can fail before the reactor runs; gives the store."""
-    check_endpoints(settings.listen)
-    check_endpoints(settings.web, "--web")
+    check_endpoints(settings.listen, settings.web)
     folder.open()
     if owner is not None and os.geteuid() == 0:
         check_user(owner, folder.path)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
+import pytest
+from twisted.logger import formatEvent, globalLogPublisher
 
 # No test is about time: a busy machine is no failure.
 hypothesis.settings.register_profile("chatroom", deadline=None)
@@ -16,3 +20,17 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """The lines that were logged."""
+    lines: list[str] = []
+
+    def observe(event: Any) -> None:
+        lines.append(formatEvent(event))
+
+    observer: Any = observe
+    globalLogPublisher.addObserver(observer)
+    yield lines
+    globalLogPublisher.removeObserver(observer)

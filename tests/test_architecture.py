@@ -35,6 +35,7 @@ FLOORS = (
     ("chatroom.tcp", "chatroom.tls", "chatroom.web"),
     (
         *("chatroom.service", "chatroom.options", "chatroom.start_check"),
+        "chatroom.twistd_runner",
         *("chatroom.descriptors", "chatroom.internals", "chatroom.admin"),
     ),
 )

@@ -18,7 +18,6 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor as running
 from twisted.internet.task import deferLater
-from twisted.logger import formatEvent, globalLogPublisher
 
 from chatroom import service, settings, start_check, wire
 from chatroom.data_folder import DataFolder
@@ -50,19 +49,6 @@ def valkey(folder: Path) -> Iterator[Valkey]:
     server.start()
     yield server
     server.kill()
-
-
-@pytest.fixture
-def logged() -> Iterator[list[str]]:
-    lines: list[str] = []
-
-    def observe(event: Any) -> None:
-        lines.append(formatEvent(event))
-
-    observer: Any = observe
-    globalLogPublisher.addObserver(observer)
-    yield lines
-    globalLogPublisher.removeObserver(observer)
 
 
 @pytest.fixture
@@ -339,6 +325,52 @@ def test_a_user_that_twistd_will_change_to_is_looked_at(
     owner = (os.getuid(), os.getgid())
     make_service(asked_for(folder), owner)
     assert looked == [(owner, folder / "d")]
+
+
+@pytest.mark.parametrize(
+    ("listen", "web"),
+    [
+        (["tcp:{port}"], ["tcp:{port}"]),
+        (["tcp:{port}", "tcp:{port}:interface=\\:\\:"], []),
+        (["tcp:{port}:interface=127.0.0.1", "tcp:{port}"], []),
+        (["unix:{folder}/s"], ["unix:{folder}/s"]),
+    ],
+)
+def test_two_endpoints_that_want_the_same_are_refused(
+    folder: Path, listen: list[str], web: list[str]
+) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as free:
+        port = free.getsockname()[1]
+    listen, web = (
+        [one.format(port=port, folder=folder) for one in those] for those in (listen, web)
+    )
+    option = "--web" if web else "--listen"
+    with pytest.raises(StartError) as refused:
+        check_endpoints(listen, web)
+    assert str(refused.value).startswith(f"can't listen on {(listen + web)[1]}: Address already in")
+    assert "another --listen or --web has that" in str(refused.value)
+    assert f"give {option} another one" in str(refused.value)
+    # Nothing is held on to, and nothing is left.
+    check_endpoints(listen[:1])
+    assert list(folder.iterdir()) == []
+
+
+def test_a_unix_socket_in_a_folder_that_is_missing_is_refused(folder: Path) -> None:
+    with pytest.raises(StartError, match=r"No such file or directory; give --web another one"):
+        check_endpoints([], [f"unix:{folder}/none/s"])
+
+
+def test_a_unix_socket_that_somebody_listens_on_is_refused(folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(f"{folder}/s")
+        other.listen(1)
+        with pytest.raises(StartError, match=r"in use; stop what uses that path or give --listen"):
+            check_endpoints([f"unix:{folder}/s"])
+    # Nobody listens any more: Twisted takes it over, unless it is told to keep no lock.
+    check_endpoints([f"unix:{folder}/s"])
+    with pytest.raises(StartError, match=r"in use; stop what uses that path"):
+        check_endpoints([f"unix:{folder}/s:lockfile=0"])
+    assert [path.name for path in folder.iterdir()] == ["s"]
 
 
 def test_free_ports_and_endpoints_that_can_not_be_tried_pass(folder: Path) -> None:
