@@ -374,7 +374,7 @@ class Node:
             inbox.deliver(event.entry)
         elif isinstance(event, KnownEvent):
             if event.origin == session.tag:
-                inbox.acknowledge(event.seq, event.id, event.code)
+                inbox.acknowledge(event.seq, event.id, event.code, event.sent_at)
         elif event.origin != session.tag:
             mark: Message = (
                 wire.ReadMes(peer=event.peer, seq=str(event.seq))

@@ -61,7 +61,7 @@ def sms_from(entry: Entry, room: str) -> SmsMes:
         room=room,
         id=post.id or UNSET,
         seq=str(entry.seq),
-        sent_at=entry.seq.ms,
+        sent_at=entry.sent_at,
     )
 
 

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from chatroom.accounts import Accounts
 from chatroom.addresses import is_loopback
-from chatroom.clock import pause
+from chatroom.clock import keep_time, pause
 from chatroom.data_folder import DataFolder
 from chatroom.descriptors import Accepting, most_connections, raise_limit
 from chatroom.doorkeeper import Doorkeeper
@@ -302,6 +302,7 @@ def make_service(settings: Settings, owner: tuple[int, int] | None = None) -> IS
     # Not before: twistd chooses the reactor first.
     from twisted.internet import reactor
 
+    keep_time(reactor)
     raise_limit()
     folder = DataFolder(settings.data, owner)
     try:

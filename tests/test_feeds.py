@@ -700,7 +700,7 @@ def test_what_a_client_did_not_take_is_not_acknowledged_to_it(world: World) -> N
     back.outbox.stuck = True
     back.says(wire.PingMes())
     feed = RoomFeed(back.session, world.store(), world.clock, world.node().rooms[LOBBY], SEQ_ZERO)
-    feed.acknowledge(world.room()[0], "id", 200)
+    feed.acknowledge(world.room()[0], "id", 200, 1_800_000_000_000)
     # What is sent on a connection that is closing fails the test.
     feed.hand_over(world.backend.room(LOBBY).entries)
     assert back.session.closed

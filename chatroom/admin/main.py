@@ -16,6 +16,7 @@ from chatroom.admin.desk import Desk
 from chatroom.admin.export import export
 from chatroom.admin.output import Output, printable
 from chatroom.admin.reaching import Failed, address_of, reach
+from chatroom.clock import keep_time
 from chatroom.store.interface import StoreUnavailable
 
 _COMMANDS: Final[dict[str, Callable[[Desk, Namespace], Awaitable[None]]]] = {
@@ -69,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from twisted.internet.task import react
 
     async def start(reactor: Any) -> None:
+        keep_time(reactor)
         sys.exit(await run(reactor, args, Output(json=args.json)))
 
     react(lambda reactor: Deferred.fromCoroutine(start(reactor)))

@@ -25,6 +25,7 @@ from chatroom.client.login import Identity
 from chatroom.client.model import Gap, Incoming, Login, State
 from chatroom.client.position import Position
 from chatroom.client.session import Session
+from chatroom.client.steady_clock import steady
 from chatroom.client.timing import Timing
 from chatroom.client.waiting import pause, within
 
@@ -72,6 +73,7 @@ class ChatClient(LoggedIn):
 
             reactor = running
         assert reactor is not None
+        reactor = steady(reactor)
         session = Session(
             endpoint,
             reactor,

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatroom.store.connection import Connection
-from chatroom.store.conversations import Fields, entry_from, readable, room_key
+from chatroom.store.conversations import Fields, entry_from, readable, room_key, sent_at_of
 from chatroom.store.interface import (
     BusListener,
     EndEvent,
@@ -293,7 +293,9 @@ def _presence_from(_seq: bytes, fields: Fields) -> PresenceEvent:
 
 
 _OVERSIGHT: dict[bytes, Callable[[bytes, dict[bytes, bytes]], OversightEvent]] = {
-    b"announce": lambda seq, named: AnnounceEvent(text=named[b"t"].decode(), at=Seq.parse(seq).ms),
+    b"announce": lambda seq, named: AnnounceEvent(
+        text=named[b"t"].decode(), at=int(named.get(b"at", Seq.parse(seq).ms))
+    ),
     b"addresses": lambda _seq, _named: AddressesEvent(),
     b"deleted": lambda _seq, named: DeletedEvent(user_id=int(named[b"d"])),
 }
@@ -318,7 +320,12 @@ def _event_from(seq: bytes, fields: Fields) -> MailboxEvent | OversightEvent:
     if kind == b"read":
         return ReadEvent(owner=owner, origin=origin, peer=int(named[b"p"]), seq=place)
     return KnownEvent(
-        owner=owner, origin=origin, id=named[b"i"].decode(), seq=place, code=int(named[b"c"])
+        owner=owner,
+        origin=origin,
+        id=named[b"i"].decode(),
+        seq=place,
+        code=int(named[b"c"]),
+        sent_at=sent_at_of(place, named),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from typing import Any, TypeVar
@@ -59,16 +59,27 @@ def mailbox_key(user_id: int) -> str:
 
 
 def entry_from(seq: bytes, fields: Fields) -> Entry:
-    """A stream's entry: ``m`` is the message, ``c`` the code its sender is told."""
-    if len(fields) == 2 and fields[0] == b"m":
+    """A stream's entry: the message, when it was sent, and the code its sender is told."""
+    place = Seq.parse(seq)
+    if len(fields) == 4 and fields[0] == b"m" and fields[2] == b"t":
         # A room's, which has nothing else: the one that has to be quick.
-        return Entry(seq=Seq.parse(seq), post=_post_decoder.decode(fields[1]))
+        return Entry(seq=place, sent_at=int(fields[3]), post=_post_decoder.decode(fields[1]))
     named = dict(zip(fields[::2], fields[1::2], strict=True))
     return Entry(
-        seq=Seq.parse(seq),
+        seq=place,
+        sent_at=sent_at_of(place, named),
         post=_post_decoder.decode(named[b"m"]),
         code=int(named.get(b"c", b"200")),
     )
+
+
+def sent_at_of(place: Seq, named: Mapping[bytes, bytes]) -> int:
+    """When something was sent, in milliseconds since 1970.
+
+    What an older version stored has no time of its own: its place was made from the clock then, and
+    tells it unless that was wrong before.
+    """
+    return int(named[b"t"]) if b"t" in named else place.ms
 
 
 def readable(read: Callable[[bytes, Fields], T], found: Sequence[Any]) -> list[T]:
@@ -89,6 +100,7 @@ def _receipt(reply: _Reply) -> Receipt:
         outcome=_OUTCOMES[reply[0]],
         seq=Seq.parse(reply[1]),
         code=int(reply[2]) if len(reply) > 2 else 200,
+        sent_at=int(reply[3]) if len(reply) > 3 else 0,
     )
 
 

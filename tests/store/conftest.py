@@ -31,7 +31,7 @@ pytest.register_assert_rewrite(
     *("tests.store.contract_accounts", "tests.store.contract_bus"),
     *("tests.store.contract_limits", "tests.store.contract_mailboxes"),
     *("tests.store.contract_marks", "tests.store.contract_moderation"),
-    "tests.store.contract_rooms",
+    *("tests.store.contract_rooms", "tests.store.contract_times"),
 )
 
 

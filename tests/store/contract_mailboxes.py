@@ -123,7 +123,11 @@ class MailboxContract:
         again = await two.append_private(post(ANN, "hi", id="a", to=BEN, origin="phone"))
         assert (again.outcome, again.seq, again.code) == (Outcome.KNOWN, first.seq, 202)
         await until(lambda: told.mail)
-        assert told.mail == [KnownEvent(owner=ANN, origin="phone", id="a", seq=first.seq, code=202)]
+        [stored] = await one.mailbox_after(ANN, SEQ_ZERO, 10)
+        [event] = told.mail
+        assert event == KnownEvent(
+            owner=ANN, origin="phone", id="a", seq=first.seq, code=202, sent_at=stored.sent_at
+        )
         assert await texts(one, BEN) == await texts(one, ANN) == ["hi"]
         assert (await one.mailbox_state(BEN)).unread == 1
 

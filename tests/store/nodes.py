@@ -22,6 +22,8 @@ from chatroom.wire import LOBBY, Person, Seq
 
 E = TypeVar("E")
 
+#: Where a clock that was wrong has led: the year 2100, in milliseconds since 1970.
+FUTURE = 4_102_444_800_000
 #: Seconds that a node of these tests lives without a heartbeat.
 LIFETIME = 0.8
 #: Seconds between its heartbeats.
@@ -98,6 +100,12 @@ class Nodes(Protocol):
 
     async def legacy_text(self, user_id: int) -> object | None:
         """What is left of the original program's account."""
+
+    async def leave_in_future(self, conversation: str | int, post: Post) -> None:
+        """Put a message where a clock that was wrong has led, in 2100, as earlier versions did.
+
+        :param conversation: a room's name, or whose mailbox it is.
+        """
 
     async def pass_time(self, seconds: float) -> None: ...
 

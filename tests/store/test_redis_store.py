@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from pytest_twisted import blockon
 from twisted.internet import reactor
@@ -13,7 +14,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
 from chatroom.store import bus, connection
-from chatroom.store.interface import Account, Store
+from chatroom.store.interface import Account, Post, Store
 from chatroom.store.redis import RedisStore
 from chatroom.wire import LOBBY
 from tests.doubles.valkey import Valkey
@@ -21,7 +22,7 @@ from tests.store.connecting import PureProtocol
 from tests.store.contract import StoreContract
 from tests.store.contract_mailboxes import MailboxContract
 from tests.store.contract_rooms import RoomContract
-from tests.store.nodes import HEARTBEAT, LIFETIME, Nodes, Recorder
+from tests.store.nodes import FUTURE, HEARTBEAT, LIFETIME, Nodes, Recorder
 
 
 class RedisNodes:
@@ -76,6 +77,15 @@ class RedisNodes:
     async def legacy_text(self, user_id: int) -> object | None:
         reply = self.valkey.ask("HGET", "users", str(user_id))
         return None if reply == b"$-1\r\n" else reply
+
+    async def leave_in_future(self, conversation: str | int, post: Post) -> None:
+        message = msgspec.json.encode(post).decode()
+        if isinstance(conversation, str):
+            key, fields = f"chatroom:room:{conversation}", ["m", message]
+        else:
+            key = f"chatroom:mailbox:{conversation}"
+            fields = ["f", str(post.user_id), "m", message, "c", "200"]
+        self.valkey.ask("XADD", key, f"{FUTURE}-0", *fields)
 
     async def pass_time(self, seconds: float) -> None:
         await deferLater(clock(), seconds)
