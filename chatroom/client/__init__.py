@@ -23,17 +23,22 @@ from chatroom.client.errors import (
     Unconfirmed,
     Untrusted,
 )
-from chatroom.client.interfaces import Endpoint
+from chatroom.client.interfaces import Clock, Endpoint
 from chatroom.client.known_servers import KnownServers
 from chatroom.client.model import Gap, History, Incoming, Login, Sent, State
 from chatroom.client.position import Position
 from chatroom.client.timing import Timing
 from chatroom.client.trust import Trust
+from chatroom.wire import LOBBY, Code, Person, ReadMes, ReceivedMes, Seq, Status, UsersResMes
 
 __all__ = [
+    "LOBBY",
     "ChatClient",
     "ChatError",
+    "Clock",
+    "Code",
     "Doubt",
+    "Endpoint",
     "Gap",
     "History",
     "Incoming",
@@ -42,16 +47,22 @@ __all__ = [
     "LoginRefused",
     "NotConnected",
     "PasswordRefused",
+    "Person",
     "Position",
+    "ReadMes",
+    "ReceivedMes",
     "Refused",
     "RegisterRefused",
     "SendRefused",
     "Sent",
+    "Seq",
     "State",
+    "Status",
     "Timing",
     "Trust",
     "Unconfirmed",
     "Untrusted",
+    "UsersResMes",
     "client_endpoint",
     "connect",
 ]
