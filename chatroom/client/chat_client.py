@@ -154,20 +154,31 @@ class ChatClient(LoggedIn):
                 self._session.forget()
                 await gone
             finally:
-                self._leaving = None
+                if self._leaving == "logging out":  # else it is being closed meanwhile
+                    self._leaving = None
 
         return succeed(None) if self.state is State.CLOSED else Deferred.fromCoroutine(work())
 
     def close(self, timeout: float = 5.0) -> Deferred[None]:
         """Finish what is under way, and disconnect for good. The token stays valid.
 
+        Cancelled (by ``addTimeout``, say), it finishes nothing more and breaks the connection at
+        once. Called again, it waits until the connection is gone.
+
         :param timeout: for what is under way, in seconds; what is not settled then fails.
         """
 
         async def work() -> None:
             self._leaving = "closing"
-            await self._finish(timeout)
-            await self._link.close()
+            try:
+                try:
+                    await self._finish(timeout)
+                finally:
+                    gone = self._link.close()
+                await gone
+            except BaseException:  # a cancellation of asyncio's is no Exception
+                self._link.abandon()
+                raise
 
         return Deferred.fromCoroutine(work())
 

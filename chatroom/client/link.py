@@ -80,6 +80,8 @@ class Link:
         self._reconnect = reconnect
         self._chance = chance
         self._connection: ClientProtocol | None = None
+        #: The last one that was hung up; it may not be gone yet.
+        self._left: ClientProtocol | None = None
         self._factory: Any = Factory.forProtocol(lambda: ClientProtocol(self, clock, timing))
         self._factory.noisy = False
         self._work: Deferred[None] = succeed(None)
@@ -144,10 +146,15 @@ class Link:
         return self._leave(State.OFFLINE, "logged out", server_first=said)
 
     def close(self) -> Deferred[None]:
-        """Disconnect for good; fires when that is done."""
+        """Disconnect for good; fires when that is done, each time that it is called."""
         if self.state is State.CLOSED:
-            return succeed(None)
+            return self._gone()
         return self._leave(State.CLOSED, "closed", server_first=False)
+
+    def abandon(self) -> None:
+        """Nobody waits for the end of a connection that was left: break it."""
+        if self._left is not None:
+            self._left.drop("closed")
 
     # ------------------------------------------------------------ for the connection
 
@@ -242,9 +249,14 @@ class Link:
             self._become(state, why)
         self._owner.gave_up(NotConnected(why))
         work.cancel()
-        if connection is None:
-            return succeed(None)
-        return connection.hang_up(server_first=server_first)
+        if connection is not None:
+            self._left = connection
+            connection.hang_up(server_first=server_first)
+        return self._gone()
+
+    def _gone(self) -> Deferred[None]:
+        """Fires when the connection that was left is gone."""
+        return succeed(None) if self._left is None else self._left.when_lost()
 
     def _give_up(self, why: str) -> None:
         self.identity = None

@@ -106,22 +106,27 @@ class ClientProtocol(Int32StringReceiver):
         if not self._is_lost:
             self._transport.abortConnection()
 
-    def hang_up(self, *, server_first: bool = False) -> Deferred[None]:
+    def hang_up(self, *, server_first: bool = False) -> None:
         """Close in peace: what was sent still goes out, what comes in is not looked at any more.
+
+        The connection is gone within `Timing.goodbye`; see `when_lost`.
 
         :param server_first: the server was told, and closes; our closing first could reach it
             before what it still has to read.
-        :returns: fires when the connection is gone, within `Timing.goodbye`.
         """
-        lost = self._lost.wait()
         if self._is_lost:
-            self._lost.fire()
-            return lost
+            return
         if self.over is None:
             self.over = "closed"
         if not server_first:
             self._transport.loseConnection()
         self.expect_close("closed")
+
+    def when_lost(self) -> Deferred[None]:
+        """Fires when the connection is gone."""
+        lost = self._lost.wait()
+        if self._is_lost:
+            self._lost.fire()
         return lost
 
     @property
