@@ -25,6 +25,7 @@ from chatroom.client.errors import (
 )
 from chatroom.client.interfaces import Clock, Endpoint
 from chatroom.client.known_servers import KnownServers
+from chatroom.client.mixing import as_task
 from chatroom.client.model import Gap, History, Incoming, Login, Sent, State
 from chatroom.client.position import Position
 from chatroom.client.timing import Timing
@@ -63,6 +64,7 @@ __all__ = [
     "Unconfirmed",
     "Untrusted",
     "UsersResMes",
+    "as_task",
     "client_endpoint",
     "connect",
 ]

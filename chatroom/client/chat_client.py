@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import UNSET
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ReactorNotRunning
 
 from chatroom import wire
 from chatroom.client.callbacks import Callbacks
@@ -36,7 +37,10 @@ class ChatClient(LoggedIn):
 
     When the connection is lost while somebody is logged in, another is made, the conversations go
     on where they were, and what was not acknowledged is sent again; nothing is shown twice.
-    Callbacks may be coroutine functions; what they raise is logged.
+
+    Callbacks may be coroutine functions. What they raise is logged, and costs nothing else; but for
+    SystemExit and KeyboardInterrupt, which end the program as elsewhere: the client is closed, and
+    `when_ended` fails with it; where nobody waits for that, the reactor is stopped.
     """
 
     def __init__(
@@ -75,7 +79,15 @@ class ChatClient(LoggedIn):
         session = Session(
             endpoint,
             reactor,
-            Callbacks(on_text, on_presence, on_state, on_gap, on_mark),
+            Callbacks(
+                reactor,
+                self._exit,
+                on_text=on_text,
+                on_presence=on_presence,
+                on_state=on_state,
+                on_gap=on_gap,
+                on_mark=on_mark,
+            ),
             timing=Timing() if timing is None else timing,
             reconnect=reconnect,
             position=Position() if position is None else position.copy(),
@@ -182,7 +194,32 @@ class ChatClient(LoggedIn):
 
         return Deferred.fromCoroutine(work())
 
+    def when_ended(self) -> Deferred[None]:
+        """Fires when `close` or `log_out` is done; for a program that only has callbacks.
+
+        :raises NotConnected: the connection has ended, and none is made by itself: the server
+            refuses the login, say, or its certificate is not accepted.
+        :raises SystemExit: a callback raised it, or KeyboardInterrupt.
+        """
+        return self._link.when_ended()
+
     # ------------------------------------------------------------ inside
+
+    def _exit(self, error: BaseException) -> None:
+        """A callback ends the program: what it was called with counts as shown."""
+        self._leaving = "closing"
+        self._session.marks.flush()
+        awaited = self._link.is_end_awaited
+        gone = self._link.close(error)
+        if not awaited:
+            gone.addCallback(lambda _: self._stop_reactor())
+
+    def _stop_reactor(self) -> None:
+        reactor: Any = self._clock
+        # It may not have begun to run; and what only gives the time has nothing to stop.
+        if hasattr(reactor, "callWhenRunning"):
+            with contextlib.suppress(ReactorNotRunning):
+                reactor.callWhenRunning(reactor.stop)
 
     async def _when_connected(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask on the connection, made if need be.

@@ -86,6 +86,10 @@ class Link:
         self._factory.noisy = False
         self._work: Deferred[None] = succeed(None)
         self._arrival = Waiters()
+        #: Who waits for the end, and what it came with: None where it was wanted.
+        self._ends = Waiters()
+        self._end: BaseException | None = None
+        self._has_ended = False
         self._failures = 0
         self._online_since = 0.0
         self._sent_away = False
@@ -100,7 +104,8 @@ class Link:
             return fail(NotConnected(self.why))
         arrived = self._arrival.wait()
         if self.state is State.OFFLINE:
-            self._sent_away = False
+            self._sent_away = self._has_ended = False
+            self._end = None
             self._become(State.CONNECTING, "connecting")
             self._start(self._first_connection())
         return arrived
@@ -145,11 +150,27 @@ class Link:
         said = self.send(wire.LogoutMes())
         return self._leave(State.OFFLINE, "logged out", server_first=said)
 
-    def close(self) -> Deferred[None]:
-        """Disconnect for good; fires when that is done, each time that it is called."""
+    def close(self, error: BaseException | None = None) -> Deferred[None]:
+        """Disconnect for good; fires when that is done, each time that it is called.
+
+        :param error: what `when_ended` is to fail with.
+        """
         if self.state is State.CLOSED:
+            self._end = error or self._end
             return self._gone()
-        return self._leave(State.CLOSED, "closed", server_first=False)
+        return self._leave(State.CLOSED, "closed", server_first=False, error=error)
+
+    def when_ended(self) -> Deferred[None]:
+        """See `ChatClient.when_ended`."""
+        ended = self._ends.wait()
+        if self._has_ended:
+            self._ends.fire(self._end)
+        return ended
+
+    @property
+    def is_end_awaited(self) -> bool:
+        """Whether there is somebody whom `when_ended` tells."""
+        return bool(self._ends)
 
     def abandon(self) -> None:
         """Nobody waits for the end of a connection that was left: break it."""
@@ -186,6 +207,7 @@ class Link:
         except NotConnected as error:
             if self.state is State.CONNECTING:
                 self._become(State.OFFLINE, str(error), error)
+                self._tell_end(error)
         else:
             self._become(State.ONLINE, "connected")
 
@@ -239,7 +261,9 @@ class Link:
         self._owner.logged_in(connection, welcome, resume is not None)
         return welcome
 
-    def _leave(self, state: State, why: str, *, server_first: bool) -> Deferred[None]:
+    def _leave(
+        self, state: State, why: str, *, server_first: bool, error: BaseException | None = None
+    ) -> Deferred[None]:
         connection, self._connection = self._connection, None
         work, self._work = self._work, succeed(None)
         self.identity = None
@@ -252,7 +276,8 @@ class Link:
         if connection is not None:
             self._left = connection
             connection.hang_up(server_first=server_first)
-        return self._gone()
+        self._end = error
+        return self._gone().addCallback(lambda _: self._tell_end(self._end))
 
     def _gone(self) -> Deferred[None]:
         """Fires when the connection that was left is gone."""
@@ -261,7 +286,16 @@ class Link:
     def _give_up(self, why: str) -> None:
         self.identity = None
         self._become(State.OFFLINE, why)
-        self._owner.gave_up(NotConnected(why))
+        error = NotConnected(why)
+        self._owner.gave_up(error)
+        self._tell_end(error)
+
+    def _tell_end(self, error: BaseException | None) -> None:
+        """Tell those who wait for the end; nothing where it goes on already."""
+        if self.state in (State.OFFLINE, State.CLOSED):
+            self._has_ended = True
+            self._end = error
+            self._ends.fire(error)
 
     def _become(self, state: State, why: str, error: NotConnected | None = None) -> None:
         self.state, self.why = state, why
