@@ -82,7 +82,7 @@ async def connect(
     :param server: ``"host:port"``, any Twisted client endpoint string, or an endpoint.
     :param tls: True: speak TLS with a server that the system's roots vouch for. A `Trust` can also
         name a certificate by its fingerprint, and know others that were accepted before.
-    :param options: as `ChatClient` takes them.
+    :param options: as `ChatClient` takes them; with ``wait=True`` it waits for a server.
     :raises Untrusted: the server's certificate is not accepted. Who is sure of its fingerprint can
         give it to `Trust.accept`, and connect again.
     :raises NotConnected: the server can't be reached; the text says why in one line.
@@ -92,5 +92,11 @@ async def connect(
         from twisted.internet import reactor
     endpoint = client_endpoint(reactor, server, tls) if isinstance(server, str) else server
     client = ChatClient(endpoint, reactor=reactor, **options)
-    await client.connect()
+    try:
+        await client.connect()
+    except NotConnected:
+        raise
+    except BaseException:  # given up: nobody will have the client
+        client.close(timeout=0)
+        raise
     return client

@@ -22,7 +22,7 @@ from chatroom.client.errors import (
 )
 from chatroom.client.interfaces import Clock, Endpoint
 from chatroom.client.logged_in import LoggedIn
-from chatroom.client.login import Identity
+from chatroom.client.login import Identity, is_final
 from chatroom.client.model import Gap, Incoming, Login, State
 from chatroom.client.position import Position
 from chatroom.client.session import Session
@@ -54,6 +54,7 @@ class ChatClient(LoggedIn):
         on_gap: Callable[[Gap], object] | None = None,
         on_mark: Callable[[wire.ReadMes | wire.ReceivedMes], object] | None = None,
         reconnect: bool = True,
+        wait: bool = False,
         position: Position | None = None,
         timing: Timing | None = None,
         chance: Callable[[], float] = random.random,
@@ -68,6 +69,11 @@ class ChatClient(LoggedIn):
         :param on_gap: the server no longer holds what should come next.
         :param on_mark: what another device of the same person has got or shown.
         :param reconnect: False: a connection lost is the end of the login.
+        :param wait: True: where the server is not there yet, or can't reach its store, `connect`,
+            `register` and `log_in` try again until it is, with pauses as when reconnecting; `why`
+            says meanwhile why the last try failed. What is final fails all the same: a
+            certificate that is not accepted, what is no chatroom server, a wrong password.
+            Cancelling ends it.
         :param position: where to go on from at the first login, kept from an earlier run.
         :param chance: a random number from 0 to 1, to spread new tries to connect.
         """
@@ -90,6 +96,7 @@ class ChatClient(LoggedIn):
             ),
             timing=Timing() if timing is None else timing,
             reconnect=reconnect,
+            wait=wait,
             position=Position() if position is None else position.copy(),
             chance=chance,
         )
@@ -100,7 +107,8 @@ class ChatClient(LoggedIn):
     def connect(self) -> Deferred[None]:
         """Make the first connection; while one is being made, wait for it.
 
-        :raises NotConnected: the server can't be reached; it is not tried again by itself.
+        :raises NotConnected: the server can't be reached; it is not tried again by itself, unless
+            the client was made with ``wait``.
         """
         return self._link.connect()
 
@@ -227,17 +235,25 @@ class ChatClient(LoggedIn):
         A server hangs up on who does not log in for a while. Where that crosses with the question,
         it is asked once more on another connection.
         """
-        await self._link.connect()
-        connection = self._link.connection()
-        try:
-            return await ask()
-        except NotConnected:
-            if not connection.is_dismissed:
-                raise
-        # The link learns of it only after those who asked.
-        await pause(self._clock, 0)
-        await self._link.connect()
-        return await ask()
+        dismissed = False
+        while True:
+            await self._link.connect()
+            connection = self._link.connection()
+            try:
+                return await ask()
+            except NotConnected as error:
+                if connection.is_dismissed and not dismissed and not error.final:
+                    dismissed = True
+                elif self._link.waits and not error.final:
+                    await self._link.back_off()
+                else:
+                    raise
+            except LoginRefused as error:
+                if is_final(error) or not self._link.waits:
+                    raise
+                await self._link.back_off(error.retry_after or 0.0)
+            # The link learns of it only after those who asked.
+            await pause(self._clock, 0)
 
     async def _finish(self, seconds: float) -> None:
         """Wait for the outcome of what is under way, but for no longer than that."""

@@ -43,6 +43,7 @@ class Session:
         *,
         timing: Timing,
         reconnect: bool,
+        wait: bool,
         position: Position,
         chance: Callable[[], float],
     ) -> None:
@@ -57,7 +58,13 @@ class Session:
         self._status_due: Timer | None = None
         #: How many of the next private messages had waited in the mailbox.
         self._late = 0
-        self.link = Link(endpoint, clock, self, timing=timing, reconnect=reconnect, chance=chance)
+        self.link = Link(
+            *(endpoint, clock, self),
+            timing=timing,
+            reconnect=reconnect,
+            wait=wait,
+            chance=chance,
+        )
         self.marks = Marks(clock, timing.confirm, position, self.link.send)
         self.outbox = Outbox(clock, timing, chance, self._overdue)
         self._handlers: dict[type[wire.Message], Callable[[Any], None]] = {
