@@ -17,7 +17,10 @@ async def main(reactor: object, server: str = "localhost:8889") -> None:
     async def remind(message: Incoming) -> None:
         if message.kind == "private" and not message.own:
             seconds, _, what = message.content.partition(" ")
-            await asyncio.sleep(float(seconds))
+            if not seconds.isdecimal():
+                await bot.send_private(message.user_id, "Write the seconds, and of what: 60 tea")
+                return
+            await asyncio.sleep(min(int(seconds), 86400))
             await bot.send_private(message.user_id, f"Remember: {what}")
 
     bot: ChatClient = await connect(server, reactor=reactor, wait=True, on_text=remind)
