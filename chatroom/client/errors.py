@@ -32,7 +32,14 @@ class NotConnected(ChatError):
     """There is no connection, or no login, to do it with; the text is one line that says why.
 
     A message whose sending ends so may have arrived or not: nobody can tell any more.
+
+    ``final``: trying again is of no use before somebody changes something: what answers is no
+    chatroom server, say.
     """
+
+    def __init__(self, text: str = "", *, final: bool = False) -> None:
+        self.final = final
+        super().__init__(text)
 
 
 class Doubt(Enum):
@@ -74,7 +81,8 @@ class Untrusted(NotConnected):
         self.vouched = vouched
         super().__init__(
             f"the certificate of {server} with the fingerprint {fingerprint} is not accepted: "
-            f"{self.reason}"
+            f"{self.reason}",
+            final=True,
         )
 
 

@@ -72,6 +72,6 @@ async def _ask(
     except wire.WireError as error:
         why = f"the server sent what is no message: {error}"
         connection.drop(why)
-        raise NotConnected(why) from None
+        raise NotConnected(why, final=True) from None
     identity.token = welcome.login.token or None
     return welcome

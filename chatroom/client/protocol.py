@@ -13,7 +13,7 @@ from twisted.protocols.basic import Int32StringReceiver
 from twisted.python.failure import Failure
 
 from chatroom import wire
-from chatroom.client.errors import Refused
+from chatroom.client.errors import NotConnected, Refused
 from chatroom.client.interfaces import Clock, Timer
 from chatroom.client.requests import Requests
 from chatroom.client.timing import Timing
@@ -74,6 +74,10 @@ class ClientProtocol(Int32StringReceiver):
         self._last_words: str | None = None
         self._heard_at = clock.seconds()
         self._timer: Timer | None = None
+        #: Something came that a chatroom server could have said.
+        self._is_understood = False
+        #: Another connection would go the same way.
+        self._is_final = False
 
     # ------------------------------------------------------------ for the client
 
@@ -106,22 +110,36 @@ class ClientProtocol(Int32StringReceiver):
         if not self._is_lost:
             self._transport.abortConnection()
 
-    def hang_up(self, *, server_first: bool = False) -> Deferred[None]:
+    def not_understood(self, why: str) -> None:
+        """Break the connection; where nothing else came of it, it leads to no chatroom server."""
+        self._is_final = self.over is None and not self._is_understood
+        self.drop(why)
+
+    def lost(self) -> NotConnected | None:
+        """What became of the connection, once nothing more is taken from it."""
+        return None if self.over is None else NotConnected(self.over, final=self._is_final)
+
+    def hang_up(self, *, server_first: bool = False) -> None:
         """Close in peace: what was sent still goes out, what comes in is not looked at any more.
+
+        The connection is gone within `Timing.goodbye`; see `when_lost`.
 
         :param server_first: the server was told, and closes; our closing first could reach it
             before what it still has to read.
-        :returns: fires when the connection is gone, within `Timing.goodbye`.
         """
-        lost = self._lost.wait()
         if self._is_lost:
-            self._lost.fire()
-            return lost
+            return
         if self.over is None:
             self.over = "closed"
         if not server_first:
             self._transport.loseConnection()
         self.expect_close("closed")
+
+    def when_lost(self) -> Deferred[None]:
+        """Fires when the connection is gone."""
+        lost = self._lost.wait()
+        if self._is_lost:
+            self._lost.fire()
         return lost
 
     @property
@@ -129,9 +147,13 @@ class ClientProtocol(Int32StringReceiver):
         """Whether the server said that it hangs up: it takes nothing any more."""
         return self._goodbye is not None
 
-    def expect_close(self, why: str) -> None:
-        """The server is about to hang up; don't wait for that for ever."""
+    def expect_close(self, why: str, *, final: bool = False) -> None:
+        """The server is about to hang up; don't wait for that for ever.
+
+        :param final: there is no coming back.
+        """
         self._goodbye = why
+        self._is_final = final
         self._set_timer(self._timing.goodbye, lambda: self.drop(why))
 
     # ------------------------------------------------------------ for Twisted
@@ -156,12 +178,12 @@ class ClientProtocol(Int32StringReceiver):
             self._take(wire.decode(payload))
         except wire.WireError as problem:
             if problem.fatal or problem.type_name is None or problem.type_name in wire.MESSAGES:
-                self.drop(f"the server sent what is no message: {problem}")
+                self.not_understood(f"the server sent what is no message: {problem}")
             # A type that this client does not know is a newer server's, and is left alone.
 
     def lengthLimitExceeded(self, length: int) -> None:
         """Nothing after such a frame can be told apart any more."""
-        self.drop(f"the server sent a frame of {length} bytes, more than can be taken")
+        self.not_understood(f"the server sent a frame of {length} bytes, more than can be taken")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Fail what waits and tell who this connection worked for."""
@@ -170,7 +192,7 @@ class ClientProtocol(Int32StringReceiver):
         self.over = why
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        self._requests.close(why)
+        self._requests.close(NotConnected(why, final=self._is_final))
         self._receiver.connection_lost(self, why)
         self._lost.fire()
 
@@ -180,6 +202,7 @@ class ClientProtocol(Int32StringReceiver):
         if isinstance(message, wire.PingMes):
             self.send(wire.PongMes())
             return
+        self._is_understood = True
         self._last_words = None
         if isinstance(message, wire.ErrorMes) and message.id is UNSET:
             self._last_words = message.error

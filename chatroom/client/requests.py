@@ -57,7 +57,7 @@ class Requests:
         self._queue: deque[_Request] = deque()
         self._current: _Request | None = None
         self._timer: Timer | None = None
-        self._closed: str | None = None
+        self._closed: NotConnected | None = None
         self._idle = Waiters()
 
     def ask(
@@ -72,7 +72,7 @@ class Requests:
         and with `NotConnected` when the connection is lost or no answer comes in time.
         """
         if self._closed is not None:
-            return fail(NotConnected(self._closed))
+            return fail(_anew(self._closed))
         deferred: Deferred[AnswerT] = Deferred(lambda _: self._cancelled(request))
         request = _Request(message, answer, refused, deferred)
         self._queue.append(request)
@@ -111,16 +111,16 @@ class Requests:
             self._idle.fire()
         return waiter
 
-    def close(self, why: str) -> None:
+    def close(self, error: NotConnected) -> None:
         """The connection is gone: fail what waits, and whatever is asked from now on."""
-        self._closed = why
+        self._closed = error
         waiting = list(self._queue)
         self._queue.clear()
         if self._current is not None:
             waiting.insert(0, self._current)
             self._end_current()
         for request in waiting:
-            self._settle(request, NotConnected(why))
+            self._settle(request, _anew(error))
         self._idle.fire()
 
     def _next(self) -> None:
@@ -168,6 +168,11 @@ class Requests:
     def _cancelled(self, request: _Request) -> None:
         if request is not self._current:
             self._queue.remove(request)
+
+
+def _anew(error: NotConnected) -> NotConnected:
+    """One for each who waits: a traceback belongs to one of them."""
+    return NotConnected(str(error), final=error.final)
 
 
 def _refusal(refused: type[Refused], message: Any) -> Refused:

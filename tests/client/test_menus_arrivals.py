@@ -85,7 +85,7 @@ def test_the_list_shows_what_is_unread_and_then_it_is_read() -> None:
         "2023-11-14 22:13:23 (unread) [小明] User id:\t101 says to you:\tpsst"
     )
     # The first mark makes the conversation known to the server, the second one is the reading.
-    assert stage.called("mark_read") == [(101, "1-0"), (101, "3-0")]
+    assert stage.called("mark_read") == [(101, "1-9999999999999999999"), (101, "3-0")]
     stage.screen.answer("3")
     assert "unread" not in stage.screen.said[-2] + stage.screen.said[-1]
 
@@ -258,3 +258,10 @@ def test_a_message_that_was_not_numbered_within_its_millisecond_is_marked_before
     stage = logged_in()
     stage.arrive(private(0, seq=Seq(7, 3)), private(0, seq=Seq(0, 0), peer=102))
     assert stage.called("mark_read") == [(101, "7-2"), (102, "0-0")]
+
+
+def test_what_came_in_the_millisecond_before_a_new_conversation_is_before_it() -> None:
+    stage = logged_in()
+    stage.arrive(private(0, seq=Seq(5, 0)))
+    ((_, marked),) = stage.called("mark_read")
+    assert Seq(4, 7) < Seq.parse(marked) < Seq(5, 0)
