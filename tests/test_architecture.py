@@ -52,6 +52,7 @@ WRAPPED = {
     "txredisapi": "chatroom.store.connection",
     "argon2": "chatroom.passwords",
     "autobahn": "chatroom.web.websocket",
+    "wcwidth": "chatroom.client.screen.glyphs",
 }
 #: Lines of code in a module, without blank lines, comments and docstrings.
 MOST_CODE = 350

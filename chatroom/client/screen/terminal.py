@@ -25,6 +25,9 @@ from chatroom.wire import MAX_CONTENT
 MAX_EARLIER: Final = 100
 _ERASE_BELOW: Final = "\x1b[J"
 _CLEAR: Final = "\x1b[H\x1b[2J"
+#: Whether the terminal goes on to the next row by itself where one is full (DECAWM).
+_NO_WRAP: Final = "\x1b[?7l"
+_WRAP: Final = "\x1b[?7h"
 
 
 @implementer(IHalfCloseableProtocol)
@@ -60,8 +63,8 @@ class TerminalScreen(Protocol):
         self._editor = LineEditor()
         #: Earlier answers, by question: at each one only its own come back.
         self._earlier: dict[str, deque[str]] = {}
-        #: How many rows above the cursor the question begins; None while it is not drawn.
-        self._rows_above: int | None = None
+        #: The question as it stands on the screen; None while it does not.
+        self._drawn: Layout | None = None
         self._input_ended = False
         self._output_closed = False
         self._closed: Deferred[None] | None = None
@@ -98,9 +101,9 @@ class TerminalScreen(Protocol):
 
     def resized(self) -> None:
         """Draw anew: the terminal has wrapped the rows to its new width."""
-        if self._rows_above is not None:
-            self._rows_above = self._layout().row
-            self._write(self._erase() + self._draw())
+        if self._drawn is not None:
+            above = self._drawn.rows_above(self._size()[0])
+            self._write(self._erase(above) + self._draw())
 
     def suspend(self) -> None:
         """Give the terminal back, until `resume`."""
@@ -109,8 +112,7 @@ class TerminalScreen(Protocol):
     def resume(self) -> None:
         """Take the terminal again, and repeat the question below what was printed since."""
         self._mode.key_by_key()
-        if self._rows_above is not None:
-            self._rows_above = None
+        if self._drawn is not None:
             self._write("\r" + self._draw())
 
     # ---------------------------------------------------------------- what the transport tells
@@ -153,7 +155,7 @@ class TerminalScreen(Protocol):
                 self._press(self._pressed.popleft(), self._question)
         finally:
             self._working = False
-        if self._rows_above is not None:
+        if self._drawn is not None:
             self._write(self._erase() + self._draw())
 
     def _press(self, press: Press, question: Question) -> None:
@@ -167,7 +169,6 @@ class TerminalScreen(Protocol):
         elif press is Key.END_OF_INPUT and not editor.text:
             self._finish(EndOfInput())
         elif press is Key.REDRAW:
-            self._rows_above = 0
             self._write(_CLEAR + self._draw())
         else:
             editor.press(Key.DELETE if press is Key.END_OF_INPUT else press)
@@ -204,39 +205,42 @@ class TerminalScreen(Protocol):
 
     def _forget(self, _: Deferred[str]) -> None:
         """The question is done with; what was typed stays on the screen."""
-        self._editor.press(Key.END)
-        self._write(self._erase() + self._draw() + "\n")
-        self._waiting = self._question = self._rows_above = None
+        # Whole, and wrapped by the terminal itself: it will not be erased any more.
+        self._write(self._erase() + "".join(self._lay_out().rows) + "\r\n")
+        self._waiting = self._question = None
 
     # ---------------------------------------------------------------- drawing
 
-    def _layout(self) -> Layout:
+    # Terminals disagree about how wide some characters are, so nothing here counts on it: each row
+    # is ended explicitly and none goes on by itself, and the cursor gets to its place behind what
+    # stands before it.
+
+    def _lay_out(self) -> Layout:
         assert self._question is not None
-        columns, rows = self._size()
         text, cursor = self._editor.text, self._editor.cursor
         if self._question.secret:
             text, cursor = "", 0
-        return lay_out(self._question.prompt + " ", text, cursor, columns).within(rows)
+        return lay_out(self._question.prompt + " ", text, cursor, self._size()[0])
 
-    def _erase(self) -> str:
-        """What wipes the question and leaves the cursor where it began."""
-        rows, self._rows_above = self._rows_above, None
-        if rows is None:
+    def _erase(self, above: int | None = None) -> str:
+        """What wipes the question and leaves the cursor where it began.
+
+        :param above: how many rows above the cursor that is, if not as many as were drawn.
+        """
+        drawn, self._drawn = self._drawn, None
+        if drawn is None:
             return ""
-        return "\r" + _up(rows) + _ERASE_BELOW
+        return "\r" + _up(drawn.row if above is None else above) + _ERASE_BELOW
 
     def _draw(self) -> str:
         """The question and what is typed, with the cursor in its place."""
         if self._question is None:
             return ""
-        layout = self._layout()
-        self._rows_above = layout.row
-        out = "".join(layout.rows)
-        if len(layout.rows) > 1 and not layout.rows[-1]:
-            # A terminal goes to the next row only when there is something to put on it.
-            out += " "
-        right = f"\x1b[{layout.column}C" if layout.column else ""
-        return out + "\r" + _up(len(layout.rows) - 1 - layout.row) + right
+        # At most half of the screen: what arrives is seen above it.
+        layout = self._drawn = self._lay_out().within(max(self._size()[1] // 2, 1))
+        up = _up(len(layout.rows) - 1 - layout.row)
+        rows = "\r\n".join(layout.rows)
+        return f"{_NO_WRAP}{rows}\r{up}{layout.before}{_WRAP}"
 
     def _write(self, text: str) -> None:
         if text and not self._output_closed:
