@@ -75,6 +75,7 @@ LOST: Final = "连接断开了, 正在重新连接..."
 BACK: Final = "已重新连接"
 ANNOUNCEMENT: Final = "[系统] {content}"
 DELETED_USER: Final = "已注销用户"
+NOT_STOPPED: Final = "这里没有能让程序继续的shell, 所以不能暂停"
 GAP: Final = "这里缺少一些消息, 服务器已不再保存"
 
 # ---------------------------------------------------------------- a server's certificate

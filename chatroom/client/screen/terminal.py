@@ -106,12 +106,15 @@ class TerminalScreen(Protocol):
             self._write(self._erase(above) + self._draw())
 
     def suspend(self) -> None:
-        """Give the terminal back, until `resume`."""
+        """Give the terminal back, until `retake`; both may be called in a signal handler."""
         self._mode.leave()
 
-    def resume(self) -> None:
-        """Take the terminal again, and repeat the question below what was printed since."""
+    def retake(self) -> None:
+        """Take the terminal again."""
         self._mode.key_by_key()
+
+    def resume(self) -> None:
+        """Repeat the question below what was printed since."""
         if self._drawn is not None:
             self._write("\r" + self._draw())
 
