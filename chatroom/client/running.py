@@ -19,12 +19,13 @@ from twisted.python.failure import Failure
 from chatroom.client import texts
 from chatroom.client.chat_client import ChatClient
 from chatroom.client.endpoint import client_endpoint
+from chatroom.client.interfaces import Clock
 from chatroom.client.known_servers import KnownServers, default_path
 from chatroom.client.language import Translate, translation
 from chatroom.client.menus import Menus
 from chatroom.client.screen import Style, has_colour, is_capable
 from chatroom.client.screen.glyphs import harmless_name
-from chatroom.client.screen.job_control import can_be_stopped
+from chatroom.client.screen.job_control import can_be_stopped, wait_for_front
 from chatroom.client.screen.lines import LineScreen
 from chatroom.client.screen.terminal import TerminalScreen
 from chatroom.client.screen.tty_mode import TtyMode
@@ -82,7 +83,7 @@ def run(settings: argparse.Namespace, reactor: Any) -> int:
         return 2
     found = Blocking()
     mode = TtyMode(0)
-    screen = _screen(mode)
+    screen = _screen(mode, reactor)
     program = _Program(reactor, screen, found, say)
 
     def make_client(**callbacks: Any) -> ChatClient:
@@ -119,13 +120,13 @@ def _begin_log(settings: argparse.Namespace) -> None:
     globalLogBeginner.beginLoggingTo(observers, discardBuffer=True, redirectStandardIO=False)
 
 
-def _screen(mode: TtyMode) -> LineScreen | TerminalScreen:
+def _screen(mode: TtyMode, clock: Clock) -> LineScreen | TerminalScreen:
     """What suits standard input and output."""
     from_terminal, to_terminal = os.isatty(0), os.isatty(1)
     encoding = sys.stdout.encoding if sys.stdout else "utf-8"
     colour = has_colour(os.environ, to_terminal)
     if from_terminal and to_terminal and is_capable(os.environ):
-        return TerminalScreen(encoding, mode, _size, colour=colour)
+        return TerminalScreen(encoding, mode, _size, clock, colour=colour)
     return LineScreen(encoding, sys.stderr, colour=colour, mode=mode if from_terminal else None)
 
 
@@ -168,6 +169,9 @@ class _Program:
 
     async def _run(self, menus: Menus) -> None:
         self._take_signals()
+        if self._screen.interactive:
+            # Not to wait while reading is a state of the terminal as well: others may read it now.
+            wait_for_front(0)
         StandardIO(self._screen, reactor=self._reactor)
         try:
             self.status = await menus.run()

@@ -9,10 +9,11 @@ from typing import Any, cast
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
 
 from chatroom.client.screen import BadLine, EndOfInput, OutputClosed, Question, Style
 from chatroom.client.screen.keys import PASTE_OFF, PASTE_ON
-from chatroom.client.screen.terminal import TerminalScreen
+from chatroom.client.screen.terminal import PASTE_PAUSE, TerminalScreen
 from chatroom.client.screen.tty_mode import TtyMode
 
 from .terminal_emulator import OPINIONS, Emulator, Opinion, by_character
@@ -49,8 +50,10 @@ class Stage:
     ) -> None:
         self.emulator = Emulator(columns, rows, opinion)
         self.mode = Mode()
+        self.clock = Clock()
         self.screen = TerminalScreen(
-            "utf-8", self.mode, lambda: (self.emulator.columns, self.emulator.rows), colour=colour
+            *("utf-8", self.mode, lambda: (self.emulator.columns, self.emulator.rows), self.clock),
+            colour=colour,
         )
         self.screen.transport = cast(Any, self.emulator)
         self.screen.connectionMade()
@@ -194,6 +197,57 @@ def test_pasted_lines_are_answers_where_one_line_is_wanted() -> None:
     assert stage.seen[-1] == "name: c"
 
 
+def test_a_paste_without_an_end_ends_with_the_next_key_after_a_pause() -> None:
+    stage = Stage(columns=40)
+    answer = stage.ask(TEXT)
+    stage.type("\x1b[200~one\r")
+    stage.type("two")
+    assert stage.seen == ["say:"]
+    stage.clock.advance(PASTE_PAUSE / 2)
+    # What still comes may be part of it, so that nothing is sent that is not whole.
+    stage.type("\rthr")
+    stage.clock.advance(PASTE_PAUSE / 2)
+    assert stage.seen == ["say:"]
+    stage.clock.advance(PASTE_PAUSE / 2)
+    assert stage.seen == ["say: one↵two↵thr"]
+    stage.type("e")
+    stage.type("\x1b[D")
+    stage.type("e")
+    assert stage.seen == ["say: one↵two↵three"]
+    stage.type("\r")
+    assert result(answer) == "one\ntwo\nthree"
+
+
+def test_a_paste_that_stalls_goes_on_as_one() -> None:
+    stage = Stage(columns=40)
+    answer = stage.ask(TEXT)
+    stage.type("\x1b[200~one\r")
+    stage.clock.advance(PASTE_PAUSE)
+    stage.type("two\rthree\x1b[20")
+    stage.clock.advance(PASTE_PAUSE)
+    stage.type("1~!\r")
+    assert result(answer) == "one\ntwo\nthree!"
+    assert stage.clock.getDelayedCalls() == []
+
+
+def test_a_paste_without_an_end_leaves_ctrl_d_and_escape_what_they_are() -> None:
+    for key in ("\x04", "\x1b"):
+        stage = Stage()
+        answer = stage.ask()
+        stage.type("\x1b[200~")
+        stage.clock.advance(PASTE_PAUSE)
+        stage.type(key)
+        stage.type("\x04")
+        assert isinstance(result(answer), EndOfInput)
+
+
+def test_a_screen_that_is_closed_waits_for_no_paste() -> None:
+    stage = Stage()
+    stage.type("\x1b[200~one")
+    stage.screen.connectionLost()
+    assert stage.clock.getDelayedCalls() == []
+
+
 def test_letters_that_come_in_pieces_are_put_together() -> None:
     stage = Stage()
     answer = stage.ask()
@@ -327,6 +381,7 @@ def test_ctrl_l_clears_the_screen() -> None:
 def test_stopped_and_continued_the_question_is_asked_again() -> None:
     stage = Stage()
     stage.screen.suspend()
+    stage.screen.retake()
     stage.screen.resume()
     stage.ask()
     stage.type("To")
@@ -334,6 +389,7 @@ def test_stopped_and_continued_the_question_is_asked_again() -> None:
     stage.screen.suspend()
     modes.append(stage.mode.now)
     stage.emulator.write(b"\nStopped\n")
+    stage.screen.retake()
     stage.screen.resume()
     modes.append(stage.mode.now)
     assert modes == ["keys", "found", "keys"]

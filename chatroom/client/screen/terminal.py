@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatroom.client import texts
+from chatroom.client.interfaces import Clock, Timer
 from chatroom.client.screen import BadLine, EndOfInput, OutputClosed, Question, Style, paint
 from chatroom.client.screen.editor import Layout, LineEditor, lay_out
 from chatroom.client.screen.keys import Key, KeyDecoder, Pasted, Press, Typed
@@ -23,6 +24,8 @@ from chatroom.wire import MAX_CONTENT
 
 #: Answers to one question that up and down bring back.
 MAX_EARLIER: Final = 100
+#: Seconds without input in a paste after which its end is no longer sure to come.
+PASTE_PAUSE: Final = 1.0
 _ERASE_BELOW: Final = "\x1b[J"
 _CLEAR: Final = "\x1b[H\x1b[2J"
 #: Whether the terminal goes on to the next row by itself where one is full (DECAWM).
@@ -38,6 +41,7 @@ class TerminalScreen(Protocol):
     whether they are part of a password.
 
     :param size: tells the terminal's columns and rows.
+    :param clock: ends a paste that the terminal does not end.
     """
 
     interactive = True
@@ -47,15 +51,18 @@ class TerminalScreen(Protocol):
         encoding: str,
         mode: TtyMode,
         size: Callable[[], tuple[int, int]],
+        clock: Clock,
         *,
         colour: bool = False,
     ) -> None:
         self._encoding = encoding
         self._mode = mode
         self._size = size
+        self._clock = clock
         self._colour = colour
         self._decode = codecs.getincrementaldecoder(encoding)("replace").decode
         self._keys = KeyDecoder()
+        self._pause: Timer | None = None
         self._pressed: deque[Press] = deque()
         self._working = False
         self._question: Question | None = None
@@ -129,6 +136,7 @@ class TerminalScreen(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         self._pressed.extend(self._keys.feed(self._decode(data)))
+        self._await_end_of_paste()
         self._work()
 
     def readConnectionLost(self) -> None:  # noqa: N802 - Twisted's name
@@ -146,6 +154,16 @@ class TerminalScreen(Protocol):
         self._gone()
 
     # ---------------------------------------------------------------- keys
+
+    def _await_end_of_paste(self) -> None:
+        if self._pause is not None and self._pause.active():
+            self._pause.cancel()
+        if self._keys.pasting:
+            self._pause = self._clock.callLater(PASTE_PAUSE, self._paste_paused)
+
+    def _paste_paused(self) -> None:
+        self._pressed.extend(self._keys.pause())
+        self._work()
 
     def _work(self) -> None:
         """Take the keys that were pressed, as far as they belong to what is asked."""
@@ -251,6 +269,8 @@ class TerminalScreen(Protocol):
 
     def _gone(self) -> None:
         self._mode.leave()
+        if self._pause is not None and self._pause.active():
+            self._pause.cancel()
         closed, self._closed = self._closed, None
         if closed is not None:
             closed.callback(None)
