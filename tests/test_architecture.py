@@ -53,6 +53,7 @@ WRAPPED = {
     "txredisapi": "chatroom.store.connection",
     "argon2": "chatroom.passwords",
     "autobahn": "chatroom.web.websocket",
+    "wcwidth": "chatroom.client.screen.glyphs",
 }
 #: The server's modules that need more of the time than a clock that they are given.
 OWN_TIME = {

@@ -62,11 +62,11 @@ class Dialogue:
             return True
         return False
 
-    async def choose(self, text: str) -> str:
-        """The answer to ``text``, one of `texts`, with no blanks around it."""
+    async def choose(self, prompt: str) -> str:
+        """The answer to ``prompt``, with no blanks around it."""
         while True:
             try:
-                return answers.plain(await self._ask(Question(self._say(text))))
+                return answers.plain(await self._ask(Question(prompt)))
             except BadLine as error:
                 self.complain(error)
 

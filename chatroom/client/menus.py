@@ -127,7 +127,7 @@ class Menus:
         """Ends when the person chose to leave."""
         while True:
             self._screen.show(self._say(texts.FIRST_MENU))
-            match await self._dialogue.choose(texts.CHOOSE_FIRST):
+            match await self._dialogue.choose(self._say(texts.CHOOSE_FIRST)):
                 case "1":
                     if await self._dialogue.do(self._log_in) and await self._main_menu():
                         return
@@ -139,7 +139,11 @@ class Menus:
                     self._screen.show(self._say(texts.WRONG_INPUT))
 
     async def _main_menu(self) -> bool:
-        """Whether the person chose to leave; if not, nobody is logged in any more."""
+        """Whether the person chose to leave; if not, nobody is logged in any more.
+
+        A person sees the menu at the login and on demand: after each action it would push the talk
+        off the screen. A script's output has it before each choice.
+        """
         entries = {
             "1": self._list_online,
             "2": self._send,
@@ -148,31 +152,44 @@ class Menus:
             "6": self._switch_status,
             "7": self._change_password,
         }
+        person = self._screen.interactive
+        if person:
+            self._show_main_menu()
         while True:
-            self._screen.show(self._main_menu_text())
-            choice = await self._dialogue.choose(texts.CHOOSE)
+            if not person:
+                self._show_main_menu()
+            unread = f"{self._unread()} ".lstrip() if person else ""
+            choice = await self._dialogue.choose(unread + self._say(texts.CHOOSE))
             if choice == "4":
                 return True
             if self._client.state is State.OFFLINE:
                 return False
             if choice in entries:
                 await self._dialogue.do(entries[choice])
+            elif person and choice in ("", "?"):
+                self._show_main_menu()
             else:
                 self._screen.show(self._say(texts.WRONG_CHOICE))
+                if person:
+                    self._screen.show(self._say(texts.MENU_HINT), Style.NOTICE)
 
-    def _main_menu_text(self) -> str:
-        unread = self._arrivals.log.unread
-        count = self._say(texts.UNREAD_COUNT).format(count=unread) if unread else ""
-        lines = (
+    def _show_main_menu(self) -> None:
+        lines = [
             self._say(texts.MENU_ONLINE),
             self._say(texts.MENU_SEND),
-            self._say(texts.MENU_LIST) + count,
+            self._say(texts.MENU_LIST) + self._unread(),
             self._say(texts.MENU_LEAVE),
             self._say(texts.MENU_PRIVATE),
             self._say(texts.MENU_STATUS),
             self._say(texts.MENU_PASSWORD),
-        )
-        return "\n".join(lines)
+        ]
+        if self._screen.interactive:
+            lines.append(self._say(texts.MENU_HINT))
+        self._screen.show("\n".join(lines))
+
+    def _unread(self) -> str:
+        unread = self._arrivals.log.unread
+        return self._say(texts.UNREAD_COUNT).format(count=unread) if unread else ""
 
     # ---------------------------------------------------------------- what the choices do
 

@@ -19,11 +19,13 @@ from twisted.python.failure import Failure
 from chatroom.client import texts
 from chatroom.client.chat_client import ChatClient
 from chatroom.client.endpoint import client_endpoint
+from chatroom.client.interfaces import Clock
 from chatroom.client.known_servers import KnownServers, default_path
-from chatroom.client.language import translation
+from chatroom.client.language import Translate, translation
 from chatroom.client.menus import Menus
-from chatroom.client.screen import has_colour, is_capable
+from chatroom.client.screen import Style, has_colour, is_capable
 from chatroom.client.screen.glyphs import harmless_name
+from chatroom.client.screen.job_control import can_be_stopped, wait_for_front
 from chatroom.client.screen.lines import LineScreen
 from chatroom.client.screen.terminal import TerminalScreen
 from chatroom.client.screen.tty_mode import TtyMode
@@ -31,7 +33,7 @@ from chatroom.client.trust import Trust
 from chatroom.client.wording import Wording
 
 #: Signals that end the program: the first one in good order, a second one at once.
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Blocking:
@@ -81,8 +83,8 @@ def run(settings: argparse.Namespace, reactor: Any) -> int:
         return 2
     found = Blocking()
     mode = TtyMode(0)
-    screen = _screen(mode)
-    program = _Program(reactor, screen, found)
+    screen = _screen(mode, reactor)
+    program = _Program(reactor, screen, found, say)
 
     def make_client(**callbacks: Any) -> ChatClient:
         return ChatClient(endpoint, reactor=reactor, **callbacks)
@@ -95,8 +97,8 @@ def run(settings: argparse.Namespace, reactor: Any) -> int:
         reactor.callWhenRunning(program.start, menus)
         reactor.run(installSignalHandlers=False)
     finally:
-        mode.leave()
         found.restore()
+        mode.leave()
     if program.error is not None:
         reason = harmless_name(program.error.getErrorMessage())
         sys.stderr.write(say(texts.INTERNAL).format(reason=reason) + "\n")
@@ -118,13 +120,13 @@ def _begin_log(settings: argparse.Namespace) -> None:
     globalLogBeginner.beginLoggingTo(observers, discardBuffer=True, redirectStandardIO=False)
 
 
-def _screen(mode: TtyMode) -> LineScreen | TerminalScreen:
+def _screen(mode: TtyMode, clock: Clock) -> LineScreen | TerminalScreen:
     """What suits standard input and output."""
     from_terminal, to_terminal = os.isatty(0), os.isatty(1)
     encoding = sys.stdout.encoding if sys.stdout else "utf-8"
     colour = has_colour(os.environ, to_terminal)
     if from_terminal and to_terminal and is_capable(os.environ):
-        return TerminalScreen(encoding, mode, _size, colour=colour)
+        return TerminalScreen(encoding, mode, _size, clock, colour=colour)
     return LineScreen(encoding, sys.stderr, colour=colour, mode=mode if from_terminal else None)
 
 
@@ -140,7 +142,13 @@ def _size() -> tuple[int, int]:
 class _Program:
     """The menus as they run: their end, and the signals that bring it about."""
 
-    def __init__(self, reactor: Any, screen: LineScreen | TerminalScreen, found: Blocking) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        screen: LineScreen | TerminalScreen,
+        found: Blocking,
+        say: Translate,
+    ) -> None:
         self.status = 1
         #: The status that a signal asked for, whatever else came to its end at that moment.
         self.signalled = 0
@@ -149,6 +157,9 @@ class _Program:
         self._reactor = reactor
         self._screen = screen
         self._found = found
+        self._say = say
+        #: The terminal was given back, and not taken again yet.
+        self._suspended = False
         self._running: Deferred[None] | None = None
 
     def start(self, menus: Menus) -> None:
@@ -158,6 +169,9 @@ class _Program:
 
     async def _run(self, menus: Menus) -> None:
         self._take_signals()
+        if self._screen.interactive:
+            # Not to wait while reading is a state of the terminal as well: others may read it now.
+            wait_for_front(0)
         StandardIO(self._screen, reactor=self._reactor)
         try:
             self.status = await menus.run()
@@ -171,9 +185,11 @@ class _Program:
                 signal.signal(number, self._signalled)
         # A closed pipe is an error of the write, not the end of the program.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        if isinstance(self._screen, TerminalScreen):
-            signal.signal(signal.SIGTSTP, self._suspend)
+        if self._screen.interactive:
+            if signal.getsignal(signal.SIGTSTP) != signal.SIG_IGN:
+                signal.signal(signal.SIGTSTP, self._suspend)
             signal.signal(signal.SIGCONT, self._continue)
+        if isinstance(self._screen, TerminalScreen):
             signal.signal(signal.SIGWINCH, self._resized)
 
     def _broke(self, failure: Failure) -> None:
@@ -198,15 +214,28 @@ class _Program:
             self._running.cancel()
 
     def _suspend(self, *_: object) -> None:
-        assert isinstance(self._screen, TerminalScreen)
-        self._screen.suspend()
+        if not can_be_stopped():
+            # Without being stopped, to give the terminal back would show what is typed: a password.
+            notice = self._say(texts.NOT_STOPPED)
+            self._reactor.callFromThread(self._screen.show, notice, Style.NOTICE)
+            return
+        self._suspended = True
         self._found.restore()
+        self._screen.suspend()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
+        # Some are not stopped all the same: the first process of a container, say.
+        if self._suspended:
+            self._continue()
 
     def _continue(self, *_: object) -> None:
-        assert isinstance(self._screen, TerminalScreen)
-        signal.signal(signal.SIGTSTP, self._suspend)
+        if self._suspended:
+            signal.signal(signal.SIGTSTP, self._suspend)
+        self._suspended = False
+        if self.signalled:
+            # It ends where it is: to take the terminal in the background would stop it again.
+            return
+        self._screen.retake()
         self._found.resume()
         self._reactor.callFromThread(self._screen.resume)
 

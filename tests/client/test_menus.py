@@ -23,7 +23,7 @@ from chatroom.client.screen import BadLine, OutputClosed
 from chatroom.refusals import INVITATION_NEEDED
 from chatroom.wire import Seq, UsersResMes
 
-from .menu_stage import GONE, MING, TOM, Stage
+from .menu_stage import GONE, MING, TOM, Stage, private
 
 IN = "1 100 123456 "
 
@@ -70,6 +70,43 @@ MENU = (
     "-------6. 切换状态(在线/忙碌)---------\n"
     "-------7. 修改密码---------"
 )
+
+
+def test_a_person_sees_the_menu_at_the_login_and_on_demand() -> None:
+    answers = ["1", "100", "123456", "1", "2", "hello", "", "9", "？", "4"]
+    stage = Stage(answers, language="zh", interactive=True)
+    hint = "(输入?或者直接回车, 就再显示菜单)"
+    assert stage.screen.said[1:] == [
+        "-------恭喜Tom登录成功---------",
+        "当前在线1人",
+        f"{MENU}\n{hint}",
+        "当前在线用户列表:\n用户id:\t 100 Tom (你)\n用户id:\t 101 小明 [忙碌]",
+        "已发送",
+        f"{MENU}\n{hint}",
+        *("你输入的选项不正确..", hint),
+        f"{MENU}\n{hint}",
+        "你选择退出了系统...",
+    ]
+    assert {question.prompt for question in stage.screen.questions[3:]} == {
+        "请选择(1-7):",
+        "你想对大家说的什么:)",
+    }
+
+
+def test_a_script_finds_the_menu_before_each_choice_and_no_other_words() -> None:
+    stage = Stage(["1", "100", "123456", "", "?", "4"], language="zh")
+    assert stage.screen.said[3:] == [
+        *(MENU, "你输入的选项不正确.."),
+        *(MENU, "你输入的选项不正确.."),
+        *(MENU, "你选择退出了系统..."),
+    ]
+
+
+def test_a_person_is_reminded_of_what_is_unread() -> None:
+    stage = Stage(IN.strip(), ends=False, interactive=True)
+    stage.arrive(private(5), private(6))
+    stage.screen.answer("6")
+    assert stage.screen.questions[-1].prompt == "(2 unread) Choose (1-7):"
 
 
 def test_a_script_registers_logs_in_speaks_and_leaves() -> None:

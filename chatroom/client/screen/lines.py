@@ -93,6 +93,23 @@ class LineScreen(Protocol):
             self._io.loseConnection()
         return closed
 
+    # ---------------------------------------------------------------- what the terminal does
+
+    def suspend(self) -> None:
+        """Give the terminal back, until `retake`; both may be called in a signal handler."""
+        if self._mode is not None:
+            self._mode.leave()
+
+    def retake(self) -> None:
+        """Take the terminal again: a password that is being typed stays hidden."""
+        if self._mode is not None and self._question is not None and self._question.secret:
+            self._mode.hide()
+
+    def resume(self) -> None:
+        """Repeat the question below what was printed since."""
+        if self._question is not None:
+            self._prompt(self._question)
+
     # ---------------------------------------------------------------- what the transport tells
 
     @property
@@ -165,7 +182,8 @@ class LineScreen(Protocol):
 
     def _forget(self, _: Deferred[str]) -> None:
         self._waiting = self._question = None
-        if self.interactive:
+        if self._mode is not None:
+            self._mode.leave()
             self._write("\n")
 
     def _gone(self) -> None:
