@@ -162,7 +162,9 @@ async def test_a_server_that_froze_fails_commands_in_time_and_recovers(
     server.thaw()
     await connection.when_ready()
     await connection.stop()
-    await before_it.stop()
+    stopped = before_it.stop()
+    assert stopped is not None
+    await stopped
 
 
 @ensureDeferred
