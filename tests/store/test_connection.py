@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,17 +22,11 @@ from chatroom.store.lua import Script
 from tests.doubles.proxy import Proxy
 from tests.doubles.scripted_redis import ScriptedRedis
 from tests.doubles.valkey import Valkey
+from tests.ports import deaf_port
 from tests.store.connecting import TIMEOUT, Connect, why
 from tests.store.nodes import until
 
 pytestmark = pytest.mark.usefixtures("logged")
-
-
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-    return number
 
 
 # ---- while all is well
@@ -106,9 +99,9 @@ async def test_without_a_server_commands_fail_at_once_and_say_why(
     assert await why(nobody)
     await until(lambda: "No such file" in nobody.why_not)
     assert "No such file" in await why(nobody)
-    port = unused_port()
-    refused = connect(RedisAddress(host="127.0.0.1", port=port))
-    await until(lambda: "refused" in refused.why_not)
+    with deaf_port() as port:
+        refused = connect(RedisAddress(host="127.0.0.1", port=port))
+        await until(lambda: "refused" in refused.why_not)
     lost = connect(RedisAddress(host="no-such-host.invalid"))
     await until(lambda: "no-such-host.invalid" in lost.why_not)
 

@@ -23,6 +23,7 @@ from chatroom.outbox import DirectOutbox, TransportOutbox
 from chatroom.web.files import read_files
 from chatroom.web.proxy import Proxies
 from chatroom.web.site import Site
+from tests.ports import own_port
 from tests.serving import Serving, reactor
 from tests.store.test_connection_tls import certificate
 from tests.web.conftest import PAGE
@@ -34,7 +35,7 @@ T = TypeVar("T")
 CHECKOUT = Path(__file__).parent.parent.parent
 EXAMPLES = CHECKOUT / "examples" / "proxy"
 #: Seconds for a proxy to start.
-PATIENCE = 10
+PATIENCE = 120
 
 # Twisted hands pyOpenSSL its own kind of certificate.
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
@@ -109,12 +110,6 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Pa
 def in_thread(function: Callable[..., T], *arguments: object) -> Deferred[T]:
     """What waits must not do so in the reactor."""
     return deferToThread(function, *arguments)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        number: int = listening.getsockname()[1]
-        return number
 
 
 def wait_until_it_listens(port: int, log: Path) -> None:
@@ -252,7 +247,7 @@ async def check_behind_a_proxy(serving: WebServing, port: int, pem: Path) -> Non
 @ensureDeferred
 async def test_behind_nginx(serving: WebServing, pem: Path, start: Callable[..., Path]) -> None:
     behind = await serving.serve("tcp:0:interface=127.0.0.1", trusted="127.0.0.1")
-    port, redirect = free_port(), free_port()
+    port, redirect = own_port(), own_port()
     log = start(nginx(port, redirect, behind, pem))
     await in_thread(wait_until_it_listens, port, log)
     moved = await in_thread(Browser(redirect).asks, "GET", "/")
@@ -263,7 +258,7 @@ async def test_behind_nginx(serving: WebServing, pem: Path, start: Callable[...,
 @ensureDeferred
 async def test_behind_caddy(serving: WebServing, pem: Path, start: Callable[..., Path]) -> None:
     behind = await serving.serve("tcp:0:interface=127.0.0.1", trusted="127.0.0.1")
-    port = free_port()
+    port = own_port()
     log = start(caddy(port, behind, pem))
     await in_thread(wait_until_it_listens, port, log)
     await check_behind_a_proxy(serving, port, pem)

@@ -160,7 +160,7 @@ SCROLL = """top => {
 }"""
 
 
-def unread_at_the_server(world: World, user_id: int) -> int:
+def unread_at_the_server(world: World, user_id: int) -> object:
     """How many private messages the server would bring to a client that knows of none."""
     with world.server.client() as another:
         return another.log_in(user_id).unread
