@@ -85,10 +85,10 @@ class LossNoticed:
 
 
 class _Protocol(LossNoticed, txredisapi.RedisProtocol):  # type: ignore[misc]  # no types
-    """With hiredis's parser where that is installed, else with txredisapi's own.
+    """With hiredis's parser.
 
-    Its way to pack a command and to unpack a reply asks of each piece what it may be, which took a
-    quarter of all that a message costs: here texts go out and bytes come in.
+    txredisapi's way to pack a command and to unpack a reply asks of each piece what it may be,
+    which took a quarter of all that a message costs: here texts go out and bytes come in.
     """
 
     def _build_command(self, *args: object, **_: object) -> bytes:

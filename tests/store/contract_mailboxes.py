@@ -15,7 +15,7 @@ from chatroom.store.interface import (
     Store,
 )
 from chatroom.wire import SEQ_ZERO
-from tests.store.nodes import Nodes, a_moment, people, person, post, tell, until
+from tests.store.nodes import Nodes, heard_all, people, person, post, tell, until
 
 ANN, BEN, CAT = 1, 2**53 - 1, 3
 
@@ -84,8 +84,7 @@ class MailboxContract:
         assert (receipt.outcome, receipt.code) == (Outcome.STORED, 200)
         assert await texts(store, ANN) == ["milk"]
         assert (await store.mailbox_state(ANN)).unread == 0
-        await until(lambda: told.mail)
-        await a_moment()
+        await heard_all(store, told)
         assert len(told.mail) == 1
         page = await store.mailbox_before(ANN, ANN, None, 10)
         assert [entry.post.content for entry in page.entries] == ["milk"]

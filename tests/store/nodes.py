@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet import reactor
@@ -17,15 +18,16 @@ from chatroom.store.interface import (
     Receipt,
     Store,
 )
-from chatroom.store.oversight import OversightEvent
+from chatroom.store.oversight import AnnounceEvent, OversightEvent
 from chatroom.wire import LOBBY, Person, Seq
 
 E = TypeVar("E")
 
 #: Where a clock that was wrong has led: the year 2100, in milliseconds since 1970.
 FUTURE = 4_102_444_800_000
-#: Seconds that a node of these tests lives without a heartbeat.
-LIFETIME = 0.8
+#: Seconds that a node of these tests lives without a heartbeat: no machine is so busy for so long.
+#: None waits for that to pass; `Nodes.pass_time` makes it pass.
+LIFETIME = 60
 #: Seconds between its heartbeats.
 HEARTBEAT = 0.1
 
@@ -39,6 +41,8 @@ class Recorder:
         self.presence: list[PresenceEvent] = []
         self.oversight: list[OversightEvent] = []
         self.lapses = 0
+        #: What `heard_all` waits for.
+        self.marks: list[str] = []
 
     def room_entries(self, room: str, entries: Sequence[Entry]) -> None:
         assert room == LOBBY
@@ -48,7 +52,10 @@ class Recorder:
         self.mail += events
 
     def oversight_event(self, event: OversightEvent) -> None:
-        self.oversight.append(event)
+        if isinstance(event, AnnounceEvent) and event.text.startswith(_MARK):
+            self.marks.append(event.text)
+        else:
+            self.oversight.append(event)
 
     def presence_event(self, event: PresenceEvent) -> None:
         self.presence.append(event)
@@ -107,15 +114,16 @@ class Nodes(Protocol):
         :param conversation: a room's name, or whose mailbox it is.
         """
 
-    async def pass_time(self, seconds: float) -> None: ...
+    async def pass_time(self, seconds: float) -> None:
+        """Let all that the store keeps for a time be so much older; who lives has beaten."""
 
 
 #: Starts a `RedisStore` on Valkey as a node, and gives it and its `Recorder`.
 Start = Callable[..., Any]
 
 
-async def until(what: Callable[[], object], seconds: float = 30) -> None:
-    """Wait until something holds."""
+async def until(what: Callable[[], object], seconds: float = 120) -> None:
+    """Wait until something holds; only what hangs takes so long."""
     clock: Any = reactor
     deadline = clock.seconds() + seconds
     while not what():
@@ -123,10 +131,15 @@ async def until(what: Callable[[], object], seconds: float = 30) -> None:
         await deferLater(clock, 0.005)
 
 
-async def a_moment() -> None:
-    """Wait for what is not to come."""
-    clock: Any = reactor
-    await deferLater(clock, 0.05)
+#: How the announcements begin that `heard_all` makes, and a number for each of them.
+_MARK, _marks = "that is all: ", count()
+
+
+async def heard_all(store: Store, *told: Recorder) -> None:
+    """Wait until nodes were told all that there is for them: the last of it overtakes nothing."""
+    mark = f"{_MARK}{next(_marks)}"
+    await store.announce(mark)
+    await until(lambda: all(mark in one.marks for one in told))
 
 
 def post(user_id: int, content: str, *, id: str = "", to: int = 0, origin: str = "") -> Post:  # noqa: A002

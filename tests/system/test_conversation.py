@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.ports import own_port
 from tests.system.lab import Lab
 
 JSON = dict[str, Any]
@@ -65,8 +66,8 @@ def _user(user_id: int, name: str) -> JSON:
 
 
 def test_the_first_conversation_in_dialect_2(lab: Lab, people: list[Plain]) -> None:
-    server = lab.server(cheap=False)
-    here = ("--listen", f"tcp:{server.port}:interface=127.0.0.1")
+    here = ("--listen", f"tcp:{own_port()}:interface=127.0.0.1")
+    server = lab.server(cheap=False, listen=here)
 
     def connect() -> Plain:
         people.append(Plain(server.port))

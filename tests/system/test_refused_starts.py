@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.certificates import Issued
 from tests.doubles.valkey import Valkey
+from tests.ports import deaf_port
 from tests.system.lab import (
     ANY_PORT,
     TAC,
@@ -35,6 +36,7 @@ from tests.system.lab import (
     until,
     works_for,
 )
+from tests.system.wire_client import PATIENCE
 
 #: Runs ``twistd`` with some arguments, and gives the line that it says.
 Start = Callable[..., str]
@@ -305,9 +307,8 @@ def test_a_daemon_that_is_killed_before_it_is_ready_is_no_success(
 
 
 def test_a_redis_that_is_not_there(chatroom: Start) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
-    line = chatroom("--redis", f"redis://127.0.0.1:{port}")
+    with deaf_port() as port:
+        line = chatroom("--redis", f"redis://127.0.0.1:{port}")
     assert f"the store at redis://127.0.0.1:{port} is out of reach: Connection refused" in line
     assert "start it, or correct --redis" in line
 
@@ -434,5 +435,5 @@ def test_a_start_that_is_interrupted_while_it_waits_says_nothing_frightening(
     while "reaching for the store" not in errors.read_text():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    assert process.wait(5) != 0
+    assert process.wait(PATIENCE) != 0
     assert "Traceback" not in errors.read_text()

@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 
 from chatroom import wire
 from chatroom.twistd_runner import LOG_SIZE, OLD_LOGS
+from tests.ports import own_port
 from tests.system.lab import (
     ANY_PORT,
     CHEAP,
@@ -28,6 +28,7 @@ from tests.system.lab import (
     until,
     works_for,
 )
+from tests.system.wire_client import PATIENCE
 
 
 def _talk(server: Server) -> None:
@@ -62,15 +63,13 @@ def test_sessions_are_told_and_all_is_gone_soon_after_a_signal(
         alice.enter(100)
         original.enter(101, dialect=1)
         alice.send(wire.SmsMes(content="on its way", id="last words"))
-        began = time.monotonic()
         server.send_signal(number)
         told = alice.expect_end()
         assert isinstance(told[-1], wire.ErrorMes)
         assert (told[-1].code, told[-1].reconnect) == (409, True)
         assert all(isinstance(message, wire.SmsMes) for message in original.expect_end())
         assert guest.expect_end() == []
-        status = server.wait(5)
-    assert time.monotonic() - began < 5
+        status = server.wait()
     assert status in (0, -signal.SIGTERM, -number)
     assert not alive(valkey)
     assert server.errors() == ""
@@ -97,12 +96,13 @@ def test_what_is_in_hand_at_the_end_is_kept(lab: Lab) -> None:
 
 
 def test_it_starts_again_on_its_port_at_once(lab: Lab) -> None:
-    first = lab.server()
+    here = ("--listen", f"tcp:{own_port()}:interface=127.0.0.1")
+    first = lab.server(listen=here)
     with first.client() as alice:
         alice.enter(100)
         # The server closes first, which leaves the port in TIME_WAIT.
         first.stop()
-    again = lab.server(listen=("--listen", f"tcp:{first.port}:interface=127.0.0.1"))
+    again = lab.server(listen=here)
     assert again.port == first.port
 
 
@@ -113,7 +113,7 @@ def test_it_listens_on_every_endpoint_that_is_named(lab: Lab) -> None:
     server = lab.server("--listen", f"unix:{path}")
     _talk(server)
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(PATIENCE)
         connection.connect(str(path))
         connection.sendall(wire.frame(wire.encode(wire.PingMes())))
         assert wire.decode(connection.recv(4096)[4:]) == wire.PongMes()

@@ -24,6 +24,7 @@ from chatroom.web.files import read_files
 from chatroom.web.hosts import Hosts
 from chatroom.web.proxy import Proxies
 from chatroom.web.site import Site
+from tests.ports import own_port
 from tests.serving import Serving, reactor
 from tests.store.test_connection_tls import certificate
 from tests.web.conftest import PAGE
@@ -37,7 +38,7 @@ EXAMPLES = CHECKOUT / "examples" / "proxy"
 #: What the examples call the server.
 BEHIND_A_PROXY = "chat.example.org"
 #: Seconds for a proxy to start.
-PATIENCE = 10
+PATIENCE = 120
 
 # Twisted hands pyOpenSSL its own kind of certificate.
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
@@ -113,12 +114,6 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Pa
 def in_thread(function: Callable[..., T], *arguments: object) -> Deferred[T]:
     """What waits must not do so in the reactor."""
     return deferToThread(function, *arguments)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        number: int = listening.getsockname()[1]
-        return number
 
 
 def wait_until_it_listens(port: int, log: Path) -> None:
@@ -256,7 +251,7 @@ async def check_behind_a_proxy(serving: WebServing, port: int, pem: Path) -> Non
 @ensureDeferred
 async def test_behind_nginx(serving: WebServing, pem: Path, start: Callable[..., Path]) -> None:
     behind = await serving.serve("tcp:0:interface=127.0.0.1", trusted="127.0.0.1")
-    port, redirect = free_port(), free_port()
+    port, redirect = own_port(), own_port()
     log = start(nginx(port, redirect, behind, pem))
     await in_thread(wait_until_it_listens, port, log)
     moved = await in_thread(Browser(redirect).asks, "GET", "/")
@@ -267,7 +262,7 @@ async def test_behind_nginx(serving: WebServing, pem: Path, start: Callable[...,
 @ensureDeferred
 async def test_behind_caddy(serving: WebServing, pem: Path, start: Callable[..., Path]) -> None:
     behind = await serving.serve("tcp:0:interface=127.0.0.1", trusted="127.0.0.1")
-    port = free_port()
+    port = own_port()
     log = start(caddy(port, behind, pem))
     await in_thread(wait_until_it_listens, port, log)
     await check_behind_a_proxy(serving, port, pem)

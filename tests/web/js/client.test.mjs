@@ -109,6 +109,20 @@ test("a new conversation gets a read mark before its messages are confirmed, so 
   assert.equal(it.client.unread, 2);
 });
 
+test("a page that goes confirms what came at once, and once", async () => {
+  const it = stage();
+  await it.login();
+  it.client.leaving();
+  assert.deepEqual(it.sent("ReceivedMes"), []);
+  it.socket.hear("PrivateMes", said(60, { toUserId: ME }));
+  it.socket.hear("PrivateMes", said(61, { toUserId: ME }));
+  it.client.leaving();
+  assert.deepEqual(it.sent("ReceivedMes"), [{ inbox: "61-0" }]);
+  it.client.leaving();
+  it.clock.advance(1_000);
+  assert.equal(it.sent("ReceivedMes").length, 1);
+});
+
 test("what another session has shown is read here as well", async () => {
   const it = stage();
   await it.login();

@@ -174,6 +174,11 @@ export class Client extends Events {
     if (seq && this.conversation(LOBBY).markRead(seq)) this.emit("conversations");
   }
 
+  /** What came is confirmed now: the page goes, and it would all come again. */
+  leaving() {
+    if (this.#cancelConfirm) this.#confirm();
+  }
+
   /** The code of the answer. Fails with RequestFailed. */
   async changePassword(userPwd, newPwd) {
     const data = { userPwd, newPwd };
@@ -318,12 +323,15 @@ export class Client extends Events {
   }
 
   #confirmSoon() {
-    this.#cancelConfirm ??= this.#clock.after(CONFIRM, () => {
-      this.#cancelConfirm = null;
-      const { inbox } = this.#positions;
-      if (!inbox || !newer(inbox, this.#confirmed)) return;
-      if (this.connection.send("ReceivedMes", { inbox })) this.#confirmed = inbox;
-    });
+    this.#cancelConfirm ??= this.#clock.after(CONFIRM, () => this.#confirm());
+  }
+
+  #confirm() {
+    this.#cancelConfirm();
+    this.#cancelConfirm = null;
+    const { inbox } = this.#positions;
+    if (!inbox || !newer(inbox, this.#confirmed)) return;
+    if (this.connection.send("ReceivedMes", { inbox })) this.#confirmed = inbox;
   }
 
   #mark(conversation, seq) {

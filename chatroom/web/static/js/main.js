@@ -79,7 +79,10 @@ function enter({ userId, userName }) {
   screen("chat");
   const view = new ChatView(client, { leave: () => logOut(userId) });
   const timer = setInterval(renew, RENEW_LOOK);
+  const over = new AbortController();
+  addEventListener("pagehide", () => client.leaving(), { signal: over.signal });
   running = () => {
+    over.abort();
     clearInterval(timer);
     for (const end of unwatch) end();
     view.close();
