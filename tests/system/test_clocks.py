@@ -298,7 +298,7 @@ def test_the_menus_reconnect_when_the_clock_is_set(
         menus = Pipe(server.port)
     with menus:
         menus.type("1", "1", PASSWORD)
-        menus.sees("Welcome", ENOUGH)
+        menus.sees("you are logged in", ENOUGH)
         stage.clock.set(step)
         port = server.port
         server.kill()
