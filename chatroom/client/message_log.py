@@ -13,8 +13,8 @@ from chatroom.wire import SEQ_ZERO, Seq
 
 #: Most messages kept that have been read. Those that have not are all kept.
 MAX_READ: Final = 1000
-#: Of what was read last, so many private messages and so many others are in the list whatever their
-#: times: clocks are set, and a person looks again for what was there a moment ago.
+#: Of what was read or said last, so many private messages and so many others are in the list
+#: whatever their times: clocks are set, and a person looks again for what was there a moment ago.
 JUST_READ: Final = 25
 
 #: Room or peer, and the place in it: what tells one message from all others.
@@ -35,7 +35,7 @@ class MessageLog:
         self._messages: dict[_Key, Incoming] = {}
         self._unread: set[_Key] = set()
         self._read: dict[int, Seq] = {}
-        #: What the person has read last; by whether it is private, the newest at the end.
+        #: What the person has read or said last; by whether it is private, the newest at the end.
         self._just_read: dict[bool, deque[_Key]] = {
             private: deque(maxlen=JUST_READ) for private in (True, False)
         }
@@ -77,6 +77,10 @@ class MessageLog:
         """The person has seen the conversation with ``peer`` up to ``seq``."""
         self._read[peer] = max(seq, self._read.get(peer, SEQ_ZERO))
         self._are_read(key for key in self._unread if key[0] == peer and key[1] <= self._read[peer])
+
+    def said(self, peer: int, seq: Seq) -> None:
+        """The person has written to ``peer``; history brings what."""
+        self._just_read[True].append((peer, seq))
 
     def mark_all_read(self) -> dict[int, Seq]:
         """The person has seen everything; what is new by that, as the latest place by peer."""

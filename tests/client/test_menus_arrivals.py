@@ -267,6 +267,17 @@ def test_a_private_message_just_read_is_listed_though_the_room_has_later_times()
     assert [text for text in listed(log) if "room" not in text] == ["one", "two", "three"]
 
 
+def test_what_one_has_just_written_in_private_is_listed_though_the_room_has_later_times() -> None:
+    mine = private(9, "mine", own=True, user_id=100, sent_at=at(1))
+    room = History([message(n, f"room {n}", sent_at=at(24 + n / 60)) for n in range(60)], False)
+    stage = logged_in(history=room)
+    for answer in ("5", "101", "mine"):
+        stage.screen.answer(answer)
+    stage.client.answers["history"] = History([*room.messages[10:], mine], False)
+    stage.screen.answer("3")
+    assert "mine" in "\n".join(stage.screen.said)
+
+
 def test_much_that_was_read_in_the_room_hides_no_private_message_just_read() -> None:
     log = MessageLog()
     log.add_new(private(1, "psst", sent_at=at(1)))
