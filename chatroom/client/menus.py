@@ -253,6 +253,7 @@ class Menus:
             return
         to = answers.user_id(peer)
         sent = await self._client.send_private(to, content, timeout=SEND_TIMEOUT)
+        self._arrivals.log.said(to, sent.seq)
         # Who answers has seen what there was to answer.
         self._arrivals.mark_read(to, sent.seq)
         text = texts.KEPT if sent.code == Code.KEPT else texts.DELIVERED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -241,6 +241,72 @@ def test_an_unread_message_is_listed_however_old_it_is() -> None:
     log.add_new(private(1))
     log.add_old(message(n) for n in range(2, 20))
     assert [entry.message.seq.ms for entry in log.latest(2)] == [1, 18, 19]
+
+
+def at(hours: float) -> datetime:
+    """So many hours after all other messages of these tests, by the server's clock."""
+    return datetime.fromtimestamp(1_700_000_000, UTC) + timedelta(hours=hours)
+
+
+def listed(log: MessageLog, limit: int = 50) -> list[str]:
+    return [entry.message.content for entry in log.latest(limit)]
+
+
+def test_a_private_message_just_read_is_listed_though_the_room_has_later_times() -> None:
+    log = MessageLog()
+    # The server's clock was a day ahead while these were sent, and was then set right.
+    log.add_old(message(n, f"room {n}", sent_at=at(24 + n / 60)) for n in range(60))
+    log.add_new(private(1, "one", sent_at=at(1)))
+    log.add_new(private(2, "two", sent_at=at(1)))
+    for _ in range(2):
+        assert [text for text in listed(log) if "room" not in text] == ["one", "two"]
+        log.mark_all_read()
+    assert len(listed(log)) == 50
+    log.add_new(private(3, "three", sent_at=at(1)))
+    log.mark_read(101, Seq(3, 0))
+    assert [text for text in listed(log) if "room" not in text] == ["one", "two", "three"]
+
+
+def test_what_one_has_just_written_in_private_is_listed_though_the_room_has_later_times() -> None:
+    mine = private(9, "mine", own=True, user_id=100, sent_at=at(1))
+    room = History([message(n, f"room {n}", sent_at=at(24 + n / 60)) for n in range(60)], False)
+    stage = logged_in(history=room)
+    for answer in ("5", "101", "mine"):
+        stage.screen.answer(answer)
+    stage.client.answers["history"] = History([*room.messages[10:], mine], False)
+    stage.screen.answer("3")
+    assert "mine" in "\n".join(stage.screen.said)
+
+
+def test_much_that_was_read_in_the_room_hides_no_private_message_just_read() -> None:
+    log = MessageLog()
+    log.add_new(private(1, "psst", sent_at=at(1)))
+    for n in range(60):
+        log.add_new(message(n, f"room {n}", sent_at=at(24 + n / 60)))
+    log.mark_all_read()
+    assert "psst" in listed(log)
+    assert "room 59" in listed(log)
+    assert len(listed(log)) == 50
+
+
+@pytest.mark.parametrize("wrong", [-24, 24 * 365])
+def test_one_time_that_is_wrong_changes_nothing_of_a_conversations_order(wrong: float) -> None:
+    log = MessageLog()
+    times = [1, 2, 3 + wrong, 4, 5]
+    log.add_old(message(n, f"room {n}", sent_at=at(hours)) for n, hours in enumerate(times))
+    log.add_old(private(n, f"to me {n}", sent_at=at(n + 1.5)) for n in range(5))
+    texts = listed(log)
+    assert [text for text in texts if "room" in text] == [f"room {n}" for n in range(5)]
+    assert [text for text in texts if "to me" in text] == [f"to me {n}" for n in range(5)]
+    assert texts[-3:] == ["to me 3", "room 4", "to me 4"]
+
+
+def test_what_was_just_read_is_kept_however_much_comes_with_later_times() -> None:
+    log = MessageLog()
+    log.add_new(private(1, "psst", sent_at=at(-24)))
+    log.mark_all_read()
+    log.add_old(message(n) for n in range(3 * MAX_READ))
+    assert "psst" in listed(log)
 
 
 def test_ones_own_messages_and_those_read_elsewhere_are_not_unread() -> None:

@@ -12,7 +12,7 @@ import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
 import { Positions } from "./positions.js";
 import { Requests } from "./requests.js";
-import { before, compare, latest, newer, timeOf } from "./seq.js";
+import { before, compare, latest, newer } from "./seq.js";
 import { Connection } from "./socket.js";
 import { CODE, LOBBY, OPERATOR, STATUS, keyOf, newId } from "./wire.js";
 
@@ -139,7 +139,7 @@ export class Client extends Events {
   open(key) {
     const isNew = !this.conversations.has(key);
     const conversation = this.conversation(key);
-    if (isNew) conversation.activity = this.#clock.now();
+    if (isNew) conversation.touched = this.#clock.now();
     this.#opened = key;
     this.emit("conversations");
     this.#loadOpened();
@@ -149,7 +149,7 @@ export class Client extends Events {
   say(key, text) {
     const conversation = this.conversation(key);
     if (!this.outbox.add(newId(), key, text)) return false;
-    conversation.activity = this.#clock.now();
+    conversation.touched = this.#clock.now();
     this.emit("conversations");
     return true;
   }
@@ -265,7 +265,7 @@ export class Client extends Events {
   }
 
   #acknowledged(data) {
-    const { id, code, seq } = data;
+    const { id, code, seq, sentAt } = data;
     if (code !== CODE.OK && code !== CODE.KEPT) {
       this.outbox.refuse(id, data);
       return;
@@ -282,7 +282,7 @@ export class Client extends Events {
       userId: this.me.userId,
       userName: this.me.userName,
       content: entry.text,
-      sentAt: timeOf(seq),
+      sentAt,
       own: true,
     });
     if (conversation.peer !== null) {
@@ -302,7 +302,7 @@ export class Client extends Events {
   #message({ seq, id, userId, userName, content, sentAt }) {
     const own = userId === this.me.userId;
     if (!own && userName) this.#learnName(userId, userName);
-    return { seq, id, userId, userName, content, sentAt: sentAt ?? timeOf(seq), own };
+    return { seq, id, userId, userName, content, sentAt, own };
   }
 
   /** The names of those with whom one talks are kept, as not all of them are online. */

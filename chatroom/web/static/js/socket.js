@@ -16,7 +16,7 @@ const RETRY_MOST = 15_000;
 const STABLE = 5_000;
 
 /**
- * States: "stopped", "connecting", "online" (logged in), "offline" (tried again at `retryAt`).
+ * States: "stopped", "connecting", "online" (logged in), "offline" (tried again in `retryIn`).
  */
 export class Connection {
   #connect;
@@ -30,7 +30,9 @@ export class Connection {
   #cancels = new Map();
   #failures = 0;
   #heardAt = 0;
+  #heardOn = 0;
   #pingedAt = 0;
+  #retryAt = 0;
 
   /**
    * `connect()` gives a WebSocket, `hello()` the fields of the `LoginMes`. `onRefused(data)`: the
@@ -45,8 +47,6 @@ export class Connection {
     this.#onState = onState;
     this.#onRefused = onRefused;
     this.state = "stopped";
-    /** When it will be tried again, by the clock; meant only while offline. */
-    this.retryAt = 0;
   }
 
   start() {
@@ -68,10 +68,21 @@ export class Connection {
   wake() {
     if (this.state === "offline") {
       this.#open();
-    } else if (this.state === "online" && this.#clock.now() - this.#heardAt > PROBE) {
+    } else if (this.state === "online" && this.#heardLongAgo()) {
       this.#ping();
       this.#after("probe", PROBE, () => this.#lost());
     }
+  }
+
+  /** Milliseconds until the next try to connect; meant only while offline. */
+  get retryIn() {
+    return this.#retryAt - this.#clock.elapsed();
+  }
+
+  /** By the time of day as well: a device that slept may not have counted that time. */
+  #heardLongAgo() {
+    const byDay = Math.abs(this.#clock.now() - this.#heardOn);
+    return Math.max(this.#clock.elapsed() - this.#heardAt, byDay) > PROBE;
   }
 
   /** The server does not answer what it should: begin anew. */
@@ -111,7 +122,8 @@ export class Connection {
       this.#lost();
       return;
     }
-    this.#heardAt = this.#clock.now();
+    this.#heardAt = this.#clock.elapsed();
+    this.#heardOn = this.#clock.now();
     this.#cancel("probe");
     const { type, data } = message;
     if (type === "PingMes") this.#write("PongMes");
@@ -148,17 +160,17 @@ export class Connection {
   }
 
   #look() {
-    const silent = this.#clock.now() - this.#heardAt;
+    const silent = this.#clock.elapsed() - this.#heardAt;
     if (silent >= SILENCE) {
       this.#lost();
       return;
     }
-    if (silent >= PING_AFTER && this.#clock.now() - this.#pingedAt >= PING_AFTER) this.#ping();
+    if (silent >= PING_AFTER && this.#clock.elapsed() - this.#pingedAt >= PING_AFTER) this.#ping();
     this.#after("look", LOOK_EVERY, () => this.#look());
   }
 
   #ping() {
-    this.#pingedAt = this.#clock.now();
+    this.#pingedAt = this.#clock.elapsed();
     this.#write("PingMes");
   }
 
@@ -172,7 +184,7 @@ export class Connection {
     this.#abandon();
     const pause = Math.max(backoff(this.#failures, RETRY_MOST, this.#chance()), retryAfter * 1000);
     this.#failures += 1;
-    this.retryAt = this.#clock.now() + pause;
+    this.#retryAt = this.#clock.elapsed() + pause;
     this.#after("retry", pause, () => this.#open());
     this.#become("offline");
   }

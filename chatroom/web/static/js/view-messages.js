@@ -159,11 +159,12 @@ export class MessagesView {
       const gap = gaps.find((seq) => earlier && newer(seq, earlier.seq) && compare(seq, message.seq) <= 0);
       const line = this.#line !== null && message.seq === this.#line;
       if (gap) put(`gap ${gap}`, gapNode);
-      if (newDay) put(`day ${dayOf(message.sentAt)}`, () => dayNode(message.sentAt));
+      // By its message: where a clock was set, a day can come twice.
+      if (newDay) put(`day ${dayOf(message.sentAt)} ${message.seq}`, () => dayNode(message.sentAt));
       if (line) put("line", lineNode);
       const head =
         newDay || gap !== undefined || line || earlier.userId !== message.userId ||
-        message.sentAt - earlier.sentAt > TOGETHER;
+        Math.abs(message.sentAt - earlier.sentAt) > TOGETHER;
       const name = message.own ? "" : this.#nameOf(message);
       put(`${message.seq} ${head} ${name}`, () =>
         messageNode(message, { head, inRoom, name, openPerson: this.#openPerson }));

@@ -104,7 +104,7 @@ export class SidebarView {
     const own = last && (last.own || last.text !== undefined);
     const author = own ? t("you") : peer === null && last ? last.userName : "";
     const name = peer === null ? t("lobby") : this.#client.people.nameOf(peer) || t("user", { id: peer });
-    const when = last ? brief(last.sentAt ?? last.at) : "";
+    const when = last ? brief(last.at ?? last.sentAt) : "";
     const status = peer === null ? null : this.#client.people.statusOf(peer);
     const failed = pending.some((entry) => entry.state === "failed");
     const { unread } = conversation;
