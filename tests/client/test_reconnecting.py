@@ -11,7 +11,7 @@ from twisted.internet.error import DNSLookupError
 from twisted.internet.protocol import Factory
 
 from chatroom import wire
-from chatroom.client import ChatError, LoginRefused, NotConnected, Position, State, Timing
+from chatroom.client import ChatError, LoginRefused, NotConnected, Position, State, Timing, words
 from tests.client.network import REFUSED
 from tests.client.stage import Outcome, Stage, a_welcome, to_person, to_room
 
