@@ -82,12 +82,13 @@ class ChatClient(LoggedIn):
             from twisted.internet import reactor as running
 
             reactor = running
+        self._reactor: Any = reactor
         assert reactor is not None
         session = Session(
             endpoint,
             reactor,
             Callbacks(
-                reactor,
+                self._reactor,
                 self._exit,
                 on_text=on_text,
                 on_presence=on_presence,
@@ -228,11 +229,10 @@ class ChatClient(LoggedIn):
             gone.addCallback(lambda _: self._stop_reactor())
 
     def _stop_reactor(self) -> None:
-        reactor: Any = self._clock
         # It may not have begun to run; and what only gives the time has nothing to stop.
-        if hasattr(reactor, "callWhenRunning"):
+        if hasattr(self._reactor, "callWhenRunning"):
             with contextlib.suppress(ReactorNotRunning):
-                reactor.callWhenRunning(reactor.stop)
+                self._reactor.callWhenRunning(self._reactor.stop)
 
     async def _when_connected(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask on the connection, made if need be.
