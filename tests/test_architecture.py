@@ -46,7 +46,7 @@ STORE_INTERFACE = {"chatroom.store.interface", "chatroom.store.oversight"}
 #: What the client may know of the rest.
 FOR_THE_CLIENT = (
     *("chatroom", "chatroom.wire", "chatroom.names"),
-    *("chatroom.clock", "chatroom.fingerprint"),
+    *("chatroom.clock", "chatroom.fingerprint", "chatroom.refusals"),
 )
 #: Packages that one module wraps.
 WRAPPED = {

@@ -29,7 +29,7 @@ class Callbacks:
 
     def __init__(
         self,
-        clock: Clock,
+        reactor: Clock,
         exited: Callable[[BaseException], object],
         **functions: Callable[..., object] | None,
     ) -> None:
@@ -38,7 +38,7 @@ class Callbacks:
             from then on none of them is called any more.
         :param functions: each by the name of what it is called for.
         """
-        self._clock = clock
+        self._reactor = reactor
         self._exited = exited
         self._functions = functions
         #: Those that are not through yet: nobody else may hold them.
@@ -56,7 +56,7 @@ class Callbacks:
             self._failed(Failure(), name, function)
             return
         if inspect.iscoroutine(result):
-            result = as_task(result, self._clock)
+            result = as_task(result, self._reactor)
         if isinstance(result, Deferred):
             self._watch(result, name, function)
 

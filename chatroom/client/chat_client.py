@@ -12,8 +12,9 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ReactorNotRunning
 
 from chatroom import wire
+from chatroom.client import words
 from chatroom.client.callbacks import Callbacks
-from chatroom.client.checking import checked
+from chatroom.client.checking import check, checked
 from chatroom.client.errors import (
     ChatError,
     LoginRefused,
@@ -82,13 +83,14 @@ class ChatClient(LoggedIn):
             from twisted.internet import reactor as running
 
             reactor = running
+        self._reactor: Any = reactor
         assert reactor is not None
         reactor = steady(reactor)
         session = Session(
             endpoint,
             reactor,
             Callbacks(
-                reactor,
+                self._reactor,
                 self._exit,
                 on_text=on_text,
                 on_presence=on_presence,
@@ -130,6 +132,10 @@ class ChatClient(LoggedIn):
                 lambda: wire.RegisterMes(
                     wire.User(user_id, password, name), UNSET if invite is None else invite
                 ),
+                user_id=user_id,
+                password=password,
+                name=name,
+                invite=invite,
             )
             await self._when_connected(
                 lambda: self._link.connection().ask(message, wire.RegisterResMes, RegisterRefused)
@@ -151,8 +157,8 @@ class ChatClient(LoggedIn):
 
         async def work() -> Login:
             if self._link.identity is not None:
-                raise ChatError("somebody is logged in already")
-            checked(LoginRefused, lambda: wire.LoginMes(user_id, password or ""))
+                raise ChatError(words.LOGGED_IN_ALREADY)
+            check(LoginRefused, user_id=user_id, password=password or "", token=token)
             welcome = await self._when_connected(
                 lambda: self._link.log_in(Identity(user_id, password, token))
             )
@@ -169,14 +175,14 @@ class ChatClient(LoggedIn):
         """
 
         async def work() -> None:
-            self._leaving = "logging out"
+            self._leaving = words.LOGGING_OUT
             try:
                 await self._finish(timeout)
                 gone = self._link.log_out()
                 self._session.forget()
                 await gone
             finally:
-                if self._leaving == "logging out":  # else it is being closed meanwhile
+                if self._leaving == words.LOGGING_OUT:  # else it is being closed meanwhile
                     self._leaving = None
 
         return succeed(None) if self.state is State.CLOSED else Deferred.fromCoroutine(work())
@@ -191,7 +197,7 @@ class ChatClient(LoggedIn):
         """
 
         async def work() -> None:
-            self._leaving = "closing"
+            self._leaving = words.CLOSING
             try:
                 try:
                     await self._finish(timeout)
@@ -217,7 +223,7 @@ class ChatClient(LoggedIn):
 
     def _exit(self, error: BaseException) -> None:
         """A callback ends the program: what it was called with counts as shown."""
-        self._leaving = "closing"
+        self._leaving = words.CLOSING
         self._session.marks.flush()
         awaited = self._link.is_end_awaited
         gone = self._link.close(error)
@@ -225,11 +231,10 @@ class ChatClient(LoggedIn):
             gone.addCallback(lambda _: self._stop_reactor())
 
     def _stop_reactor(self) -> None:
-        reactor: Any = self._clock
         # It may not have begun to run; and what only gives the time has nothing to stop.
-        if hasattr(reactor, "callWhenRunning"):
+        if hasattr(self._reactor, "callWhenRunning"):
             with contextlib.suppress(ReactorNotRunning):
-                reactor.callWhenRunning(reactor.stop)
+                self._reactor.callWhenRunning(self._reactor.stop)
 
     async def _when_connected(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask on the connection, made if need be.
@@ -262,7 +267,7 @@ class ChatClient(LoggedIn):
         settled = Deferred.fromCoroutine(self._settle())
         # What is not settled by then fails when the link is closed.
         with contextlib.suppress(ChatError):
-            await within(settled, seconds, self._clock, ChatError("still under way"))
+            await within(settled, seconds, self._clock, ChatError(words.STILL_UNDER_WAY))
 
     async def _settle(self) -> None:
         if self._link.identity is not None:

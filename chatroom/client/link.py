@@ -24,6 +24,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatroom import wire
+from chatroom.client import words
 from chatroom.client.convert import Welcome
 from chatroom.client.errors import ChatError, LoginRefused, NotConnected, Untrusted
 from chatroom.client.interfaces import Clock, Endpoint
@@ -32,6 +33,7 @@ from chatroom.client.model import State
 from chatroom.client.protocol import ClientProtocol, one_line
 from chatroom.client.timing import Timing
 from chatroom.client.waiting import Waiters, pause, within
+from chatroom.client.words import Words
 
 _log = Logger()
 
@@ -77,7 +79,7 @@ class Link:
         :param wait: whether the first connection is tried until it is made.
         """
         self.state = State.OFFLINE
-        self.why = "not connected yet"
+        self.why: Words = words.NOT_YET
         self.identity: Identity | None = None
         self._endpoint = endpoint
         self._clock = clock
@@ -114,7 +116,7 @@ class Link:
         if self.state is State.OFFLINE:
             self._sent_away = self._has_ended = False
             self._end = None
-            self._become(State.CONNECTING, "connecting")
+            self._become(State.CONNECTING, words.CONNECTING)
             self._start(self._first_connection())
         return arrived.addErrback(self._no_longer_awaited)
 
@@ -152,7 +154,7 @@ class Link:
         """Something came of this connection: the next pause starts small again."""
         self._failures = 0
 
-    def drop(self, why: str) -> None:
+    def drop(self, why: Words) -> None:
         """Break the connection: it is of no more use."""
         if self._connection is not None:
             self._connection.drop(why)
@@ -164,13 +166,13 @@ class Link:
         else:
             self._failures = 0
         if self._connection is not None:
-            why = error.error or "the server closed the session"
+            why = words.of_server(error.code, error.error)
             self._connection.expect_close(why, final=self._sent_away)
 
     def log_out(self) -> Deferred[None]:
         """Forget who is logged in, on both sides, and disconnect; fires when that is done."""
         said = self.send(wire.LogoutMes())
-        return self._leave(State.OFFLINE, "logged out", server_first=said)
+        return self._leave(State.OFFLINE, words.LOGGED_OUT, server_first=said)
 
     def close(self, error: BaseException | None = None) -> Deferred[None]:
         """Disconnect for good; fires when that is done, each time that it is called.
@@ -180,7 +182,7 @@ class Link:
         if self.state is State.CLOSED:
             self._end = error or self._end
             return self._gone()
-        return self._leave(State.CLOSED, "closed", server_first=False, error=error)
+        return self._leave(State.CLOSED, words.CLOSED, server_first=False, error=error)
 
     def when_ended(self) -> Deferred[None]:
         """See `ChatClient.when_ended`."""
@@ -197,7 +199,7 @@ class Link:
     def abandon(self) -> None:
         """Nobody waits for the end of a connection that was left: break it."""
         if self._left is not None:
-            self._left.drop("closed")
+            self._left.drop(words.CLOSED)
 
     # ------------------------------------------------------------ for the connection
 
@@ -205,7 +207,7 @@ class Link:
         """Pass on what answers no request."""
         self._owner.message_received(message)
 
-    def connection_lost(self, connection: ClientProtocol, why: str) -> None:
+    def connection_lost(self, connection: ClientProtocol, why: Words) -> None:
         """Make another connection, or say that there is none."""
         if connection is not self._connection:
             return
@@ -231,16 +233,16 @@ class Link:
                 if self.state is not State.CONNECTING:
                     return
                 if error.final or not self.waits:
-                    self._become(State.OFFLINE, str(error), error)
+                    self._become(State.OFFLINE, error.words, error)
                     self._tell_end(error)
                     return
-                self._tried(str(error))
+                self._tried(error.words)
                 await pause(self._clock, self._delay())
             else:
-                self._become(State.ONLINE, "connected")
+                self._become(State.ONLINE, words.CONNECTED)
                 return
 
-    def _tried(self, why: str) -> None:
+    def _tried(self, why: Words) -> None:
         """Who runs the program may wonder what it waits for: told once for each reason."""
         if why != self.why:
             self.why = why
@@ -255,7 +257,7 @@ class Link:
             and not self._arrival
         ):
             self._work.cancel()
-            self._give_up("given up")
+            self._give_up(words.GIVEN_UP)
         return failure
 
     def _delay(self, least: float = 0.0) -> float:
@@ -274,11 +276,11 @@ class Link:
                 return
             except Untrusted as error:
                 # Trying on would hide it, and only a person can say whether it is as it should be.
-                self._give_up(str(error))
+                self._give_up(error.words)
             except NotConnected as error:
-                self.why = str(error)
+                self.why = error.words
             except LoginRefused as error:
-                self.why = f"the server refused the login: {error}"
+                self.why = words.login_refused(error.words)
                 self.drop(self.why)
                 if is_final(error):
                     self._give_up(self.why)
@@ -288,7 +290,7 @@ class Link:
 
     async def _open(self) -> ClientProtocol:
         seconds = self._timing.connect
-        error = NotConnected(f"no answer within {seconds:g} seconds")
+        error = NotConnected(words.no_answer(seconds))
         try:
             made = self._endpoint.connect(self._factory)
             connection: ClientProtocol = await within(made, seconds, self._clock, error)
@@ -307,14 +309,14 @@ class Link:
         welcome = await log_in(connection, identity, resume)
         self.identity = identity
         if self.state is State.RECONNECTING:
-            self._become(State.ONLINE, "connected again")
+            self._become(State.ONLINE, words.CONNECTED_AGAIN)
             if self._connection is not connection:
                 return welcome  # gone again while the user was told; what follows is begun
         self._owner.logged_in(connection, welcome, resume is not None)
         return welcome
 
     def _leave(
-        self, state: State, why: str, *, server_first: bool, error: BaseException | None = None
+        self, state: State, why: Words, *, server_first: bool, error: BaseException | None = None
     ) -> Deferred[None]:
         connection, self._connection = self._connection, None
         work, self._work = self._work, succeed(None)
@@ -336,7 +338,7 @@ class Link:
         """Fires when the connection that was left is gone."""
         return succeed(None) if self._left is None else self._left.when_lost()
 
-    def _give_up(self, why: str) -> None:
+    def _give_up(self, why: Words) -> None:
         self.identity = None
         self._become(State.OFFLINE, why)
         error = NotConnected(why)
@@ -350,7 +352,7 @@ class Link:
             self._end = error
             self._ends.fire(error)
 
-    def _become(self, state: State, why: str, error: NotConnected | None = None) -> None:
+    def _become(self, state: State, why: Words, error: NotConnected | None = None) -> None:
         self.state, self.why = state, why
         if state is State.ONLINE:
             self._online_since = self._clock.seconds()

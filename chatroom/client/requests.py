@@ -11,9 +11,11 @@ from msgspec import UNSET
 from twisted.internet.defer import Deferred, fail
 
 from chatroom import wire
+from chatroom.client import words
 from chatroom.client.errors import ChatError, NotConnected, Refused
 from chatroom.client.interfaces import Clock, Timer
 from chatroom.client.waiting import Waiters
+from chatroom.client.words import Words
 
 AnswerT = TypeVar("AnswerT", bound=wire.Message)
 
@@ -43,7 +45,7 @@ class Requests:
         clock: Clock,
         timeout: float,
         send: Callable[[wire.Message], None],
-        give_up: Callable[[str], None],
+        give_up: Callable[[Words], None],
     ) -> None:
         """
         :param timeout: for an answer, from when the question was sent, in seconds.
@@ -163,7 +165,7 @@ class Requests:
             request.deferred.callback(result)
 
     def _overdue(self) -> None:
-        self._give_up(f"the server gave no answer within {self._timeout:g} seconds")
+        self._give_up(words.no_answer_to_request(self._timeout))
 
     def _cancelled(self, request: _Request) -> None:
         if request is not self._current:
@@ -172,7 +174,7 @@ class Requests:
 
 def _anew(error: NotConnected) -> NotConnected:
     """One for each who waits: a traceback belongs to one of them."""
-    return NotConnected(str(error), final=error.final)
+    return NotConnected(error.words, final=error.final)
 
 
 def _refusal(refused: type[Refused], message: Any) -> Refused:

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from twisted.logger import Logger
 
 from chatroom import wire
+from chatroom.client import words
 from chatroom.client.callbacks import Callbacks
 from chatroom.client.convert import (
     Welcome,
@@ -235,4 +236,4 @@ class Session:
         self.outbox.touched()
 
     def _overdue(self) -> None:
-        self.link.drop("the server does not acknowledge what is sent")
+        self.link.drop(words.NOT_ACKNOWLEDGED)

@@ -159,7 +159,7 @@ def test_where_nobody_waits_for_the_end_an_exit_stops_the_reactor() -> None:
 
     stage = Stage(on_text=lambda _: sys.exit(1))
     reactor = Reactor(stage.clock)
-    stage.client._clock = reactor
+    stage.client._reactor = reactor
     stage.log_in()
     stage.server.send(to_room("hello", "6-0"))
     stage.network.last.client.deliver()

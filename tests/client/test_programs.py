@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from pytest_twisted import blockon, ensureDeferred
 from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory
 
 from chatroom.tcp import ChatFactory
 from tests.client.programs import CHECKOUT, PATIENCE, Person, program
 from tests.serving import Serving, reactor
 
-#: Logs in, exits with status 3 by ``sys.exit`` in a callback, which HOW says how to write.
+#: Logs in, and exits with status 3 in a callback.
 EXITING = """
 import sys
 {install}
@@ -51,6 +52,21 @@ def serving() -> Iterator[Serving]:
     blockon(Deferred.fromCoroutine(serving.stop()))
 
 
+class HangingUp(Factory):
+    """Accepts and closes; says when it did so the second time."""
+
+    noisy = False
+
+    def __init__(self, twice: Deferred[None]) -> None:
+        self._twice = twice
+        self._times = 0
+
+    def buildProtocol(self, _: object) -> None:
+        self._times += 1
+        if self._times == 2:
+            self._twice.callback(None)
+
+
 @pytest.mark.parametrize("bot", [(200, "echo_bot"), (201, "asyncio_bot")], ids=lambda bot: bot[1])
 @ensureDeferred
 async def test_a_bot_that_is_there_before_its_server_waits_for_it(
@@ -60,10 +76,11 @@ async def test_a_bot_that_is_there_before_its_server_waits_for_it(
     address = tmp_path / "chat.sock"
     person = await Person.at(serving.address)
     with program(CHECKOUT / "examples" / f"{name}.py", f"unix:{address}") as running:
-        # Long enough that it has failed at least once; where it hasn't, it is there all the same.
-        pause: Deferred[None] = Deferred()
-        reactor.callLater(2, pause.callback, None)
-        await pause
+        # A proxy whose server is not there yet; then nobody; then the server.
+        hung_up: Deferred[None] = Deferred()
+        proxy = reactor.listenUNIX(str(address), HangingUp(hung_up))
+        await hung_up.addTimeout(PATIENCE, reactor)
+        await proxy.stopListening()
         port = reactor.listenUNIX(str(address), ChatFactory(serving.node))
         await person.sees(user_id)
         await person.client.send_private(user_id, "0 tea")
