@@ -31,6 +31,9 @@ LIST_LENGTH: Final = 50
 #: Private conversations that the list is made from, those last read first.
 LIST_PEERS: Final = 20
 
+#: Characters of a script's line that are shown where it is no choice.
+MAX_SHOWN: Final = 40
+
 
 class Menus:
     """One person's conversation with the server, from the first menu to the last.
@@ -93,8 +96,10 @@ class Menus:
         try:
             await self._first_menu()
             self._screen.show(self._say(texts.LEFT))
-        except EndOfInput:
-            if self._screen.interactive:
+        except EndOfInput as end:
+            if end.reason:
+                self._dialogue.complain(BadLine(end.reason, **end.values))
+            elif self._screen.interactive:
                 self._screen.show(self._say(texts.LEFT))
             elif self._inside and self._client.state is not State.ONLINE:
                 self._dialogue.complain(NotConnected(self._client.why))
@@ -135,8 +140,8 @@ class Menus:
                     await self._dialogue.do(self._register)
                 case "3":
                     return
-                case _:
-                    self._screen.show(self._say(texts.WRONG_INPUT))
+                case choice:
+                    self._no_choice(texts.WRONG_INPUT, choice)
 
     async def _main_menu(self) -> bool:
         """Whether the person chose to leave; if not, nobody is logged in any more.
@@ -169,9 +174,16 @@ class Menus:
             elif person and choice in ("", "?"):
                 self._show_main_menu()
             else:
-                self._screen.show(self._say(texts.WRONG_CHOICE))
+                self._no_choice(texts.WRONG_CHOICE, choice)
                 if person:
                     self._screen.show(self._say(texts.MENU_HINT), Style.NOTICE)
+
+    def _no_choice(self, text: str, choice: str) -> None:
+        self._screen.show(self._say(text))
+        if choice and not self._screen.interactive:
+            # The script is out of step, or ought to be mended; an empty line asks for nothing.
+            shown = harmless_name(choice)[:MAX_SHOWN]
+            self._dialogue.complain(BadLine(texts.NO_CHOICE, line=shown))
 
     def _show_main_menu(self) -> None:
         lines = [

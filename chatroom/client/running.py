@@ -7,11 +7,13 @@ import contextlib
 import locale
 import os
 import signal
+import stat
 import sys
 from types import FrameType
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.stdio import StandardIO
 from twisted.logger import globalLogBeginner, textFileLogObserver
 from twisted.python.failure import Failure
@@ -127,7 +129,13 @@ def _screen(mode: TtyMode, clock: Clock) -> LineScreen | TerminalScreen:
     colour = has_colour(os.environ, to_terminal)
     if from_terminal and to_terminal and is_capable(os.environ):
         return TerminalScreen(encoding, mode, _size, clock, colour=colour)
-    return LineScreen(encoding, sys.stderr, colour=colour, mode=mode if from_terminal else None)
+    kind = os.fstat(1).st_mode
+    return LineScreen(
+        *(encoding, sys.stderr),
+        colour=colour,
+        mode=mode if from_terminal else None,
+        read=stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind),
+    )
 
 
 def _size() -> tuple[int, int]:
@@ -137,6 +145,18 @@ def _size() -> tuple[int, int]:
     except OSError:
         columns, rows = 0, 0
     return columns or 80, rows or 24
+
+
+class _StandardIO(StandardIO):
+    """Tells an input that can't be read (a folder, say) from one that has ended."""
+
+    protocol: LineScreen | TerminalScreen
+
+    def childConnectionLost(self, fd: str, reason: Failure) -> None:
+        if fd == "read" and isinstance(self.protocol, LineScreen):
+            if not reason.check(ConnectionDone):
+                self.protocol.read_failed()
+        super().childConnectionLost(fd, reason)  # type: ignore[misc]  # Twisted has no types here
 
 
 class _Program:
@@ -172,11 +192,29 @@ class _Program:
         if self._screen.interactive:
             # Not to wait while reading is a state of the terminal as well: others may read it now.
             wait_for_front(0)
-        StandardIO(self._screen, reactor=self._reactor)
+        _StandardIO(self._screen, reactor=self._reactor)  # type: ignore[no-untyped-call]  # nor here
         try:
             self.status = await menus.run()
+            if self.status == 0 and not self._screen.interactive:
+                self._look_for_leftovers()
         finally:
             await self._screen.close()
+        if self.status == 0 and isinstance(self._screen, LineScreen):
+            self._complain(self._screen.loss)
+
+    def _look_for_leftovers(self) -> None:
+        """A script whose lines were not all taken is out of step with what it was asked."""
+        assert isinstance(self._screen, LineScreen)
+        with contextlib.suppress(OSError):
+            self._screen.dataReceived(os.read(0, 8192))
+        if self._screen.left_over and not self._screen.loss:
+            self._complain(texts.LEFT_OVER)
+
+    def _complain(self, text: str) -> None:
+        if text:
+            self.status = 1
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write(self._say(text) + "\n")
 
     def _take_signals(self) -> None:
         for number in _ENDING:

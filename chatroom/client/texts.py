@@ -132,6 +132,18 @@ BAD_PASSWORD: Final = "密码不能为空, 最多{limit}个字节"
 BAD_CONTENT: Final = "消息里不能有NUL字符, 没有发送"
 NOT_TEXT: Final = "这一行不是有效的{encoding}文本, 没有使用"
 TOO_LONG: Final = "这一行太长, 最多{limit}个字符, 没有使用"
+CUT: Final = "这一行太长, 这样的终端最多传送{limit}个字节, 其余的丢掉了, 所以没有使用; 请分成几条"
+HAS_NUL: Final = "这一行里有NUL字符, 没有使用"
+HAS_RETURN: Final = "这一行里有回车符(CR), 没有使用; 每一行要用LF或者CR LF结束"
+UTF_16: Final = (
+    "输入看来是UTF-16, 没有使用; 请先转换成{encoding}(例如 iconv -f UTF-16 -t {encoding})"
+)
+UNREADABLE: Final = "输入读不出来, 没有全部使用; 请检查它是不是文件, 能不能读"
+ENDED_WITHIN: Final = "输入在这里结束了, 还缺少一个回答, 所以没有做: {question}"
+NO_CHOICE: Final = "脚本里的这一行不是可选的项目, 请检查每个问题是不是正好有一个回答: {line}"
+LEFT_OVER: Final = "脚本还有没有用上的行, 请检查每个问题是不是正好有一个回答"
+OUTPUT_CLOSED: Final = "没有程序再读输出, 所以脚本没有做完"
+OUTPUT_LOST: Final = "输出写不出去(磁盘满了吗?), 所以脚本可能没有做完"
 INTERNAL: Final = "程序内部错误: {reason}"
 
 # ---------------------------------------------------------------- the command line

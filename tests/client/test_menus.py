@@ -19,7 +19,7 @@ from chatroom.client.errors import (
     Unconfirmed,
 )
 from chatroom.client.model import Login, Sent, State
-from chatroom.client.screen import BadLine, OutputClosed
+from chatroom.client.screen import BadLine, EndOfInput, OutputClosed
 from chatroom.refusals import INVITATION_NEEDED
 from chatroom.wire import Seq, UsersResMes
 
@@ -122,6 +122,52 @@ def test_a_script_registers_logs_in_speaks_and_leaves() -> None:
     ]
 
 
+def test_a_line_that_is_no_choice_fails_a_script_and_not_a_person() -> None:
+    for answers, told in ((["x" * 50 + "\x1b", "3"], "x" * 40), ([*IN.split(), "hi", "4"], "hi")):
+        stage = Stage([*answers])
+        assert stage.status == 1
+        (error,) = stage.screen.errors
+        assert error.startswith("This line of the script is not one of the choices, ")
+        assert error.endswith(f": {told}")
+        person = Stage([*answers], interactive=True)
+        assert (person.status, person.screen.errors) == (0, [])
+
+
+def test_an_empty_line_where_something_is_chosen_fails_nothing() -> None:
+    stage = Stage(["", *IN.split(), " ", "4"])
+    assert (stage.status, stage.screen.errors) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("answers", "missing"),
+    [
+        (["1"], "Your user id"),
+        (["1", "100"], "Your password"),
+        (["2", "100", "123456"], "Your name (nickname):"),
+        ([*IN.split(), "2"], "What do you want to say to everybody :)"),
+        ([*IN.split(), "5", "101"], "What do you want to say to them :)"),
+        ([*IN.split(), "7", "123456", "better"], "The new password once more:"),
+    ],
+)
+def test_a_script_that_ends_in_the_middle_of_something_has_failed(
+    answers: list[str | Exception], missing: str
+) -> None:
+    stage = Stage(answers)
+    assert stage.status == 1
+    assert stage.screen.errors == [
+        f"The input ended where one more answer was wanted, so that was not done: {missing}"
+    ]
+    assert Stage([*answers], interactive=True).status == 0
+
+
+def test_input_that_can_not_be_read_is_told_and_is_status_1() -> None:
+    for before in ([], ["1", "100"], IN.split()):
+        stage = Stage([*before, EndOfInput(texts.UNREADABLE)])
+        assert stage.status == 1
+        assert len(stage.screen.errors) == 1
+        assert stage.screen.errors[0].startswith("The input can't be read")
+
+
 def test_full_width_digits_are_digits() -> None:
     stage = Stage(["１", " １００ ", "123456", "４"])
     assert stage.called("log_in") == [(100, "123456")]
@@ -129,9 +175,8 @@ def test_full_width_digits_are_digits() -> None:
 
 
 def test_leaving_at_the_first_menu_logs_nobody_out() -> None:
-    stage = Stage("x 3")
+    stage = Stage("3")
     assert stage.status == 0
-    assert "not one of the choices" in stage.said
     assert stage.called("log_out") == []
     assert stage.called("close") == [()]
 
@@ -305,7 +350,7 @@ def test_end_of_input_without_a_connection_is_status_1() -> None:
     stage = Stage(IN.strip(), ends=False)
     stage.client.become(State.RECONNECTING)
     stage.screen.ends = True
-    stage.screen.answer("x")
+    stage.screen.answer("")
     assert stage.status == 1
     assert stage.screen.errors == ["Not connected to the server: the server is gone"]
     assert stage.called("log_out") == []
@@ -366,7 +411,7 @@ def test_a_script_that_ends_at_the_first_menu_is_no_failure() -> None:
     stage = Stage([], ends=False)
     stage.client.become(State.OFFLINE)
     stage.screen.ends = True
-    stage.screen.answer("x")
+    stage.screen.answer("")
     assert stage.status == 0
 
 

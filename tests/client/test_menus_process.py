@@ -143,17 +143,6 @@ def test_no_input_and_no_output_are_no_error(server: str, closed: str) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_reader_that_has_enough_is_no_error(server: str) -> None:
-    done = subprocess.run(
-        ["bash", "-c", '"$0" "$@" | head -n 1; exit ${PIPESTATUS[0]}', *command(server)],
-        input=(IN + "1\n" * 2000).encode(),
-        capture_output=True,
-        timeout=SECONDS,
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.count(b"\n") == 1
-
-
 def test_a_login_refused_at_the_end_is_status_1_and_one_line(server: str) -> None:
     done = chat(server, "1\n100\nwrong!\n")
     assert (done.returncode, done.stderr) == (1, "Wrong password, log in again (choose 1)\n")
