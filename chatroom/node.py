@@ -128,9 +128,13 @@ class Node:
         self._sweep.clock = clock  # type: ignore[assignment]  # typed as the global reactor
 
     async def start(self) -> None:
-        """Follow the bus. Sessions may come from then on."""
-        for name, position in (await self.store.start(self, [LOBBY])).items():
-            self.rooms[name] = Room(name, position)
+        """Follow the bus. Sessions may come from then on.
+
+        :raises StoreUnavailable: then it may be called again.
+        """
+        if not self.rooms:
+            for name, position in (await self.store.start(self, [LOBBY])).items():
+                self.rooms[name] = Room(name, position)
         await self._moderation.start()
         self._sweep.start(SWEEP, now=False).addErrback(
             lambda failure: _log.failure("Nobody looks around on this node any more", failure)

@@ -30,6 +30,7 @@ from chatroom.registration import Registration
 from chatroom.settings import Settings, StartError
 from chatroom.start_check import check_endpoints, check_redis, check_user
 from chatroom.store.address import RedisAddress
+from chatroom.store.connection import StoreRefused
 from chatroom.store.interface import Store, StoreUnavailable
 from chatroom.store.private import PrivateStore
 from chatroom.store.redis import RedisStore
@@ -198,8 +199,7 @@ class ChatService(Service):
         waiting = self._reactor.callLater(PATIENCE, self._still_reaching)
         self._waiting = waiting
         try:
-            await self.node.start()
-            for line in await self._store.advice() if self._private is None else ():
+            for line in await self._look_at_store():
                 _log.warn("{line}", line=line)
         except StoreUnavailable as error:
             raise StartError(f"the store at {self._address} can't be used: {error}") from None
@@ -207,6 +207,26 @@ class ChatService(Service):
             if self._waiting.active():
                 self._waiting.cancel()
         _log.info("Everything is kept in {where}", where=self._kept_where())
+
+    async def _look_at_store(self) -> list[str]:
+        """Start the node on it, as often as it takes: it may be lost again meanwhile.
+
+        :returns: what breaks a promise of ours, one line each.
+        :raises StoreRefused: it answers, and can't be used.
+        :raises StoreUnavailable: we were stopped.
+        """
+        started = False
+        while True:
+            await self._store.connect()
+            try:
+                if not started:
+                    await self.node.start()
+                    started = True
+                return await self._store.advice() if self._private is None else []
+            except StoreRefused:
+                raise
+            except StoreUnavailable as error:
+                _log.warn("Looking at the store again, which was lost: {error}", error=error)
 
     def _kept_where(self) -> str:
         folder = self._settings.data

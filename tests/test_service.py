@@ -12,10 +12,12 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 import pytest_twisted
+from twisted.internet import endpoints
 from twisted.internet import reactor as running
 from twisted.internet.task import Clock, deferLater
 
@@ -29,6 +31,7 @@ from chatroom.store.address import RedisAddress
 from chatroom.store.binary import find_binary
 from tests.certificates import Issued
 from tests.doubles.valkey import Valkey
+from tests.system.torture.proxy import Proxy
 
 # zope's interfaces tell mypy too little.
 reactor: Any = running
@@ -217,6 +220,42 @@ async def test_a_store_that_refuses_when_it_is_looked_at_ends_the_start(
     await until(lambda: killed)
     assert any("can't be used" in line for line in logged)
     await chat.stopService()
+
+
+class CutOnce(Proxy):
+    """Cuts off the first reply to a request that holds ``to``."""
+
+    def __init__(self, path: str, to: bytes) -> None:
+        super().__init__(endpoints.UNIXClientEndpoint(reactor, path), Random(1))
+        self._to = to
+
+    def buildProtocol(self, addr: object) -> Any:
+        protocol = super().buildProtocol(addr)
+        if not self.cuts:
+            self.cut_before_reply(self._to)
+        return protocol
+
+
+@pytest.mark.parametrize("request_", [b"chatroom:nodes", b"TIME", b"INFO"])
+@pytest_twisted.ensureDeferred
+async def test_a_store_that_is_lost_when_it_is_looked_at_is_looked_at_again(
+    folder: Path,
+    valkey: Valkey,
+    logged: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    request_: bytes,
+) -> None:
+    monkeypatch.setattr(os, "kill", lambda *_: logged.append("killed"))
+    proxy = CutOnce(str(valkey.socket), request_)
+    path = folder / "proxy.sock"
+    proxy.port = reactor.listenUNIX(str(path), proxy)
+    chat = put_together(folder, RedisAddress(path=str(path)))
+    chat.startService()
+    await until(lambda: any("Ready" in line or line == "killed" for line in logged))
+    assert proxy.cuts == 1
+    assert not any("can't start" in line for line in logged)
+    await chat.stopService()
+    await proxy.close()
 
 
 @pytest_twisted.ensureDeferred
