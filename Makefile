@@ -42,10 +42,11 @@ run: $(VENV)/.run
 		case $$status in 0|143) exit 0;; esac; \
 		echo "'make help' says how to give 'make run' other options" >&2; exit $$status
 
-# Most tests wait more than they compute: three at a time, those of one file one after the other.
+# Most tests wait more than they compute: four at a time, those of one file one after the other, and
+# those that wait longest first (tests/conftest.py).
 test: $(VENV)/.dev
 	@$(BIN)/coverage erase
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
 
 torture: $(VENV)/.dev
 	@$(BIN)/python -m tests.system.torture $(ARGS)

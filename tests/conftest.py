@@ -11,7 +11,9 @@ import pytest
 from twisted.logger import formatEvent, globalLogPublisher
 
 # No test is about time: a busy machine is no failure.
-hypothesis.settings.register_profile("chatroom", deadline=None)
+hypothesis.settings.register_profile(
+    "chatroom", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("chatroom")
 
 # What a shell starts in the background ignores Ctrl-C, what nohup starts ignores a hang-up, and so
@@ -34,3 +36,9 @@ def logged() -> Iterator[list[str]]:
     globalLogPublisher.addObserver(observer)
     yield lines
     globalLogPublisher.removeObserver(observer)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts processes comes first: it waits, and what only computes fills the gaps."""
+    first = ("tests/system/", "tests/web/page/")
+    items.sort(key=lambda item: not item.nodeid.startswith(first))

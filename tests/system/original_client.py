@@ -29,7 +29,7 @@ class OriginalClient:
         self.contents: list[str] = []
         self.torn: Torn | None = None
         self._slow = slow
-        self._socket = socket.create_connection(("127.0.0.1", port), 10)
+        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
         self.user_id = user_id
         self.send("LoginMes", {"userId": user_id, "userPwd": password, "userName": ""})
         name, answer = self._frame()

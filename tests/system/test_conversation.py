@@ -13,6 +13,7 @@ import pytest
 
 from tests.ports import own_port
 from tests.system.lab import Lab
+from tests.system.wire_client import PATIENCE
 
 JSON = dict[str, Any]
 
@@ -21,7 +22,7 @@ class Plain:
     """A socket, and frames made from nothing but the protocol's description."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), 5)
+        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
 
     def close(self) -> None:
         self._socket.close()

@@ -17,7 +17,8 @@ from tests.system.wire_client import PATIENCE, Closed, WireClient
 
 
 def test_a_script_with_a_hundred_lines_gets_through_without_loss(lab: Lab) -> None:
-    server = lab.server(limited=True)
+    # Twice as fast as a server is by default, as the test would take twice as long.
+    server = lab.server("--message-rate", "10", limited=True)
     with server.client() as listener, server.client() as guest:
         listener.enter(1)
         assert guest.register(2) == 200

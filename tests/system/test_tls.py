@@ -74,7 +74,7 @@ def hello(port: int, version: ssl.TLSVersion) -> str:
     # OpenSSL's own caution would not even say hello by the old ones.
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = context.maximum_version = version
-    with socket.create_connection(("127.0.0.1", port), 5) as plain:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as plain:
         try:
             with context.wrap_socket(plain) as tls:
                 return str(tls.version())
