@@ -249,7 +249,7 @@ class Conversations:
         )
 
     async def _mark(self, script: Script, *args: object) -> None:
-        await self._commands.run(script, *args)
+        await self._commands.write(script, *args)
 
     def mark_received(self, user_id: int, seq: Seq, origin: str) -> Deferred[None]:
         return Deferred.fromCoroutine(self._mark(self._mark_received, user_id, seq, origin))
@@ -284,7 +284,10 @@ class Conversations:
         )
 
     async def _after(self, stream: str, after: Seq, limit: int) -> list[Entry]:
+        """It moves a session's place and acknowledges, as what the bus brings does."""
         found = await self._commands.call("XRANGE", stream, f"({after}", "+", "COUNT", limit)
+        if found:
+            await self._commands.confirm()
         return self._entries(found)
 
     def _entries(self, found: Sequence[Any]) -> list[Entry]:

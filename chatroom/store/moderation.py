@@ -47,7 +47,7 @@ class ModerationTable:
 
     def _number(self, script: Script, *args: object) -> Deferred[int]:
         async def run() -> int:
-            return int(await self._commands.run(script, *args))
+            return int(await self._commands.write(script, *args))
 
         return Deferred.fromCoroutine(run())
 
@@ -93,7 +93,7 @@ class ModerationTable:
         return Deferred.fromCoroutine(self._delete(user_id))
 
     async def _delete(self, user_id: int) -> bool:
-        if not await self._commands.run(self._delete_account, user_id, *self._forget_in):
+        if not await self._commands.write(self._delete_account, user_id, *self._forget_in):
             return False
         # Without their account they are void already.
         async for key in self._tokens_of(user_id):
@@ -179,6 +179,7 @@ class ModerationTable:
             await self._commands.call(
                 *("XADD", _AUDIT, "MAXLEN", "~", MOST_ACTIONS, "*", "a", _encode(action))
             )
+            await self._commands.confirm()
 
         return Deferred.fromCoroutine(run())
 
