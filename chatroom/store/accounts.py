@@ -138,9 +138,13 @@ class AccountTable:
         return None if text is None else _read_legacy(user_id, text)
 
     def create_account(self, account: Account) -> Deferred[bool]:
-        return self._truth(
-            self._create_account, account.user_id, *_fields(account, account.password)
-        )
+        return Deferred.fromCoroutine(self._create(account))
+
+    async def _create(self, account: Account) -> bool:
+        fields = _fields(account, account.password)
+        reply = await self._commands.add(self._create_account, account.user_id, *fields)
+        await self._commands.confirm()
+        return bool(reply)
 
     def replace_password(
         self, account: Account, password: str, *, void_tokens: bool, spare: str = ""

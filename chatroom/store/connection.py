@@ -137,6 +137,8 @@ class Connection:
         self._refusal = ""
         #: Those who wait to hear whether what was answered is written.
         self._unconfirmed: list[Deferred[None]] = []
+        #: Why nothing new is taken in, as one line; empty: it is.
+        self.no_room = ""
         #: Why there is no connection, as one line.
         self.why_not = "not connected yet"
 
@@ -201,6 +203,15 @@ class Connection:
             return await self.call("EVALSHA", script.sha, 0, *args)
         except _UnknownScript:
             return await self.call("EVAL", script.text, 0, *args)
+
+    async def add(self, script: Script, *args: object) -> Any:
+        """As `run`, for what makes the store grow.
+
+        :raises StoreUnavailable: as `call`; or there is no room for it (`StoreRefused`).
+        """
+        if self.no_room:
+            raise StoreRefused(self.no_room)
+        return await self.run(script, *args)
 
     async def write(self, script: Script, *args: object) -> Any:
         """As `run`, for what is then told to be done: the server's append-only file has it.

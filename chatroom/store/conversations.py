@@ -215,7 +215,7 @@ class Conversations:
     ) -> Callable[[list[tuple[str, ...]]], Awaitable[list[_Reply]]]:
         # As one argument, however many they are: what is packed here and unpacked there in C costs
         # a fraction of as many arguments.
-        return lambda posts: self._commands.run(script, *first, _pack(posts))
+        return lambda posts: self._commands.add(script, *first, _pack(posts))
 
     def _room(self, room: str) -> Batcher:
         batcher = self._rooms.get(room)

@@ -16,6 +16,7 @@ from chatroom.store.advice import advice
 from chatroom.store.bus import BLOCK, Bus
 from chatroom.store.connection import Connection
 from chatroom.store.conversations import Conversations
+from chatroom.store.identity import identify
 from chatroom.store.interface import BusListener, StoreUnavailable
 from chatroom.store.moderation import ModerationTable
 from chatroom.wire import LOBBY, Person, Seq
@@ -99,6 +100,14 @@ class RedisStore(AccountTable, Conversations, ModerationTable):
         :raises StoreUnavailable: it can't be used at all, or is out of reach.
         """
         return await advice(self._connection)
+
+    def identify(self, known: str) -> Deferred[str]:
+        """The store's own id; see `chatroom.store.identity.identify`."""
+        return Deferred.fromCoroutine(identify(self._connection, known))
+
+    def has_room(self, room: bool) -> None:
+        """Whether new messages and accounts are taken: not while its disk is nearly full."""
+        self._connection.no_room = "" if room else "its disk is nearly full"
 
     def keep_counters(self, counters: Mapping[str, int]) -> Deferred[None]:
         return Deferred.fromCoroutine(self._bus.keep_counters(counters))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pytest_twisted import blockon, ensureDeferred
 from twisted.internet import reactor
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import gatherResults, maybeDeferred
 from twisted.logger import formatEvent
 
 from chatroom import wire
@@ -187,7 +187,7 @@ async def test_a_node_that_does_not_hear_itself_connects_anew(
         assert told.mail == []
     finally:
         await store.stop()
-        await proxy.stop()
+        await maybeDeferred(proxy.stop)
 
 
 @ensureDeferred
