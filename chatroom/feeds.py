@@ -345,7 +345,12 @@ class InboxFeed(_Feed):
         return entries
 
     async def _trimmed(self) -> Seq:
-        return (await self._store.mailbox_state(self.session.user_id)).trimmed
+        state = await self._store.mailbox_state(self.session.user_id)
+        if state.newest < self.cursor:
+            # The store has lost what the session has: what comes next may get places before that.
+            self.session.fell_behind()
+            self.cursor = state.newest
+        return state.trimmed
 
 
 def private_from(entry: Entry) -> PrivateMes:

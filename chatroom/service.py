@@ -31,8 +31,9 @@ from chatroom.settings import Settings, StartError
 from chatroom.start_check import check_endpoints, check_redis, check_user
 from chatroom.store.address import RedisAddress
 from chatroom.store.connection import StoreRefused
+from chatroom.store.identity import StoreEmpty
 from chatroom.store.interface import Store, StoreUnavailable
-from chatroom.store.private import PrivateStore
+from chatroom.store.private import STORE_ID, PrivateStore
 from chatroom.store.redis import RedisStore
 from chatroom.tcp import ChatFactory
 from chatroom.tls import ADVICE, Listening, in_clear, listening_endpoint, own_certificate
@@ -101,6 +102,8 @@ class ChatService(Service):
             mailbox_unread=settings.mailbox_unread,
             mailbox_history=settings.mailbox_history,
         )
+        if private is not None:
+            private.on_room = self._store.has_room
         self._threads = HashThreads(reactor, settings.hash_threads)
         passwords = Passwords(
             self._threads,
@@ -220,6 +223,8 @@ class ChatService(Service):
             await self._store.connect()
             try:
                 if not started:
+                    if self._private is not None:
+                        await self._recognise(self._private)
                     await self.node.start()
                     started = True
                 return await self._store.advice() if self._private is None else []
@@ -227,6 +232,16 @@ class ChatService(Service):
                 raise
             except StoreUnavailable as error:
                 _log.warn("Looking at the store again, which was lost: {error}", error=error)
+
+    async def _recognise(self, private: PrivateStore) -> None:
+        try:
+            private.remember_id(await self._store.identify(private.known_id))
+        except StoreEmpty as error:
+            raise StartError(
+                f"the private store in {self._settings.data} came up empty: {error}; put back a "
+                "backup of it, or, to begin with nothing, remove "
+                f"{self._settings.data / STORE_ID}"
+            ) from None
 
     def _kept_where(self) -> str:
         folder = self._settings.data

@@ -199,6 +199,13 @@ def check_redis(address: RedisAddress, timeout: float) -> None:
             if address.db:
                 _ask(connection, "SELECT", str(address.db))
             _ask(connection, "PING")
+            role = _ask(connection, "ROLE", optional=True)
+            if isinstance(role, list) and role[0] == b"slave":
+                primary = f"{role[1].decode()}:{role[2]}"
+                raise StartError(
+                    f"the store at {address} is a replica of {primary}, and takes no writes: "
+                    "give --redis its primary"
+                )
     except ssl.SSLError as error:
         reason = getattr(error, "verify_message", "") or error.reason or error
         raise StartError(f"the store at {address} has no valid certificate: {reason}") from None
@@ -221,7 +228,7 @@ def _connect(address: RedisAddress, timeout: float) -> socket.socket:
     return ssl.create_default_context().wrap_socket(connection, server_hostname=address.host)
 
 
-def _ask(connection: socket.socket, *command: str) -> None:
+def _ask(connection: socket.socket, *command: str, optional: bool = False) -> Any:
     parts = [part.encode() for part in command]
     connection.sendall(
         b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
@@ -237,5 +244,6 @@ def _ask(connection: socket.socket, *command: str) -> None:
             reply = reader.gets()
         except hiredis.ProtocolError:
             raise OSError(0, "what answers there is no Redis") from None
-    if isinstance(reply, hiredis.ReplyError) and not str(reply).startswith(_NOT_YET):
+    if isinstance(reply, hiredis.ReplyError) and not (optional or str(reply).startswith(_NOT_YET)):
         raise OSError(0, f"it says {reply}")
+    return reply

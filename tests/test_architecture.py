@@ -68,6 +68,7 @@ OWN_TIME = {
 }
 #: Who may ask what time of day it is. Durations are not to be taken from that: clocks are set.
 WALL_CLOCK = {
+    "chatroom.admin.checking",
     # To tell which reactors do.
     "chatroom.clock",
     # A certificate has a first and a last day.

@@ -475,7 +475,7 @@ def answering() -> Iterator[Callable[..., RedisAddress]]:
 def test_a_redis_that_lets_us_in_is_fine(
     answering: Callable[..., RedisAddress], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    address = answering(b"+O|K\r\n", b"+OK\r\n", b"+PONG\r\n")
+    address = answering(b"+O|K\r\n", b"+OK\r\n", b"+PONG\r\n", b"*1\r\n$6\r\nmaster\r\n")
     check_redis(address, 5)
     assert capsys.readouterr().err == f"chatroom: reaching for the store at {address}\n"
     assert ":p@" not in str(address)
@@ -485,7 +485,7 @@ def test_a_redis_that_is_still_loading_will_be_waited_for(
     answering: Callable[..., RedisAddress],
 ) -> None:
     loading = b"-LOADING Redis is loading the dataset in memory\r\n"
-    check_redis(answering(loading, loading, loading), 5)
+    check_redis(answering(*[loading] * 4), 5)
 
 
 @pytest.mark.parametrize(

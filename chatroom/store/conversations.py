@@ -227,7 +227,7 @@ class Conversations:
     ) -> Callable[[list[tuple[str, ...]]], Awaitable[list[_Reply]]]:
         # As one argument, however many they are: what is packed here and unpacked there in C costs
         # a fraction of as many arguments.
-        return lambda posts: self._commands.run(script, *first, _pack(posts))
+        return lambda posts: self._commands.add(script, *first, _pack(posts))
 
     def _room(self, room: str) -> Batcher:
         batcher = self._rooms.get(room)
@@ -261,7 +261,7 @@ class Conversations:
         )
 
     async def _mark(self, script: Script, *args: object) -> None:
-        await self._commands.run(script, *args)
+        await self._commands.write(script, *args)
 
     def mark_received(self, user_id: int, seq: Seq, origin: str) -> Deferred[None]:
         return Deferred.fromCoroutine(self._mark(self._mark_received, user_id, seq, origin))
@@ -296,7 +296,10 @@ class Conversations:
         )
 
     async def _after(self, stream: str, after: Seq, limit: int) -> list[Entry]:
+        """It moves a session's place and acknowledges, as what the bus brings does."""
         found = await self._commands.call("XRANGE", stream, f"({after}", "+", "COUNT", limit)
+        if found:
+            await self._commands.confirm()
         return self._entries(found)
 
     def _entries(self, found: Sequence[Any]) -> list[Entry]:

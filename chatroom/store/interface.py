@@ -228,6 +228,13 @@ class BusListener(Protocol):
     def presence_event(self, event: PresenceEvent) -> None:
         """Users of a node came, changed or went; what this node itself told comes back too."""
 
+    def store_lost(self, rooms: Mapping[str, Seq]) -> None:
+        """The store holds less than this node had handed out, of rooms or of what concerns it.
+
+        From these places on the rooms are told from now on; what is there after them is new. Then
+        comes `lapsed`.
+        """
+
     def lapsed(self) -> None:
         """The store had taken this node for dead: mailbox and oversight events may be missing."""
 

@@ -48,7 +48,7 @@ class ModerationTable:
 
     def _number(self, script: Script, *args: object) -> Deferred[int]:
         async def run() -> int:
-            return int(await self._commands.run(script, *args))
+            return int(await self._commands.write(script, *args))
 
         return Deferred.fromCoroutine(run())
 
@@ -94,7 +94,7 @@ class ModerationTable:
         return Deferred.fromCoroutine(self._delete(user_id))
 
     async def _delete(self, user_id: int) -> bool:
-        if not await self._commands.run(self._delete_account, user_id, *self._forget_in):
+        if not await self._commands.write(self._delete_account, user_id, *self._forget_in):
             return False
         # Without their account they are void already.
         async for key in self._tokens_of(user_id):
@@ -177,7 +177,7 @@ class ModerationTable:
 
     def record(self, action: Action) -> Deferred[None]:
         async def run() -> None:
-            await self._commands.run(self._record, MOST_ACTIONS, _encode(action))
+            await self._commands.write(self._record, MOST_ACTIONS, _encode(action))
 
         return Deferred.fromCoroutine(run())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any, Protocol, TypeVar
 
@@ -43,6 +43,8 @@ class Recorder:
         self.lapses = 0
         #: What `heard_all` waits for.
         self.marks: list[str] = []
+        #: From where on the lobby is told after each time that the store had lost something.
+        self.losses: list[Seq] = []
 
     def room_entries(self, room: str, entries: Sequence[Entry]) -> None:
         assert room == LOBBY
@@ -59,6 +61,9 @@ class Recorder:
 
     def presence_event(self, event: PresenceEvent) -> None:
         self.presence.append(event)
+
+    def store_lost(self, rooms: Mapping[str, Seq]) -> None:
+        self.losses.append(rooms[LOBBY])
 
     def lapsed(self) -> None:
         self.lapses += 1

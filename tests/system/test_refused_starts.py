@@ -286,6 +286,8 @@ def test_a_daemon_that_is_killed_before_it_is_ready_is_no_success(
         if len(asked) == 1:
             connection.recv(4096)
             connection.sendall(b"+PONG\r\n")
+            connection.recv(4096)
+            connection.sendall(b"*1\r\n$6\r\nmaster\r\n")
         connection.recv(4096) and connection.recv(4096)
 
     redis = f"redis://127.0.0.1:{answering(answer)}"

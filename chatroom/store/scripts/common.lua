@@ -19,6 +19,7 @@
 --   node:NAME:events  stream  what concerns users on that node
 --   node:NAME:counters  hash  what that node has refused since its start; expires
 --   presence          stream  who came and went
+--   store             string  of a private store: its own id
 --   sanctioned        set     ids of accounts that are, or were lately, banned or muted
 --   bans              hash    network -> until and reason
 --   deleted           set     ids whose accounts are gone; never given out again
