@@ -6,25 +6,31 @@ import { parse } from "./text.js";
 
 const ONLY_EMOJI = /^[\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}\u200D\uFE0F\s]{1,20}$/u;
 
-/** The text of a message, with code and links. */
+/** The text of a message, with all that `parse` knows. */
 function bubble(content) {
   const node = h("div", { class: ONLY_EMOJI.test(content) ? "bubble emoji" : "bubble", dir: "auto" });
-  for (const block of parse(content)) {
-    if (block.type === "code") {
-      // It scrolls sideways, so it has to be reached by keyboard.
-      const props = { tabindex: "0", dir: "ltr", role: "group", "aria-label": t("code") };
-      node.append(h("pre", props, h("code", {}, block.text)));
-    } else {
-      node.append(h("p", { dir: "auto" }, ...block.parts.map(part)));
-    }
-  }
+  for (const block of parse(content)) node.append(blockNode(block));
   return node;
 }
 
-function part({ type, text, href }) {
-  if (type === "code") return h("code", { dir: "auto" }, text);
+function blockNode({ type, text, parts, first, items }) {
+  if (type === "code") {
+    // It scrolls sideways, so it has to be reached by keyboard.
+    const props = { tabindex: "0", dir: "ltr", role: "group", "aria-label": t("code") };
+    return h("pre", props, h("code", {}, text));
+  }
+  if (type === "list") {
+    const entries = items.map((item) => h("li", { dir: "auto" }, ...item.map(part)));
+    return first === null ? h("ul", {}, ...entries) : h("ol", { start: String(first) }, ...entries);
+  }
+  return h(type === "quote" ? "blockquote" : "p", { dir: "auto" }, ...parts.map(part));
+}
+
+function part({ type, text, href, parts }) {
   if (type === "text") return text;
-  return h("a", { href, target: "_blank", rel: "noopener noreferrer nofollow", title: href }, h("bdi", {}, text));
+  if (type === "code") return h("code", { dir: "auto" }, text);
+  if (type === "link") return h("a", { href, target: "_blank", rel: "noopener noreferrer nofollow", title: href }, h("bdi", {}, text));
+  return h(type, {}, ...parts.map(part));
 }
 
 function timeNode(ms, className) {

@@ -3,18 +3,13 @@
 import { $ } from "./dom.js";
 import { number, onLanguage, t } from "./i18n.js";
 import * as prefs from "./prefs.js";
+import { clean } from "./text.js";
 import { MAX_CONTENT, countCharacters } from "./wire.js";
 
 /** So many characters before the limit it is mentioned. */
 const WARNING = 200;
 const MOST_DRAFTS = 50;
 const SAVE_AFTER = 300;
-
-/** What the server takes: no NUL, no half characters, nothing blank around it. */
-function clean(text) {
-  const whole = text.toWellFormed ? text.toWellFormed() : text.replace(/\p{Surrogate}/gu, "\uFFFD");
-  return whole.replaceAll("\0", "").replace(/^\s*\n|\s+$/g, "");
-}
 
 export class ComposerView {
   #client;
