@@ -42,7 +42,8 @@ _JOINERS = frozenset("\u200c\u200d")
 class BadName(ValueError):
     """It can be nobody's name.
 
-    :ivar reason: one word for programs: ``length``, ``invisible``, ``accent`` or ``accents``.
+    :ivar reason: one word for programs: ``nameLength``, ``nameInvisible``, ``nameAccent`` (without a
+        letter) or ``nameAccents`` (too many).
     """
 
     def __init__(self, reason: str, text: str) -> None:
@@ -98,16 +99,16 @@ def check_name(name: str) -> None:
     """
     name = name.strip()
     if not 1 <= len(name) <= MAX_NAME:
-        raise BadName("length", f"1 to {MAX_NAME} characters")
+        raise BadName("nameLength", f"1 to {MAX_NAME} characters")
     if not _all_show(name):
-        raise BadName("invisible", "no control or invisible characters")
+        raise BadName("nameInvisible", "no control or invisible characters")
     if _is_mark(name[0]):
-        raise BadName("accent", "an accent needs a letter before it")
+        raise BadName("nameAccent", "an accent needs a letter before it")
     marks = 0
     for char in name:
         marks = marks + 1 if _is_mark(char) else 0
         if marks > MAX_MARKS:
-            raise BadName("accents", f"at most {MAX_MARKS} accents on one letter")
+            raise BadName("nameAccents", f"at most {MAX_MARKS} accents on one letter")
 
 
 def tidy_name(text: str) -> str:

@@ -66,19 +66,19 @@ def test_what_becomes_visible_by_what_stands_around_it_can_be_in_a_name(name: st
 def test_what_shows_nothing_where_it_stands_can_not(name: str) -> None:
     with pytest.raises(BadName) as refused:
         check_name(name)
-    assert refused.value.reason == "invisible"
+    assert refused.value.reason == "nameInvisible"
     check_name(tidy_name(name) or "nothing is left")
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("", "length"),
-        ("   ", "length"),
-        ("x" * 33, "length"),
-        ("a\u202eb", "invisible"),
-        ("\u0301a", "accent"),
-        ("a" + "\u0301" * 5, "accents"),
+        ("", "nameLength"),
+        ("   ", "nameLength"),
+        ("x" * 33, "nameLength"),
+        ("a\u202eb", "nameInvisible"),
+        ("\u0301a", "nameAccent"),
+        ("a" + "\u0301" * 5, "nameAccents"),
     ],
 )
 def test_what_is_wrong_with_a_name_is_said_in_a_word(name: str, reason: str) -> None:

@@ -101,3 +101,24 @@ export function day(ms) {
 export function brief(ms) {
   return dayOf(ms) === dayOf(Date.now()) ? time(ms) : formats.short.format(ms);
 }
+
+/** Milliseconds: a timer until midnight would stand still while the computer sleeps. */
+const LOOK = 30_000;
+const ofDay = new Set();
+let today = dayOf(Date.now());
+
+function look() {
+  const now = dayOf(Date.now());
+  if (now === today) return;
+  today = now;
+  for (const listener of [...ofDay]) listener();
+}
+
+setInterval(look, LOOK);
+for (const name of ["focus", "pageshow", "visibilitychange"]) addEventListener(name, look, true);
+
+/** Calls when a new day has begun, as "today" means another one then. Returns what ends it. */
+export function onDay(listener) {
+  ofDay.add(listener);
+  return () => ofDay.delete(listener);
+}

@@ -33,8 +33,8 @@ function part({ type, text, href, parts }) {
   return h(type, {}, ...parts.map(part));
 }
 
-function timeNode(ms, className) {
-  const node = h("time", { class: className, title: fullTime(ms) }, time(ms));
+function timeNode(ms, props) {
+  const node = h("time", { title: fullTime(ms), ...props }, time(ms));
   node.dateTime = new Date(ms).toISOString();
   return node;
 }
@@ -47,10 +47,12 @@ export function messageNode(message, { head, inRoom, name, openPerson }) {
   const node = h("li", {
     class: `message${message.own ? " own" : ""}${head ? " head" : ""}`,
     dataset: { seq: message.seq, state: "sent", user: message.userId },
+    // By a tap or the arrow keys, which show its time.
+    tabindex: "-1",
   });
   const shown = message.own ? t("you") : name;
   if (!head) {
-    node.append(h("span", { class: "visually-hidden" }, h("bdi", {}, shown), ` ${time(message.sentAt)} `));
+    node.append(h("span", { class: "visually-hidden" }, h("bdi", {}, shown), " "), timeNode(message.sentAt, { class: "at" }));
   } else if (inRoom && !message.own) {
     const author = h("button", { class: "author one-line", type: "button" }, h("bdi", {}, name));
     author.addEventListener("click", () => openPerson(message.userId));
