@@ -1,7 +1,9 @@
 // What forms have in common: which field is wrong and why, and the choice of the language.
 
-import { choose, language, number, onLanguage, t } from "./i18n.js";
+import { choose, language, number, onLanguage, t, useMore } from "./i18n.js";
 import { countCharacters } from "./wire.js";
+
+await useMore();
 
 /** The server's limits: characters of a name, bytes of a password. */
 const MOST_NAME = 32;

@@ -1,14 +1,15 @@
 // The messages of the conversation that is open. Only a part of them is in the page: it moves along
 // when one scrolls, and whatever changes, what is looked at stays where it is.
 
-import { $, arrange, eachFrame, h } from "./dom.js";
+import { $, arrange, eachFrame } from "./dom.js";
 import { grouping } from "./groups.js";
 import { day, dayOf, number, onDay, onLanguage, t } from "./i18n.js";
 import { onKeys } from "./keys.js";
 import { dayNode, gapNode, lineNode, messageNode, pendingNode } from "./message-node.js";
+import { drawTop } from "./messages-top.js";
 import { Place } from "./place.js";
 import { compare, newer, search } from "./seq.js";
-import { CODE, LOBBY } from "./wire.js";
+import { LOBBY } from "./wire.js";
 
 /** Messages in the page at most, about, and by how many the part moves. */
 const MOST = 120;
@@ -128,7 +129,7 @@ export class MessagesView {
     if (opening) this.#findLine(conversation);
     const [start, end] = this.#range(messages);
     const anchor = this.#atEnd ? null : this.#place.anchor;
-    this.#drawTop(conversation, start);
+    drawTop(this.#top, this.#client, conversation, start);
     arrange(this.#list, this.#build(conversation, start, end));
     if (opening) {
       this.#arriving = false;
@@ -195,32 +196,6 @@ export class MessagesView {
 
   #nameOf(message) {
     return message.userName || this.#client.people.nameOf(message.userId) || t("user", { id: message.userId });
-  }
-
-  /** What stands above the oldest message. */
-  #drawTop(conversation, start) {
-    const loading = this.#client.isLoading(this.#key);
-    const empty = !conversation.messages.length && !this.#client.outbox.of(this.#key).length;
-    let state = "";
-    if (start > 0) state = "";
-    else if (conversation.failed === CODE.NOT_FOUND && conversation.peer !== null) state = "nobodyHas";
-    else if (conversation.failed !== undefined && !loading) state = "loadFailed";
-    else if (conversation.more) state = loading || !conversation.loaded ? "loadingOlder" : "";
-    else if (!empty) state = "beginning";
-    else state = conversation.peer === null ? "emptyLobby" : "emptyPrivate";
-    this.#top.classList.toggle("alone", empty && (!conversation.more || state === "nobodyHas"));
-    const name = this.#client.people.nameOf(conversation.peer) || t("user", { id: conversation.peer });
-    const text = state && t(state, { name, id: conversation.peer });
-    if (this.#top.dataset.text === text) return;
-    this.#top.dataset.text = text;
-    this.#top.replaceChildren(text);
-    if (state !== "loadFailed") return;
-    const again = () => {
-      conversation.failed = undefined;
-      if (conversation.loaded) this.#client.loadOlder(this.#key);
-      else this.#client.open(this.#key);
-    };
-    this.#top.append(h("button", { class: "button", type: "button", onclick: again }, t("tryAgain")));
   }
 
   // ------------------------------------------------------------ scrolling
