@@ -285,7 +285,7 @@ def test_the_theme_is_the_systems_or_the_chosen_one_and_is_kept(world: World, si
 
 @SIZES
 def test_the_size_of_the_text_is_chosen_and_nothing_is_cut_off(world: World, size: Size) -> None:
-    window = world.someone("kiwi", size=size).enters("#/lobby")
+    window = world.someone("kiwi", size=size).enters()
     window.opens_settings()
     window['[data-size="150"]'].click()
     window.page.keyboard.press("Escape")
@@ -341,7 +341,7 @@ def test_notifications_that_the_browser_denies_are_explained(world: World) -> No
 # ---------------------------------------------------------------- other ways to look at a page
 
 
-def walks_through(person: Someone) -> list[Window]:
+def walks_through(person: Someone) -> Window:
     """The screens that one sees most, one after the other."""
     window = person.enters("#/lobby")
     window.says(f"hello from {person.user_id}")
@@ -352,7 +352,8 @@ def walks_through(person: Someone) -> list[Window]:
     fits_sideways(window)
     window.page.evaluate("location.hash = '#/lobby'")
     expect(window["#message-list .bubble"].last).to_be_in_viewport()
-    return [window]
+    window.page.evaluate("location.hash = ''")
+    return window
 
 
 @pytest.mark.parametrize("zoom", [2, 4], ids=["200%", "400%"])
@@ -375,7 +376,7 @@ def test_with_forced_colours_what_is_chosen_and_what_is_whose_is_still_told(
     world: World, size: Size
 ) -> None:
     person = world.someone("kiwi", size=size, forced_colors="active")
-    (window,) = walks_through(person)
+    window = walks_through(person)
     assert window.page.evaluate("matchMedia('(forced-colors: active)').matches")
     bubble = window["#message-list .bubble"].last
     expect(bubble).to_have_css("border-top-style", "solid")
@@ -387,7 +388,7 @@ def test_with_forced_colours_what_is_chosen_and_what_is_whose_is_still_told(
 @SIZES
 def test_where_less_motion_is_wanted_nothing_moves(world: World, size: Size) -> None:
     person = world.someone("kiwi", size=size, reduced_motion="reduce")
-    (window,) = walks_through(person)
+    window = walks_through(person)
     window.opens_settings()
     moving = "document.getAnimations().map((one) => one.animationName ?? one.transitionProperty)"
     assert window.page.evaluate(moving) == []
