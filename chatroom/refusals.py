@@ -23,6 +23,10 @@ class Refusal(NamedTuple):
     retry_after: int = 0
     #: Until when that is so, in milliseconds since 1970, UTC; 0: for good; None: not known.
     until: int | None = None
+    #: What is wrong in a word for programs, where `code` leaves that open; empty: it does not.
+    reason: str = ""
+    #: How many characters it has to have at least, where it has too few.
+    least: int = 0
 
 
 class Refused(Exception):
@@ -90,22 +94,26 @@ REGISTRATION_CLOSED = Refusal(
     Code.REGISTER_FAILED,
     "这里不能注册新用户 (nobody can register here)",
     "nobody can register here",
+    reason="closed",
 )
 INVITATION_NEEDED = Refusal(
     Code.REGISTER_FAILED,
     "注册需要邀请码: chatroom --invite 邀请码 "
     "(an invitation is needed to register: chatroom --invite SECRET)",
     "an invitation is needed to register: chatroom --invite SECRET",
+    reason="inviteMissing",
 )
 PASSWORD_COMMON = Refusal(
     Code.REGISTER_FAILED,
     "这个密码太常见 (this password is one of the commonest: choose another one)",
     "this password is one of the commonest: choose another one",
+    reason="passwordCommon",
 )
 PASSWORD_IS_NAME = Refusal(
     Code.REGISTER_FAILED,
     "密码不能是用户id或名字 (the password must not be the user's id or name)",
     "the password must not be the user's id or name",
+    reason="passwordIsName",
 )
 
 
@@ -176,6 +184,8 @@ def password_too_short(least: int) -> Refusal:
         Code.REGISTER_FAILED,
         f"密码太短, 至少要{least}个字符 (password too short: at least {least} characters)",
         f"password too short: at least {least} characters",
+        reason="passwordShort",
+        least=least,
     )
 
 

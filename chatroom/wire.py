@@ -374,6 +374,9 @@ class PasswordResMes(Message):
     error: str = ""
     #: Seconds to wait before trying again.
     retry_after: int | UnsetType = UNSET
+    #: With code 506 what is wrong in a word, and of what is too short the least number of characters.
+    reason: str | UnsetType = UNSET
+    least: int | UnsetType = UNSET
 
 
 class LogoutMes(Message):

@@ -85,11 +85,11 @@ def test_tabs_agree_on_what_is_unread(world: World) -> None:
         for window in (one, two):
             expect(window.unread(lime)).to_have_attribute("data-unread", "3")
             expect(window.unread(lime).locator(".badge")).to_have_text("3")
-            assert window.page.title() == "(3) Chatroom"
+            expect(window.page).to_have_title("(3) Lobby · Chatroom")
         one.goes_to(lime).sees("private 2")
         for window in (one, two):
             expect(window.unread(lime)).to_have_attribute("data-unread", "0")
-            expect(window.page).to_have_title("Chatroom")
+            expect(window.page).to_have_title(re.compile(r"^(Lobby|lime) · Chatroom$"))
         # What is on screen is read; it is in the other tab as well.
         other.tell(person.user_id, "private 3")
         one.sees("private 3")
@@ -255,16 +255,16 @@ def test_a_hidden_page_counts_in_its_title_and_notifies(world: World) -> None:
     lime = world.registered("lime")
     with client(world, lime) as other:
         other.tell(person.user_id, "are you there?")
-        expect(window.page).to_have_title("(1) Chatroom")
+        expect(window.page).to_have_title("(1) Lobby · Chatroom")
         until(lambda: window.page.evaluate("window.shown"))
         assert window.page.evaluate("window.shown") == [["lime", "are you there?"]]
         # The room counts and keeps quiet.
         other.say("to everybody")
-        expect(window.page).to_have_title("(2) Chatroom")
+        expect(window.page).to_have_title("(2) Lobby · Chatroom")
     window.page.evaluate(SHOW)
-    expect(window.page).to_have_title("(1) Chatroom")
+    expect(window.page).to_have_title("(1) Lobby · Chatroom")
     window.goes_to(lime).sees("are you there?")
-    expect(window.page).to_have_title("Chatroom")
+    expect(window.page).to_have_title("lime · Chatroom")
     assert window.page.evaluate("window.shown.length") == 1
 
 

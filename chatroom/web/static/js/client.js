@@ -35,6 +35,7 @@ export class Client extends Events {
   #settled = new Set();
   #loggedIn = false;
   #opened = null;
+  #flagged;
   #handlers = {
     LoginResMes: (data) => this.#entered(data),
     SmsMes: (data) => this.#said(data),
@@ -47,7 +48,8 @@ export class Client extends Events {
   };
 
   /**
-   * `memory` keeps over a reload: `lobbyRead`, `names`, each with a setter, and `saveQueue`.
+   * `memory` keeps over a reload: `lobbyRead`, `names`, `flagged` (keys that were marked as
+   * unread), each with a setter, and `saveQueue`.
    */
   constructor({ user, connect, clock, memory, chance }) {
     super();
@@ -56,6 +58,7 @@ export class Client extends Events {
     this.me = { userId: user.userId, userName: user.userName, userStatus: STATUS.ONLINE };
     this.conversations = new Map();
     this.conversation(LOBBY).read = memory.lobbyRead;
+    this.#flagged = new Set(memory.flagged);
     this.#catchingUp = new CatchingUp(clock, () => this.emit("state"));
     this.connection = new Connection({
       connect,
@@ -169,6 +172,26 @@ export class Client extends Events {
     this.emit("conversations");
   }
 
+  /** Whether the person wants to come back to it: the server's marks only go forward. */
+  isFlagged(key) {
+    return this.#flagged.has(key);
+  }
+
+  /** Marks a conversation as unread, until it is opened. */
+  flag(key, flagged = true) {
+    if (flagged === this.#flagged.has(key)) return;
+    if (flagged) this.#flagged.add(key);
+    else this.#flagged.delete(key);
+    this.#memory.flagged = [...this.#flagged];
+    this.emit("conversations");
+  }
+
+  /** Another tab has marked these. */
+  flaggedAre(keys) {
+    this.#flagged = new Set(keys);
+    this.emit("conversations");
+  }
+
   /** Another tab has shown the lobby up to here. */
   lobbySeen(seq) {
     if (seq && this.conversation(LOBBY).markRead(seq)) this.emit("conversations");
@@ -179,11 +202,9 @@ export class Client extends Events {
     if (this.#cancelConfirm) this.#confirm();
   }
 
-  /** The code of the answer. Fails with RequestFailed. */
-  async changePassword(userPwd, newPwd) {
-    const data = { userPwd, newPwd };
-    const answer = await this.#requests.ask("PasswordMes", data, "PasswordResMes", { urgent: true });
-    return answer.code;
+  /** Gives the answer. Fails with RequestFailed. */
+  changePassword(userPwd, newPwd) {
+    return this.#requests.ask("PasswordMes", { userPwd, newPwd }, "PasswordResMes", { urgent: true });
   }
 
   // ------------------------------------------------------------ the connection

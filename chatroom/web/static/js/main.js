@@ -7,9 +7,8 @@ import { $, placeIcons } from "./dom.js";
 import { onLanguage, preferred, t, use } from "./i18n.js";
 import * as prefs from "./prefs.js";
 import { Queues } from "./queues.js";
+import * as trouble from "./trouble.js";
 import { ChatView } from "./view-chat.js";
-import * as dialogs from "./view-dialogs.js";
-import { LoginView } from "./view-login.js";
 import { CODE } from "./wire.js";
 
 /** Milliseconds: the cookie is renewed about daily, by one tab; whether it is due, is asked hourly. */
@@ -20,7 +19,8 @@ const BOOT_RETRY = 5_000;
 const CHANGED_LATELY = 60_000;
 
 let running = null;
-let login;
+let login = null;
+const invite = takeInvite();
 
 /** Shows one of the screens. */
 function screen(name) {
@@ -52,9 +52,21 @@ function waitToBoot(ms) {
   button.onclick = again;
 }
 
-function showLogin(options) {
+/** Who is logged in needs no form. */
+async function showLogin(options) {
+  const { LoginView } = await import("./view-login.js");
+  login ??= new LoginView(enter, invite);
   screen("login");
   login.show(options);
+}
+
+/** An invitation comes in the link, and is not to stay in the address bar or its history. */
+function takeInvite() {
+  const url = new URL(location.href);
+  const found = url.searchParams.get("invite");
+  url.searchParams.delete("invite");
+  if (found !== null) history.replaceState(history.state, "", url);
+  return found;
 }
 
 function enter({ userId, userName }) {
@@ -65,6 +77,7 @@ function enter({ userId, userName }) {
   const client = new Client({ user, connect: api.connect, clock, memory: memoryOf(userId, queues) });
   const unwatch = [
     prefs.watch(`lobby:${userId}`, (seq) => client.lobbySeen(seq)),
+    prefs.watch(`flagged:${userId}`, (keys) => client.flaggedAre(keys)),
     prefs.watch(`status:${userId}`, () => client.people.lookUp(userId).catch(() => {})),
     // Another tab logged out, or in as somebody else: the cookie is all tabs' own.
     prefs.watch("user", (other) => other !== userId && leave({ notice: other ? null : ["loggedOut"] })),
@@ -109,6 +122,12 @@ function memoryOf(userId, queues) {
     set names(names) {
       prefs.set(`names:${userId}`, names);
     },
+    get flagged() {
+      return prefs.get(`flagged:${userId}`) ?? [];
+    },
+    set flagged(keys) {
+      prefs.set(`flagged:${userId}`, keys);
+    },
     saveQueue: (entries) => queues.save(entries),
   };
 }
@@ -133,7 +152,7 @@ function logOut(userId) {
   const queues = running?.();
   running = null;
   queues?.forget();
-  for (const name of ["lobby", "names", "drafts", "status"]) prefs.set(`${name}:${userId}`, null);
+  for (const name of ["lobby", "names", "drafts", "flagged", "status"]) prefs.set(`${name}:${userId}`, null);
   prefs.set("user", null);
   history.replaceState(null, "", location.pathname);
   showLogin({ notice: ["loggedOut"] });
@@ -145,10 +164,9 @@ async function renew() {
   await api.session();
 }
 
+trouble.watch();
 placeIcons(document);
 await use(preferred());
-dialogs.prepare();
-login = new LoginView(enter);
 onLanguage(() => {
   if (!$("splash").hidden && $("splash-retry").hidden) $("splash-text").textContent = t("loading");
 });

@@ -2,15 +2,15 @@
 
 import { $, h } from "./dom.js";
 import { number, onLanguage, t } from "./i18n.js";
+import { composes, isField } from "./keys.js";
 import * as notify from "./notify.js";
 import * as prefs from "./prefs.js";
+import { tell } from "./trouble.js";
 import { ComposerView } from "./view-composer.js";
 import { ConnectionView } from "./view-connection.js";
-import * as dialogs from "./view-dialogs.js";
 import { MessagesView } from "./view-messages.js";
-import { PeopleView } from "./view-people.js";
 import { SidebarView, lobbySign, personSign } from "./view-sidebar.js";
-import { LOBBY, keyOf, peerOf } from "./wire.js";
+import { LOBBY, keyOf, readAddress } from "./wire.js";
 
 const wide = matchMedia("(min-width: 760px)");
 /** Wide enough for the people to stand beside the messages. */
@@ -22,6 +22,8 @@ export class ChatView {
   #over = new AbortController();
   #key = LOBBY;
   #frame = $("chat");
+  #drawTitle;
+  #dialogs = null;
 
   /** `leave()` is called once the person has logged out. */
   constructor(client, { leave }) {
@@ -30,15 +32,19 @@ export class ChatView {
     const open = (key) => this.go(`#/${key}`);
     this.connection = new ConnectionView(client, { signal });
     this.messages = new MessagesView(client, { signal, openPerson: (id) => this.#openPerson(id) });
-    this.composer = new ComposerView(client, { signal, said: () => this.messages.said() });
+    this.composer = new ComposerView(client, { signal, said: () => this.#said() });
     this.sidebar = new SidebarView(client, { signal, open });
-    this.people = new PeopleView(client, { signal, open: (id) => this.#openPerson(id) });
-    notify.start(client, { signal, current: () => this.#key, open });
-    dialogs.start(client, { signal, leave });
+    this.#startPeople = async () => {
+      const { PeopleView } = await import("./view-people.js");
+      if (!signal.aborted) new PeopleView(client, { signal, open: (id) => this.#openPerson(id) });
+    };
+    this.#drawTitle = notify.start(client, { signal, current: () => this.#key, title: () => this.#title, open });
+    this.#startDialogs = async () => (await import("./view-dialogs.js")).start(client, { signal, leave });
     const unlisten = ["people", "me", "state", "conversations"].map((name) => client.on(name, () => this.#drawHeader()));
     unlisten.push(onLanguage(() => this.#drawHeader()));
     signal.addEventListener("abort", () => unlisten.forEach((end) => end()));
     this.#listen(signal);
+    signal.addEventListener("abort", () => document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close()));
     this.#frame.hidden = false;
     this.#showPeople(prefs.get("people") !== false);
     this.#route({ focus: true });
@@ -60,6 +66,8 @@ export class ChatView {
     on(window, "popstate", () => this.#route({ focus: true }));
     on(window, "keydown", (event) => this.#pressed(event));
     on($("back"), "click", () => this.#back());
+    on($("mark-unread"), "click", () => this.#markUnread());
+    on($("open-settings"), "click", () => this.#openSettings());
     on($("close-people"), "click", () => this.#closePeople());
     on($("open-people"), "click", () => this.#openPeople());
     on($("toggle-people"), "click", () => (this.#peopleAreShown ? this.#closePeople() : this.#openPeople()));
@@ -73,16 +81,50 @@ export class ChatView {
 
   /** What the address says is shown. */
   #route({ focus }) {
-    const name = decodeURIComponent(location.hash.replace(/^#\/?/, ""));
-    const key = name === LOBBY || peerOf(name) !== null ? name : null;
-    const pane = name === "people" && !widest.matches ? "people" : key || wide.matches ? "room" : "list";
+    const wanted = readAddress(location.hash);
+    if (wanted === null) {
+      tell("addressWrong");
+      history.replaceState(null, "", location.pathname);
+    }
+    const { key = null, people = false } = wanted ?? {};
+    const pane = people && !widest.matches ? "people" : key || wide.matches ? "room" : "list";
     this.#frame.dataset.pane = pane;
     if (key !== null || !this.#started) this.#show(key ?? this.#key);
     this.#peopleChanged();
-    if (focus) this.#focus(pane);
+    this.#drawTitle();
+    if (!focus) return;
+    if (key !== null) this.#client.flag(key, false);
+    this.#focus(pane);
+  }
+
+  /** The name of what is on the screen; nothing where that is the list alone. */
+  get #title() {
+    const { pane } = this.#frame.dataset;
+    if (pane === "people") return t("people");
+    return pane === "room" ? $("room-title").textContent : "";
+  }
+
+  async #openSettings() {
+    this.#dialogs ??= this.#startDialogs();
+    const dialogs = await this.#dialogs.catch(() => null);
+    if (this.#over.signal.aborted) return;
+    if (dialogs) dialogs.open();
+    else {
+      this.#dialogs = null;
+      tell("notLoaded");
+    }
+  }
+
+  /** Back to the list where there is one to see; else it stays open, and waits to be opened again. */
+  #markUnread() {
+    this.#client.flag(this.#key);
+    if (!wide.matches) this.#back();
+    else this.sidebar.focus();
   }
 
   #started = false;
+  #startDialogs;
+  #startPeople;
 
   #show(key) {
     if (this.#started && key === this.#key) {
@@ -115,15 +157,21 @@ export class ChatView {
       $("room-title").replaceChildren(h("bdi", {}, name));
       $("room-subtitle").textContent = [t("userNumber", { id: peer }), words[status]].filter(Boolean).join(" · ");
     }
+    this.#drawTitle();
     $("messages").setAttribute("aria-label", peer === null ? t("messages") : t("messagesWith", { name: $("room-title").textContent }));
   }
 
   #focus(pane) {
     if (document.querySelector("dialog[open]")) return;
-    if (pane === "people") this.people.focus();
+    if (pane === "people") $("people-search").focus();
     else if (pane === "list") this.sidebar.focus();
     else if (hasKeyboard.matches) this.composer.focus();
     else $("messages").focus({ preventScroll: true, focusVisible: false });
+  }
+
+  #said() {
+    this.#client.flag(this.#key, false);
+    this.messages.said();
   }
 
   #openPerson(userId) {
@@ -154,7 +202,7 @@ export class ChatView {
   #openPeople() {
     if (widest.matches) {
       this.#showPeople(true);
-      this.people.focus();
+      $("people-search").focus();
     } else this.go("#/people");
   }
 
@@ -173,13 +221,19 @@ export class ChatView {
 
   #peopleChanged() {
     $("toggle-people").setAttribute("aria-expanded", String(this.#peopleAreShown));
-    this.people.update();
+    if (!this.#peopleAreShown || !this.#startPeople) return;
+    const start = this.#startPeople;
+    this.#startPeople = null;
+    start().catch(() => {
+      this.#startPeople = start;
+      tell("notLoaded");
+    });
   }
 
   // ------------------------------------------------------------ keys
 
   #pressed(event) {
-    if (event.isComposing || document.querySelector("dialog[open]")) return;
+    if (composes(event) || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     if (event.key === "F6") {
       event.preventDefault();
       this.#nextRegion(event.shiftKey ? -1 : 1);
@@ -187,6 +241,9 @@ export class ChatView {
       event.preventDefault();
       const key = this.sidebar.neighbour(event.key === "ArrowUp" ? -1 : 1);
       if (key !== null) this.go(`#/${key}`);
+    } else if (event.key === "?" && !isField(event.target)) {
+      event.preventDefault();
+      import("./view-keys.js").then(({ open }) => open(), () => tell("notLoaded"));
     } else if (event.key === "Escape" && $("people").contains(document.activeElement)) {
       this.#closePeople();
     } else if (event.key === "Escape" && !$("jump").hidden) this.messages.toEnd();
@@ -196,7 +253,7 @@ export class ChatView {
     const regions = [...document.querySelectorAll("[data-region]")].filter((node) => node.getClientRects().length);
     const at = regions.findIndex((node) => node.contains(document.activeElement));
     const next = regions[(at + step + regions.length) % regions.length] ?? regions[0];
-    const focus = { sidebar: this.sidebar, room: this.composer, people: this.people };
-    focus[next.id].focus();
+    if (next.id === "people") $("people-search").focus();
+    else (next.id === "room" ? this.composer : this.sidebar).focus();
   }
 }
