@@ -225,12 +225,13 @@ class ChatClient(LoggedIn):
         """A callback ends the program: what it was called with counts as shown."""
         self._leaving = words.CLOSING
         self._session.marks.flush()
-        awaited = self._link.is_end_awaited
-        gone = self._link.close(error)
-        if not awaited:
-            gone.addCallback(lambda _: self._stop_reactor())
+        # A turn later: who waited for the login, say, may only be on the way to `when_ended`.
+        gone = self._link.close(error).addCallback(lambda _: pause(self._clock, 0))
+        gone.addCallback(lambda _: self._stop_reactor())
 
     def _stop_reactor(self) -> None:
+        if self._link.was_end_told:
+            return
         # It may not have begun to run; and what only gives the time has nothing to stop.
         if hasattr(self._reactor, "callWhenRunning"):
             with contextlib.suppress(ReactorNotRunning):

@@ -72,6 +72,12 @@ def _password(label: str) -> _Rule:
     )
 
 
+_PLACE: Final = _Rule(
+    *(lambda value: bool(_SEQ.fullmatch(str(value))), "消息的位置"),
+    en='a message\'s place, such as "1700000000000-0"',
+    zh='消息的seq, 例如"1700000000000-0"',
+)
+
 #: By the name that the argument has in `ChatClient`.
 _RULES: Final[dict[str, _Rule]] = {
     "user_id": _user("用户id"),
@@ -111,11 +117,8 @@ _RULES: Final[dict[str, _Rule]] = {
         en="1 to 64 visible characters",
         zh="1到64个可见字符",
     ),
-    "before": _Rule(
-        *(lambda value: bool(_SEQ.fullmatch(str(value))), "before"),
-        en='a message\'s place, such as "1700000000000-0"',
-        zh='消息的位置, 例如"1700000000000-0"',
-    ),
+    "seq": _PLACE,
+    "before": _PLACE,
     "after": _Rule(
         *(_is_number(0), "after"),
         en=f"a whole number from 0 to {_MAX_INTEGER}",

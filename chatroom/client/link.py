@@ -100,6 +100,8 @@ class Link:
         self._ends = Waiters()
         self._end: BaseException | None = None
         self._has_ended = False
+        #: Somebody has heard of the end by `when_ended`.
+        self.was_end_told = False
         self._failures = 0
         self._online_since = 0.0
         self._sent_away = False
@@ -114,7 +116,7 @@ class Link:
             return fail(NotConnected(self.why))
         arrived = self._arrival.wait()
         if self.state is State.OFFLINE:
-            self._sent_away = self._has_ended = False
+            self._sent_away = self._has_ended = self.was_end_told = False
             self._end = None
             self._become(State.CONNECTING, words.CONNECTING)
             self._start(self._first_connection())
@@ -188,13 +190,8 @@ class Link:
         """See `ChatClient.when_ended`."""
         ended = self._ends.wait()
         if self._has_ended:
-            self._ends.fire(self._end)
+            self._fire_end()
         return ended
-
-    @property
-    def is_end_awaited(self) -> bool:
-        """Whether there is somebody whom `when_ended` tells."""
-        return bool(self._ends)
 
     def abandon(self) -> None:
         """Nobody waits for the end of a connection that was left: break it."""
@@ -350,7 +347,11 @@ class Link:
         if self.state in (State.OFFLINE, State.CLOSED):
             self._has_ended = True
             self._end = error
-            self._ends.fire(error)
+            self._fire_end()
+
+    def _fire_end(self) -> None:
+        self.was_end_told = self.was_end_told or bool(self._ends)
+        self._ends.fire(self._end)
 
     def _become(self, state: State, why: Words, error: NotConnected | None = None) -> None:
         self.state, self.why = state, why

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from chatroom import wire
 from chatroom.client import words
-from chatroom.client.checking import checked
+from chatroom.client.checking import check, checked
 from chatroom.client.convert import read_text
 from chatroom.client.errors import (
     ChatError,
@@ -179,8 +179,9 @@ class LoggedIn:
 
         Other devices are told; while reconnecting, as soon as that is done.
 
-        :raises ValueError: ``seq`` is a text that is no place.
+        :raises Refused: ``peer`` is no user's id, or ``seq`` no place.
         """
+        check(Refused, peer=peer, seq=seq)
         if self.login is not None:
             self._session.marks.mark_read(peer, wire.Seq.parse(str(seq)))
 

@@ -24,7 +24,8 @@ def just_before(seq: Seq) -> Seq:
 class Position:
     """The newest ``seq`` that was got of each room and of the inbox.
 
-    It is what a client resumes from; keep a `copy` of it to resume after a restart.
+    It is what a client resumes from; keep a `copy` of it, or its JSON (`msgspec.json`), to resume
+    after a restart.
     """
 
     rooms: dict[str, Seq] = field(default_factory=dict)

@@ -164,8 +164,21 @@ def test_where_nobody_waits_for_the_end_an_exit_stops_the_reactor() -> None:
     stage.server.send(to_room("hello", "6-0"))
     stage.network.last.client.deliver()
     assert reactor.stopped == 0  # what was sent goes out first
-    stage.run()
+    stage.run(0.1)
     assert reactor.stopped == 1
+
+
+def test_who_comes_to_wait_for_the_end_right_behind_an_exit_is_told_of_it() -> None:
+    stage = Stage(on_text=lambda _: sys.exit(1))
+    stopped: list[object] = []
+    stage.client._reactor = type("Reactor", (), {"callWhenRunning": stopped.append, "stop": 0})()
+    stage.log_in()
+    stage.say(to_room("hello", "6-0"))
+    assert stage.client.state is State.CLOSED
+    (raised,) = raised_by(stage.client.when_ended())
+    assert isinstance(raised, SystemExit)
+    stage.run(1)
+    assert stopped == []
 
 
 def test_the_end_is_told_when_it_is_wanted_and_when_it_is_not() -> None:

@@ -20,7 +20,7 @@ import sys
 {install}
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
-from chatroom.client import connect
+from chatroom.client import as_task, connect
 
 async def main(reactor, server):
     {kind} leave(message):
@@ -36,7 +36,7 @@ async def main(reactor, server):
     finally:
         print("main ends")
 
-react(main, sys.argv[1:])
+react({run}, sys.argv[1:])
 """
 ASYNCIO = "from twisted.internet import asyncioreactor; asyncioreactor.install()"
 
@@ -112,14 +112,20 @@ def test_the_documents_show_the_bot_with_asyncio_as_it_is() -> None:
 @either_reactor
 @either_kind
 @pytest.mark.parametrize(
-    ("until", "status"), [("bot.when_ended()", 3), ("Deferred()", 0)], ids=["awaited", "forever"]
+    ("until", "run", "status"),
+    [
+        ("bot.when_ended()", "main", 3),
+        ("bot.when_ended()", "lambda reactor, at: as_task(main(reactor, at), reactor)", 3),
+        ("Deferred()", "main", 0),
+    ],
+    ids=["awaited", "awaited in a task", "forever"],
 )
 @ensureDeferred
 async def test_an_exit_in_a_callback_ends_the_program(
-    serving: Serving, tmp_path: Path, install: str, kind: str, until: str, status: int
+    serving: Serving, tmp_path: Path, install: str, kind: str, until: str, run: str, status: int
 ) -> None:
     path = tmp_path / "exiting.py"
-    path.write_text(EXITING.format(install=install, kind=kind, until=until), "utf-8")
+    path.write_text(EXITING.format(install=install, kind=kind, until=until, run=run), "utf-8")
     person = await Person.at(serving.address)
     with program(path, serving.address) as running:
         await person.sees(202)

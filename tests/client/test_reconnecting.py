@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import UNSET
 from twisted.internet.defer import Deferred
@@ -316,6 +317,18 @@ def test_the_first_login_resumes_only_from_a_position_that_it_was_given() -> Non
     stage.say(to_room("news", "3-0"))
     assert position.rooms["lobby"] == wire.Seq(2, 0)
     assert stage.client.position.rooms["lobby"] == wire.Seq(3, 0)
+
+
+def test_a_position_can_be_kept_as_json() -> None:
+    stage = Stage()
+    stage.log_in()
+    stage.say(to_room("one", "6-0"), to_person("two", "4-1"))
+    kept = msgspec.json.encode((stage.client.position, "token-1"))
+    position, token = msgspec.json.decode(kept, type=tuple[Position, str])
+    stage = Stage(position=position)
+    stage.log_in(token=token)
+    login = stage.server.last(wire.LoginMes)
+    assert (login.resume, login.token) == (wire.Resume({"lobby": "6-0"}, "4-1"), "token-1")
 
 
 def test_somebody_else_does_not_go_on_from_the_first_ones_position() -> None:

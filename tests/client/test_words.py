@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 from pytest_twisted import blockon, ensureDeferred
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 
 from chatroom import refusals, wire
 from chatroom.client import (
@@ -207,6 +207,7 @@ BAD: dict[str, list[object]] = {
     "room": ["Lobby", "", "x" * 33, "-x", 7],
     "message_id": ["", "x" * 65, "a\nb", 7],
     "before": ["yesterday", "1", "1-2-3", 7, "1-2\n"],
+    "seq": ["yesterday", "1", 7, None],
     "after": [-1, "1", None],
     "limit": [0, "50", None, True],
 }
@@ -221,6 +222,7 @@ CALLS: dict[str, Callable[[ChatClient, Any], Deferred[Any]]] = {
     "message_id": lambda client, value: client.send("hello", message_id=value),
     "peer": lambda client, value: client.history(peer=value),
     "before": lambda client, value: client.history(before=value),
+    "seq": lambda client, value: maybeDeferred(client.mark_read, 101, value),
     "limit": lambda client, value: client.users_page(limit=value),
     "after": lambda client, value: client.users_page(after=value),
     "old": lambda client, value: client.change_password(value, "secret"),
@@ -304,6 +306,7 @@ MESSAGES: dict[str, Callable[[Any], wire.Message]] = {
     "room": lambda value: wire.SmsMes("x", room=value),
     "message_id": lambda value: wire.SmsMes("x", id=value),
     "before": lambda value: wire.HistoryMes(before=UNSET if value is None else str(value)),
+    "seq": lambda value: wire.ReadMes(1, str(value)),
     "after": lambda value: wire.UsersMes(value),
     "limit": lambda value: wire.HistoryMes(limit=value),
 }
