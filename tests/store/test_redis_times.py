@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import json
+from argparse import Namespace
+
 import msgspec
 from pytest_twisted import ensureDeferred
 
+from chatroom.admin.desk import Desk
+from chatroom.admin.export import export
+from chatroom.admin.looking import show
+from chatroom.admin.output import Output, when
 from chatroom.store.interface import Outcome
 from chatroom.store.oversight import Action, AnnounceEvent
 from chatroom.wire import LOBBY, SEQ_ZERO
 from tests.doubles.valkey import Valkey
-from tests.store.nodes import FUTURE, Start, post, until
+from tests.store.nodes import FUTURE, Start, people, post, tell, until
 
 
 def now(valkey: Valkey) -> int:
@@ -69,3 +77,23 @@ async def test_what_is_sent_again_and_no_longer_held_is_known_all_the_same(
     again = await store.append_to_room(LOBBY, post(1, "hi", id="a"))
     assert (again.outcome, again.seq) == (Outcome.KNOWN, first.seq)
     assert again.sent_at == first.seq.ms
+
+
+@ensureDeferred
+async def test_operators_see_when_a_message_was_sent(valkey: Valkey, start: Start) -> None:
+    store, _ = await start()
+    await people(store, 1, 2)
+    message = msgspec.json.encode(post(2, "old", to=1)).decode()
+    valkey.ask("XADD", "chatroom:mailbox:1", f"{FUTURE}-0", "f", "2", "m", message, "c", "200")
+    await tell(store, 2, 1, "new")
+    [*_, new] = await store.mailbox_after(1, SEQ_ZERO, 10)
+    stream = io.StringIO()
+    desk = Desk(store, Output(json=True, stream=stream))
+    await show(desk, Namespace(id=1))
+    shown = json.loads(stream.getvalue())
+    stream.truncate(stream.seek(0))
+    await export(desk, Namespace(id=1))
+    times = [one["time"] for one in json.loads(stream.getvalue())["mailbox"]]
+    assert times[0] == "2100-01-01T00:00:00Z"
+    assert times[1] == shown["mailbox"]["newest"] == when(new.sent_at)
+    assert new.sent_at < FUTURE
