@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Seconds to be well again that are enough where the program is as it was.
-PATIENCE = 6
 #: File, text that stands there exactly once, what is put in its place.
 Change = tuple[str, str, str]
 
@@ -22,6 +20,8 @@ class Mutant:
     #: What a verdict on it has to say, one of these: the checker must not be right by mistake.
     signs: tuple[str, ...]
     changes: tuple[Change, ...]
+    #: Seconds to be well again. Short, where the sign is that something never comes.
+    patience: float = 6
 
 
 MUTANTS = (
@@ -69,6 +69,8 @@ MUTANTS = (
                 "known = nil",
             ),
         ),
+        # All has to be sent again by then.
+        patience=60,
     ),
     Mutant(
         "resume from one too late",

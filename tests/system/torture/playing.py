@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from tests.system.torture.act import Act, Outcome
 from tests.system.torture.faults import FAULTS, Fault
-from tests.system.torture.mutants import PATIENCE, Mutant
+from tests.system.torture.mutants import Mutant
 from tests.system.torture.stage import mutated_code
 
 CHECKOUT = Path(__file__).parents[3]
@@ -66,7 +66,7 @@ def single(fault: Fault, seed: int, **settings: Any) -> Job:
 
 def with_mutant(mutant: Mutant, seed: int, **settings: Any) -> Job:
     fault = BY_NAME[mutant.fault]
-    return Job(fault, seed, (mutant.name,), {"patience": PATIENCE, **settings}, mutant)
+    return Job(fault, seed, (mutant.name,), {"patience": mutant.patience, **settings}, mutant)
 
 
 async def play(reactor: Any, job: Job) -> Played:

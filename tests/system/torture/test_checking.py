@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import struct
+import subprocess
 import threading
+from collections.abc import Iterator
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
+from tests.system.lab import until
 from tests.system.torture.faults import FAULTS
 from tests.system.torture.ledger import INBOX, LOBBY, Ledger, Stored
 from tests.system.torture.pairs import APART, NOT_TOGETHER, pair, pairs
 from tests.system.torture.playing import BY_NAME
+from tests.system.torture.processes import Process
 from tests.system.torture.reader import Reader
 
 
@@ -88,6 +94,57 @@ def test_whoever_waits_for_an_acknowledgement_does_not_take_other_messages_for_i
             over.set()
             thread.join()
             reader.close()
+
+
+class _Sleeper(Process):
+    starts = 0
+
+    def start(self) -> None:
+        self.starts += 1
+        self._process = subprocess.Popen(["sleep", "600"])
+
+    @property
+    def state(self) -> str:
+        """One letter, as the kernel has it."""
+        assert self._process is not None
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0]
+
+
+@pytest.fixture
+def sleeper() -> Iterator[_Sleeper]:
+    sleeper = _Sleeper()
+    sleeper.start()
+    yield sleeper
+    sleeper.stop()
+
+
+def test_what_two_faults_hold_down_comes_back_when_both_let_go(sleeper: _Sleeper) -> None:
+    sleeper.take_down()
+    sleeper.kill()
+    sleeper.tend()
+    assert not sleeper.running
+    sleeper.bring_up()
+    until(lambda: sleeper.running)
+    assert (sleeper.starts, sleeper.ends) == (2, [])
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="/proc tells what is frozen")
+def test_what_two_faults_freeze_goes_on_when_both_let_go(sleeper: _Sleeper) -> None:
+    sleeper.freeze()
+    sleeper.freeze()
+    sleeper.thaw()
+    until(lambda: sleeper.state == "T")
+    sleeper.thaw()
+    until(lambda: sleeper.state == "S")
+
+
+def test_what_ends_by_itself_is_started_again_and_remembered(sleeper: _Sleeper) -> None:
+    sleeper.signal(signal.SIGTERM)
+    until(lambda: not sleeper.running)
+    sleeper.tend()
+    until(lambda: sleeper.running)
+    assert sleeper.ends == [-signal.SIGTERM]
 
 
 def test_every_two_faults_are_a_pair_but_for_those_that_have_a_reason() -> None:
