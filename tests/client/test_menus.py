@@ -346,11 +346,12 @@ def test_end_of_input_leaves_in_good_order() -> None:
     assert "You left" in Stage(IN.strip(), interactive=True).said
 
 
-def test_end_of_input_without_a_connection_is_status_1() -> None:
+@pytest.mark.parametrize("last", ["", "4"])
+def test_a_script_that_ends_without_a_connection_is_status_1(last: str) -> None:
     stage = Stage(IN.strip(), ends=False)
     stage.client.become(State.RECONNECTING)
     stage.screen.ends = True
-    stage.screen.answer("")
+    stage.screen.answer(last)
     assert stage.status == 1
     assert stage.screen.errors == ["Not connected to the server: the server is gone"]
     assert stage.called("log_out") == []
