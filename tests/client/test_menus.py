@@ -73,8 +73,9 @@ MENU = (
 
 
 def test_a_person_sees_the_menu_at_the_login_and_on_demand() -> None:
-    answers = ["1", "100", "123456", "1", "2", "hello", "", "9", "？", "4"]
-    stage = Stage(answers, language="zh", interactive=True)
+    stage = Stage(
+        [*IN.split(), "1", "2", "hello", "", "9", "？", "4"], language="zh", interactive=True
+    )
     hint = "(输入?或者直接回车, 就再显示菜单)"
     assert stage.screen.said[1:] == [
         "-------恭喜Tom登录成功---------",
