@@ -101,11 +101,14 @@ class Menus:
                 self._dialogue.complain(BadLine(end.reason, **end.values))
             elif self._screen.interactive:
                 self._screen.show(self._say(texts.LEFT))
-            elif self._inside and self._client.state is not State.ONLINE:
-                self._dialogue.complain(NotConnected(self._client.why))
         except ChatError as error:
             self._dialogue.complain(error)
-        return 1 if self._dialogue.failed and not self._screen.interactive else 0
+        if self._screen.interactive:
+            return 0
+        if self._inside and not self._dialogue.failed and self._client.state is not State.ONLINE:
+            # What was done last may not have got there.
+            self._dialogue.complain(NotConnected(self._client.why))
+        return 1 if self._dialogue.failed else 0
 
     async def _leave(self) -> None:
         self._arrivals.leave()

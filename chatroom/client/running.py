@@ -227,6 +227,8 @@ class _Program:
             if signal.getsignal(signal.SIGTSTP) != signal.SIG_IGN:
                 signal.signal(signal.SIGTSTP, self._suspend)
             signal.signal(signal.SIGCONT, self._continue)
+            # Ignored, it would let us change the terminal from the background.
+            signal.signal(signal.SIGTTOU, signal.SIG_DFL)
         if isinstance(self._screen, TerminalScreen):
             signal.signal(signal.SIGWINCH, self._resized)
 

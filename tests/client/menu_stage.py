@@ -93,6 +93,7 @@ class FakeClient:
     def log_in(self, user_id: int, password: str) -> Deferred[Login]:
         if isinstance(self.answers["log_in"], Login):
             self.login = self.answers["log_in"]
+            self.state = State.ONLINE
         return self._answer("log_in", user_id, password)
 
     def send(self, content: str, *, timeout: float) -> Deferred[Sent]:

@@ -73,8 +73,9 @@ MENU = (
 
 
 def test_a_person_sees_the_menu_at_the_login_and_on_demand() -> None:
-    answers: list[str | Exception] = ["1", "100", "123456", "1", "2", "hello", "", "9", "？", "4"]
-    stage = Stage(answers, language="zh", interactive=True)
+    stage = Stage(
+        [*IN.split(), "1", "2", "hello", "", "9", "？", "4"], language="zh", interactive=True
+    )
     hint = "(输入?或者直接回车, 就再显示菜单)"
     assert stage.screen.said[1:] == [
         "-------恭喜Tom登录成功---------",
@@ -346,11 +347,12 @@ def test_end_of_input_leaves_in_good_order() -> None:
     assert "You left" in Stage(IN.strip(), interactive=True).said
 
 
-def test_end_of_input_without_a_connection_is_status_1() -> None:
+@pytest.mark.parametrize("last", ["", "4"])
+def test_a_script_that_ends_without_a_connection_is_status_1(last: str) -> None:
     stage = Stage(IN.strip(), ends=False)
     stage.client.become(State.RECONNECTING)
     stage.screen.ends = True
-    stage.screen.answer("")
+    stage.screen.answer(last)
     assert stage.status == 1
     assert stage.screen.errors == ["Not connected to the server: the server is gone"]
     assert stage.called("log_out") == []

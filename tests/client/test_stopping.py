@@ -134,10 +134,11 @@ def test_a_shell_gets_its_terminal_back_and_the_password_stays_hidden(
     assert has_echo(shell)
 
 
+@pytest.mark.parametrize("before", ["", 'trap "" TTOU; '])
 def test_begun_in_the_background_it_leaves_the_terminal_as_it_was_when_it_came_to_the_front(
-    server: str, start: Start
+    server: str, start: Start, before: str
 ) -> None:
-    script = (
+    script = before + (
         'stty -echo; "$0" "$@" & until jobs | grep -q Stopped; do sleep 0.1; done; '
         "stty echo; echo now; read x; fg >/dev/null; echo left $?; read x"
     )

@@ -111,7 +111,7 @@ class LineScreen(Protocol):
         lines = (
             answer for answer in self._answers if isinstance(answer, BadLine) or answer.strip()
         )
-        return any(lines) or self._buffer.strip() != b""
+        return any(lines) or self._buffer.strip() != b"" or self._spoilt is not None
 
     @property
     def loss(self) -> str:
