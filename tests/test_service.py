@@ -475,7 +475,8 @@ def answering() -> Iterator[Callable[..., RedisAddress]]:
 def test_a_redis_that_lets_us_in_is_fine(
     answering: Callable[..., RedisAddress], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    address = answering(b"+O|K\r\n", b"+OK\r\n", b"+PONG\r\n", b"*1\r\n$6\r\nmaster\r\n")
+    master = b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
+    address = answering(b"+O|K\r\n", b"+OK\r\n", b"+PONG\r\n", master)
     check_redis(address, 5)
     assert capsys.readouterr().err == f"chatroom: reaching for the store at {address}\n"
     assert ":p@" not in str(address)
@@ -485,7 +486,16 @@ def test_a_redis_that_is_still_loading_will_be_waited_for(
     answering: Callable[..., RedisAddress],
 ) -> None:
     loading = b"-LOADING Redis is loading the dataset in memory\r\n"
-    check_redis(answering(*[loading] * 4), 5)
+    check_redis(answering(loading, loading, loading, b"-NOPERM no ROLE for you\r\n"), 5)
+
+
+def test_a_replica_is_refused_and_its_primary_named(
+    answering: Callable[..., RedisAddress],
+) -> None:
+    replica = b"*5\r\n$5\r\nslave\r\n$9\r\n192.0.2.1\r\n:6380\r\n$9\r\nconnected\r\n:1\r\n"
+    address = answering(b"+OK\r\n", b"+OK\r\n", b"+PONG\r\n", replica)
+    with pytest.raises(StartError, match=r"a replica of 192\.0\.2\.1:6380, .* its primary"):
+        check_redis(address, 5)
 
 
 @pytest.mark.parametrize(

@@ -109,3 +109,23 @@ def test_nothing_acknowledged_is_lost_when_all_is_killed_while_the_disk_is_full(
     kept = held(lab.server(*options, data=data))
     for one in crowd:
         assert one.acknowledged.items() <= kept.items()
+
+
+@pytest.mark.slow
+def test_before_the_disk_is_full_what_is_new_is_refused_and_all_else_goes_on(
+    lab: Lab, disk: SmallDisk
+) -> None:
+    server = lab.server(data=disk.folder / "data")
+    with server.client() as ann, server.client() as ben:
+        ann.enter(100)
+        assert ann.say("before").code == 200
+        disk.fill(leave=500_000)
+        until(lambda: "is nearly full" in server.log(), 60)
+        assert ann.say("refused").code == 505
+        assert ben.register(101) == 506
+        assert ben.log_in(100).code == 200
+        assert [message.content for message in ben.history()] == ["before"]
+        disk.free()
+        until(lambda: "has room again" in server.log(), 60)
+        assert ann.say("after").code == 200
+        ben.hears("after")

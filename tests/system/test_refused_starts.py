@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import pwd
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -439,3 +440,33 @@ def test_a_start_that_is_interrupted_while_it_waits_says_nothing_frightening(
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) != 0
     assert "Traceback" not in errors.read_text()
+
+
+# ---------------------------------------------------------------- a store that holds less
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        ("store/appendonlydir/appendonly.aof.manifest", "check-store --repair"),
+        ("store/appendonlydir/appendonly.aof.1.incr.aof", "is missing; put it back"),
+        ("store", "data is gone"),
+    ],
+)
+def test_a_store_that_would_hold_less_than_it_did(lab: Lab, lost: str, words: str) -> None:
+    server = lab.server()
+    with server.client() as alice:
+        alice.enter(100)
+        assert alice.say("kept").code == 200
+    server.stop()
+    aside = (server.data / lost).rename(lab.folder / "aside")
+    command = ["chatroom", *ANY_PORT, "--data", str(server.data)]
+    assert words in the_line(lab.run([TWISTD, "-n", "--pidfile=", *command]))
+    assert words in the_line(lab.daemon(command, server.data)[0])
+    if (server.data / lost).is_dir():
+        shutil.rmtree(server.data / lost)  # made anew, with nothing in it
+    aside.rename(server.data / lost)
+    again = lab.server(data=server.data)
+    with again.client() as alice:
+        alice.log_in(100)
+        assert [message.content for message in alice.history()] == ["kept"]
