@@ -47,15 +47,22 @@ export class Client extends Events {
   };
 
   /**
-   * `memory` keeps over a reload: `lobbyRead`, `names`, each with a setter, and `saveQueue`.
+   * `memory` keeps over a reload: `lobbyRead`, with a setter, `names`, added to by `keepName`, `drafts`
+   * and `saveQueue`.
    */
   constructor({ user, connect, clock, memory, chance }) {
     super();
     this.#clock = clock;
     this.#memory = memory;
     this.me = { userId: user.userId, userName: user.userName, userStatus: STATUS.ONLINE };
+    this.drafts = memory.drafts;
     this.conversations = new Map();
     this.conversation(LOBBY).read = memory.lobbyRead;
+    this.drafts.on("changed", (key) => {
+      this.conversation(key);
+      this.emit("conversations");
+    });
+    for (const key of this.drafts.keys()) this.conversation(key);
     this.#catchingUp = new CatchingUp(clock, () => this.emit("state"));
     this.connection = new Connection({
       connect,
@@ -98,10 +105,16 @@ export class Client extends Events {
   }
 
   stop() {
+    this.flush();
     this.connection.stop();
     this.outbox.stop();
     this.#requests.shut();
+  }
+
+  /** What waits to be done together is done now. */
+  flush() {
     this.#cancelConfirm?.();
+    if (this.#cancelConfirm) this.#confirm();
   }
 
   /** Connected, and still getting what was missed. */
@@ -124,7 +137,8 @@ export class Client extends Events {
   listed() {
     const [lobby, ...all] = [...this.conversations.values()];
     const others = all.filter(
-      ({ key, newest, read }) => newest || read !== null || key === this.#opened || this.outbox.of(key).length,
+      ({ key, newest, read }) =>
+        newest || read !== null || key === this.#opened || this.outbox.of(key).length || this.drafts.of(key),
     );
     return [lobby, ...others.sort((a, b) => b.activity - a.activity || a.peer - b.peer)];
   }
@@ -251,6 +265,7 @@ export class Client extends Events {
       this.#mark(conversation, before(message.seq));
     }
     const isNew = conversation.add(message);
+    this.#keepName(conversation);
     this.#history.newest(conversation);
     this.#catchingUp.check();
     if (!isNew) return;
@@ -282,6 +297,7 @@ export class Client extends Events {
     });
     if (conversation.peer !== null) {
       this.#confirmSoon();
+      this.#keepName(conversation);
       // Listed from now on, also where nobody has answered yet.
       if (conversation.read === null) this.#mark(conversation, seq);
     }
@@ -296,18 +312,14 @@ export class Client extends Events {
 
   #message({ seq, id, userId, userName, content, sentAt }) {
     const own = userId === this.me.userId;
-    if (!own && userName) this.#learnName(userId, userName);
+    if (!own && userName) this.people.learnName(userId, userName);
     return { seq, id, userId, userName, content, sentAt: sentAt ?? timeOf(seq), own };
   }
 
   /** The names of those with whom one talks are kept, as not all of them are online. */
-  #learnName(userId, userName) {
-    if (!this.people.learnName(userId, userName) || !this.conversations.has(keyOf(userId))) return;
-    const peers = this.listed().map(({ peer }) => peer);
-    this.#memory.names = peers
-      .map((peer) => [peer, this.people.nameOf(peer)])
-      .filter(([peer, name]) => peer !== null && name)
-      .slice(0, MOST_LISTED);
+  #keepName({ peer }) {
+    const name = peer !== null && this.people.nameOf(peer);
+    if (name) this.#memory.keepName(peer, name);
   }
 
   #outboxChanged(key) {
@@ -318,12 +330,14 @@ export class Client extends Events {
   }
 
   #confirmSoon() {
-    this.#cancelConfirm ??= this.#clock.after(CONFIRM, () => {
-      this.#cancelConfirm = null;
-      const { inbox } = this.#positions;
-      if (!inbox || !newer(inbox, this.#confirmed)) return;
-      if (this.connection.send("ReceivedMes", { inbox })) this.#confirmed = inbox;
-    });
+    this.#cancelConfirm ??= this.#clock.after(CONFIRM, () => this.#confirm());
+  }
+
+  #confirm() {
+    this.#cancelConfirm = null;
+    const { inbox } = this.#positions;
+    if (!inbox || !newer(inbox, this.#confirmed)) return;
+    if (this.connection.send("ReceivedMes", { inbox })) this.#confirmed = inbox;
   }
 
   #mark(conversation, seq) {
@@ -362,6 +376,7 @@ export class Client extends Events {
     const page = messages.map((data) => this.#message(data));
     for (const message of page) if (message.own && message.id) this.#settledByHistory(message);
     conversation.addPage(page, more, place);
+    this.#keepName(conversation);
     // What was said before one came is not new; where nothing was, all that will be is.
     if (conversation.key === LOBBY && conversation.read === null) {
       this.#mark(conversation, conversation.newest?.seq ?? "0-0");

@@ -8,7 +8,6 @@ import { ComposerView } from "./view-composer.js";
 import { ConnectionView } from "./view-connection.js";
 import * as dialogs from "./view-dialogs.js";
 import { MessagesView } from "./view-messages.js";
-import { PeopleView } from "./view-people.js";
 import { SidebarView, lobbySign, personSign } from "./view-sidebar.js";
 import { LOBBY, keyOf, peerOf } from "./wire.js";
 
@@ -22,9 +21,10 @@ export class ChatView {
   #over = new AbortController();
   #key = LOBBY;
   #frame = $("chat");
+  #people = null;
 
-  /** `leave()` is called once the person has logged out. */
-  constructor(client, { leave }) {
+  /** `leave()` is called once the person has logged out; `held()` counts what would be lost by it. */
+  constructor(client, { leave, held }) {
     this.#client = client;
     const { signal } = this.#over;
     const open = (key) => this.go(`#/${key}`);
@@ -32,9 +32,8 @@ export class ChatView {
     this.messages = new MessagesView(client, { signal, openPerson: (id) => this.#openPerson(id) });
     this.composer = new ComposerView(client, { signal, said: () => this.messages.said() });
     this.sidebar = new SidebarView(client, { signal, open });
-    this.people = new PeopleView(client, { signal, open: (id) => this.#openPerson(id) });
     notify.start(client, { signal, current: () => this.#key, open });
-    dialogs.start(client, { signal, leave });
+    dialogs.start(client, { signal, leave, held });
     const unlisten = ["people", "me", "state", "conversations"].map((name) => client.on(name, () => this.#drawHeader()));
     unlisten.push(onLanguage(() => this.#drawHeader()));
     signal.addEventListener("abort", () => unlisten.forEach((end) => end()));
@@ -79,6 +78,7 @@ export class ChatView {
     this.#frame.dataset.pane = pane;
     if (key !== null || !this.#started) this.#show(key ?? this.#key);
     this.#peopleChanged();
+    this.sidebar.update();
     if (focus) this.#focus(pane);
   }
 
@@ -100,13 +100,16 @@ export class ChatView {
   }
 
   #drawHeader() {
+    const { connection, people } = this.#client;
+    const online = connection.state === "online";
+    const count = online ? t("peopleCount", { count: number(people.roster.online) }) : "";
+    $("people-count").textContent = count || t("people");
+    if (online && !this.#people) this.#withPeople(() => {});
     const { peer } = this.#client.conversation(this.#key);
     if (peer === null) {
       $("room-avatar").replaceChildren(lobbySign());
       $("room-title").textContent = t("lobby");
-      const { connection, people } = this.#client;
-      const online = connection.state === "online";
-      $("room-subtitle").textContent = online ? t("peopleCount", { count: number(people.roster.online) }) : "";
+      $("room-subtitle").textContent = count;
     } else {
       const name = this.#client.people.nameOf(peer) || t("user", { id: peer });
       const status = this.#client.people.statusOf(peer);
@@ -120,7 +123,7 @@ export class ChatView {
 
   #focus(pane) {
     if (document.querySelector("dialog[open]")) return;
-    if (pane === "people") this.people.focus();
+    if (pane === "people") this.#withPeople((people) => people.focus());
     else if (pane === "list") this.sidebar.focus();
     else if (hasKeyboard.matches) this.composer.focus();
     else $("messages").focus({ preventScroll: true, focusVisible: false });
@@ -151,10 +154,22 @@ export class ChatView {
     return widest.matches ? this.#frame.dataset.people === "shown" : this.#frame.dataset.pane === "people";
   }
 
+  /** Their part of the page is fetched when it is first shown, or else once one is connected. */
+  async #withPeople(call) {
+    const { signal } = this.#over;
+    this.#people ??= import("./view-people.js").then(
+      ({ PeopleView }) => new PeopleView(this.#client, { signal, open: (id) => this.#openPerson(id) }),
+      // Without a connection there is nobody to show; with one it is tried again.
+      () => (this.#people = null),
+    );
+    const people = await this.#people;
+    if (people && !signal.aborted) call(people);
+  }
+
   #openPeople() {
     if (widest.matches) {
       this.#showPeople(true);
-      this.people.focus();
+      this.#withPeople((people) => people.focus());
     } else this.go("#/people");
   }
 
@@ -173,7 +188,7 @@ export class ChatView {
 
   #peopleChanged() {
     $("toggle-people").setAttribute("aria-expanded", String(this.#peopleAreShown));
-    this.people.update();
+    if (this.#peopleAreShown) this.#withPeople((people) => people.update());
   }
 
   // ------------------------------------------------------------ keys
@@ -188,15 +203,30 @@ export class ChatView {
       const key = this.sidebar.neighbour(event.key === "ArrowUp" ? -1 : 1);
       if (key !== null) this.go(`#/${key}`);
     } else if (event.key === "Escape" && $("people").contains(document.activeElement)) {
-      this.#closePeople();
+      this.#withPeople((people) => people.clear() || this.#closePeople());
+    } else if (this.#writes(event)) {
+      // The focus moves before the key does what it does: it is typed there.
+      this.composer.focus();
     } else if (event.key === "Escape" && !$("jump").hidden) this.messages.toEnd();
+  }
+
+  /** A key that writes or pastes, while the messages, or nothing, have the focus. */
+  #writes(event) {
+    const at = document.activeElement;
+    if (event.defaultPrevented || this.#frame.dataset.pane !== "room") return false;
+    if (at !== document.body && !$("messages").contains(at)) return false;
+    const { key, keyCode } = event;
+    if ((event.ctrlKey || event.metaKey) && !event.getModifierState("AltGraph")) return key === "v";
+    // A blank scrolls; 229 is an input method's.
+    return keyCode === 229 || (key.length === 1 && key !== " " && key !== "?");
   }
 
   #nextRegion(step) {
     const regions = [...document.querySelectorAll("[data-region]")].filter((node) => node.getClientRects().length);
     const at = regions.findIndex((node) => node.contains(document.activeElement));
     const next = regions[(at + step + regions.length) % regions.length] ?? regions[0];
-    const focus = { sidebar: this.sidebar, room: this.composer, people: this.people };
-    focus[next.id].focus();
+    const focus = { sidebar: this.sidebar, room: this.composer };
+    if (next.id === "people") this.#withPeople((people) => people.focus());
+    else focus[next.id].focus();
   }
 }

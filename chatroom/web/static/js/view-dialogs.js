@@ -45,8 +45,8 @@ export function showError(form, field, text) {
   else if (text) form.querySelector(".error").scrollIntoView({ block: "nearest" });
 }
 
-/** `leave()` is called once the person is logged out. */
-export function start(client, { signal, leave }) {
+/** `leave()` is called once the person is logged out; `held()` counts what would be lost by it, in all tabs. */
+export function start(client, { signal, leave, held }) {
   const listen = (id, name, call) => $(id).addEventListener(name, call, { signal });
   listen("open-settings", "click", () => {
     drawSettings(client);
@@ -61,7 +61,7 @@ export function start(client, { signal, leave }) {
     event.preventDefault();
     changePassword(client);
   });
-  listen("open-logout", "click", () => openLogout(client));
+  listen("open-logout", "click", () => openLogout(held()));
   listen("logout-confirm", "click", () => logOut(leave));
   const end = onLanguage(() => drawSettings(client));
   signal.addEventListener("abort", () => {
@@ -123,11 +123,12 @@ async function changePassword(client) {
   return undefined;
 }
 
-function openLogout(client) {
+function openLogout({ messages, drafts }) {
   $("settings").close();
-  const count = client.outbox.entries.length;
-  const unsent = count ? ` ${t("logOutUnsent", { count })}` : "";
-  $("logout-question").textContent = t("logOutQuestion") + unsent;
+  const question = [t("logOutQuestion")];
+  if (messages) question.push(t("logOutUnsent", { count: messages }));
+  if (drafts) question.push(t("logOutDrafts", { count: drafts }));
+  $("logout-question").textContent = question.join(" ");
   $("logout-error").textContent = "";
   $("logout-dialog").showModal();
 }

@@ -195,6 +195,7 @@ export class MessagesView {
     const empty = !conversation.messages.length && !this.#client.outbox.of(this.#key).length;
     let state = "";
     if (start > 0) state = "";
+    else if (!conversation.loaded && !loading && this.#client.connection.state === "offline") state = "notHere";
     else if (conversation.failed !== undefined && !loading) state = "loadFailed";
     else if (conversation.more) state = loading || !conversation.loaded ? "loadingOlder" : "";
     else if (!empty) state = "beginning";

@@ -62,6 +62,14 @@ export class PeopleView {
     this.#search.focus();
   }
 
+  /** Empties the search; false where it was empty. */
+  clear() {
+    if (!this.#search.value) return false;
+    this.#search.value = "";
+    this.#searched();
+    return true;
+  }
+
   get #query() {
     return this.#search.value.trim().toLocaleLowerCase();
   }
@@ -71,7 +79,6 @@ export class PeopleView {
     const online = this.#client.connection.state === "online";
     const count = online ? t("peopleCount", { count: number(roster.online) }) : t("people");
     $("people-title").textContent = count;
-    $("people-count").textContent = count;
     const query = this.#query;
     const everyone = roster.list(collator());
     this.#items = (query ? this.#found(everyone, query) : everyone).map((person) => ({
