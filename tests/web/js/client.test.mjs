@@ -231,7 +231,7 @@ test("what came is confirmed when the page goes, and not only after a while", as
   const it = stage();
   await it.login();
   it.socket.hear("PrivateMes", said(60, { toUserId: ME }));
-  it.client.flush();
+  it.client.leaving();
   assert.deepEqual(it.sent("ReceivedMes"), [{ inbox: "60-0" }]);
   it.clock.advance(1_000);
   assert.equal(it.sent("ReceivedMes").length, 1);

@@ -57,6 +57,15 @@ class Line:
         server.on_message(pass_on(socket.send))
 
 
+def on_a_line(world: World) -> tuple[Window, Line]:
+    """Somebody who is connected, and talks with nobody but themselves."""
+    person = world.someone("kiwi")
+    window = person.window()
+    line = Line(window)
+    window.enters(f"#/u{person.user_id}").says("while all is well")
+    return window, line
+
+
 def happens(window: Window, name: str) -> None:
     """What a browser tells of the machine or the person."""
     window.page.evaluate("name => window.dispatchEvent(new Event(name))", name)
@@ -69,20 +78,19 @@ def test_a_browser_without_a_network_is_shown_to_be_offline(
     person = world.someone("kiwi", size=size)
     window = person.enters("#/lobby")
     person.context.set_offline(True)
-    window.writes("on its way")
+    text = f"on its way from {person.user_id}"
+    window.writes(text)
     window.is_connected("offline")
-    expect(window.messages("on its way")).to_have_attribute("data-state", "waiting")
-    expect(window.messages("on its way")).to_contain_text("Waiting to be sent")
+    expect(window.messages(text)).to_have_attribute("data-state", "waiting")
+    expect(window.messages(text)).to_contain_text("Waiting to be sent")
     person.context.set_offline(False)
     window.is_online()
-    expect(window.sent("on its way")).to_be_visible()
+    expect(window.sent(text)).to_be_visible()
 
 
 @pytest.mark.parametrize("event", ["offline", "online"])
 def test_a_dead_line_is_found_when_the_network_changes(world: World, event: str) -> None:
-    window = world.someone("kiwi").window()
-    line = Line(window)
-    window.enters().says("while all is well")
+    window, line = on_a_line(world)
     line.dead = True
     happens(window, event)
     window.is_connected("checking")
@@ -97,9 +105,7 @@ def test_a_dead_line_is_found_when_the_network_changes(world: World, event: str)
 def test_a_line_that_died_while_the_page_slept_is_found_when_it_wakes(
     world: World, event: str
 ) -> None:
-    window = world.someone("kiwi").window()
-    line = Line(window)
-    window.enters().says("while all is well")
+    window, line = on_a_line(world)
     line.dead = True
     # The page's clock goes on by an hour, as it does in its sleep, and no timer of its has run.
     window.page.evaluate("{ const now = Date.now; Date.now = () => now() + 70_000; }")
@@ -109,18 +115,17 @@ def test_a_line_that_died_while_the_page_slept_is_found_when_it_wakes(
 
 
 def test_a_line_that_is_well_stays_whatever_the_browser_says(world: World) -> None:
-    window = world.someone("kiwi").enters()
+    person = world.someone("kiwi")
+    window = person.enters()
     window.page.evaluate(NOTE_STATES)
     happens(window, "offline")
     until(lambda: window.page.evaluate("window.states.length") >= 2)
-    window.says("it is on this machine")
+    window.says(f"it is on this machine, says {person.user_id}")
     assert window.page.evaluate("window.states") == ["checking", "online"]
 
 
 def test_a_message_that_nobody_answers_is_a_reason_to_ask(world: World) -> None:
-    window = world.someone("kiwi").window()
-    line = Line(window)
-    window.enters().says("while all is well")
+    window, line = on_a_line(world)
     line.dead = True
     window.writes("into the void")
     window.is_connected("checking")

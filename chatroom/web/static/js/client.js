@@ -105,16 +105,10 @@ export class Client extends Events {
   }
 
   stop() {
-    this.flush();
+    this.leaving();
     this.connection.stop();
     this.outbox.stop();
     this.#requests.shut();
-  }
-
-  /** What waits to be done together is done now. */
-  flush() {
-    this.#cancelConfirm?.();
-    if (this.#cancelConfirm) this.#confirm();
   }
 
   /** Connected, and still getting what was missed. */
@@ -186,6 +180,11 @@ export class Client extends Events {
   /** Another tab has shown the lobby up to here. */
   lobbySeen(seq) {
     if (seq && this.conversation(LOBBY).markRead(seq)) this.emit("conversations");
+  }
+
+  /** What came is confirmed now: the page goes, and it would all come again. */
+  leaving() {
+    if (this.#cancelConfirm) this.#confirm();
   }
 
   /** The code of the answer. Fails with RequestFailed. */
@@ -334,6 +333,7 @@ export class Client extends Events {
   }
 
   #confirm() {
+    this.#cancelConfirm();
     this.#cancelConfirm = null;
     const { inbox } = this.#positions;
     if (!inbox || !newer(inbox, this.#confirmed)) return;

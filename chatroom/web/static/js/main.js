@@ -120,7 +120,7 @@ function enter({ userId, userName, code }, { fresh = false } = {}) {
     held: () => ({ messages: countWaiting(userId), drafts: drafts.keys().length }),
   });
   const timer = setInterval(renew, RENEW_LOOK);
-  addEventListener("pagehide", () => client.flush(), { signal });
+  addEventListener("pagehide", () => client.leaving(), { signal });
   addEventListener("beforeunload", (event) => holdsUnkept() && event.preventDefault(), { signal });
   running = {
     userId,
