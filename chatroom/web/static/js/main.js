@@ -121,7 +121,6 @@ function enter({ userId, userName, code }, { fresh = false } = {}) {
   });
   const timer = setInterval(renew, RENEW_LOOK);
   addEventListener("pagehide", () => client.leaving(), { signal });
-  addEventListener("beforeunload", (event) => holdsUnkept() && event.preventDefault(), { signal });
   running = {
     userId,
     end() {
@@ -174,7 +173,7 @@ function noticeOf({ code, until, error }) {
 /** Words that say that what somebody did not send is there still, where it is. */
 function keptFor(user) {
   const holds = user && (countWaiting(user.userId) || prefs.names(`draft:${user.userId}:`).length);
-  return holds ? [["keptFor", { name: user.userName }]] : [];
+  return holds && !holdsUnkept() ? [["keptFor", { name: user.userName }]] : [];
 }
 
 /** This page's session is over; what was being written is kept. */
@@ -239,6 +238,7 @@ placeIcons(document);
 await use(preferred());
 dialogs.prepare();
 login = new LoginView((user) => enter({ ...user, code: CODE.OK }, { fresh: true }));
+addEventListener("beforeunload", (event) => holdsUnkept() && event.preventDefault());
 prefs.watch("user", (userId) => userId === null && cookieChanged(null));
 prefs.watch("entered", () => cookieChanged(prefs.get("user")));
 onLanguage(() => {

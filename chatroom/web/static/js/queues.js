@@ -52,6 +52,7 @@ export class Queues {
   stop() {
     clearInterval(this.#timer);
     this.#over.abort();
+    if (!navigator.locks) this.#keep(0);
   }
 
   #look() {
