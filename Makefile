@@ -13,13 +13,14 @@ WEB ?= tcp:8890:interface=127.0.0.1
 # is installed in place.
 PACKAGING := pyproject.toml chatroom/__init__.py
 
-.PHONY: help run test torture fuzz soak screenshots lint audit format build bench bench-quick lock clean
+.PHONY: help run test torture torture-pairs fuzz soak screenshots lint audit format build bench bench-quick lock clean
 
 help:
 	@echo 'make run      start the server ($(BIN)/twistd -n chatroom); ARGS="--listen tcp:9999" for options'
 	@echo '              WEB=tcp:9001:interface=127.0.0.1 for another port of the page, WEB= for no page'
 	@echo 'make test     run all tests, with coverage'
 	@echo 'make torture  break the service on purpose for ten minutes; ARGS="--help" for options'
+	@echo 'make torture-pairs  break it in every two ways at a time, each pair once (a quarter of an hour)'
 	@echo 'make fuzz     a million odd inputs (eight minutes); ARGS="--help" for options'
 	@echo 'make soak     a day in a bottle (a quarter of an hour), drawn to soak.png; ARGS="--help"'
 	@echo 'make screenshots  take the pictures of the page in docs/images/ anew; needs a Chromium'
@@ -41,13 +42,17 @@ run: $(VENV)/.run
 		case $$status in 0|143) exit 0;; esac; \
 		echo "'make help' says how to give 'make run' other options" >&2; exit $$status
 
-# Most tests wait more than they compute: three at a time, those of one file one after the other.
+# Most tests wait more than they compute: four at a time, those of one file one after the other, and
+# those that wait longest first (tests/conftest.py).
 test: $(VENV)/.dev
 	@$(BIN)/coverage erase
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
 
 torture: $(VENV)/.dev
 	@$(BIN)/python -m tests.system.torture $(ARGS)
+
+torture-pairs: $(VENV)/.dev
+	@$(BIN)/python -m tests.system.torture --pairs $(ARGS)
 
 fuzz: $(VENV)/.dev
 	@$(BIN)/python -m tests.fuzz $(ARGS)

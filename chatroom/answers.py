@@ -92,7 +92,13 @@ def refusal_of(
                 code = Code.REGISTER_FAILED
             return wire.RegisterResMes(code=code, error=refusal.zh, retry_after=wait)
         case "PasswordMes":
-            return wire.PasswordResMes(code=code, error=words, retry_after=wait)
+            return wire.PasswordResMes(
+                code=code,
+                error=words,
+                retry_after=wait,
+                reason=refusal.reason or UNSET,
+                least=refusal.least or UNSET,
+            )
         case "SmsMes" | "PrivateMes" if message_id and session.dialect == 2:
             return wire.AckMes(id=message_id, code=code, error=words, retry_after=wait, until=until)
     return None

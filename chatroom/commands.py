@@ -108,6 +108,9 @@ async def _history(session: Session, message: wire.HistoryMes) -> None:
     limit = min(message.limit, wire.MAX_HISTORY)
     if message.peer:
         page = await store.mailbox_before(session.user_id, message.peer, before, limit)
+        if not page.entries and before is None and await store.account(message.peer) is None:
+            # With nobody nothing was said; a client can tell before something is written to them.
+            raise Refused(refusals.NO_RECIPIENT)
         texts: list[wire.Text] = [private_from(entry) for entry in page.entries]
     else:
         room = message.room or wire.LOBBY

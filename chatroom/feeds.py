@@ -57,7 +57,7 @@ class Session(Protocol):
 
 def ack_from(entry: Entry) -> AckMes:
     """The message as its sender's session gets it."""
-    return AckMes(id=entry.post.id, code=entry.code, seq=str(entry.seq))
+    return AckMes(id=entry.post.id, code=entry.code, seq=str(entry.seq), sent_at=entry.sent_at)
 
 
 class _Feed:
@@ -82,9 +82,9 @@ class _Feed:
         """Everything up to here the session has got."""
         return self.cursor
 
-    def acknowledge(self, seq: Seq, message_id: str, code: int) -> None:
+    def acknowledge(self, seq: Seq, message_id: str, code: int, sent_at: int) -> None:
         """Answer a message that the store had already, in its place in the session's order."""
-        ack = AckMes(id=message_id, code=code, seq=str(seq))
+        ack = AckMes(id=message_id, code=code, seq=str(seq), sent_at=sent_at)
         if seq <= self.place:
             self.session.put(self.codec.encode([ack]))
         else:
@@ -177,8 +177,8 @@ class RoomFeed(_Feed):
     def stop(self) -> None:
         self._room.leave(self)
 
-    def acknowledge(self, seq: Seq, message_id: str, code: int) -> None:
-        super().acknowledge(seq, message_id, code)
+    def acknowledge(self, seq: Seq, message_id: str, code: int, sent_at: int) -> None:
+        super().acknowledge(seq, message_id, code, sent_at)
         if self._waiting_acks:
             self._room.expecting.add(self)
 
@@ -345,7 +345,12 @@ class InboxFeed(_Feed):
         return entries
 
     async def _trimmed(self) -> Seq:
-        return (await self._store.mailbox_state(self.session.user_id)).trimmed
+        state = await self._store.mailbox_state(self.session.user_id)
+        if state.newest < self.cursor:
+            # The store has lost what the session has: what comes next may get places before that.
+            self.session.fell_behind()
+            self.cursor = state.newest
+        return state.trimmed
 
 
 def private_from(entry: Entry) -> PrivateMes:
@@ -360,5 +365,5 @@ def private_from(entry: Entry) -> PrivateMes:
         to_user_id=post.to,
         id=post.id or UNSET,
         seq=str(entry.seq),
-        sent_at=entry.seq.ms,
+        sent_at=entry.sent_at,
     )

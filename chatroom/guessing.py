@@ -74,7 +74,7 @@ class Guessing:
             at_account=AT_ACCOUNT,
         )
         if wait:
-            raise Refused(refusals.too_fast(wait, "错误次数太多", "too many wrong tries"))
+            raise Refused(refusals.too_many_tries(wait))
 
     async def succeeded(self, user_id: int, address: str) -> None:
         """The user has logged in from there.

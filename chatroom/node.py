@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, cast
@@ -128,9 +128,13 @@ class Node:
         self._sweep.clock = clock  # type: ignore[assignment]  # typed as the global reactor
 
     async def start(self) -> None:
-        """Follow the bus. Sessions may come from then on."""
-        for name, position in (await self.store.start(self, [LOBBY])).items():
-            self.rooms[name] = Room(name, position)
+        """Follow the bus. Sessions may come from then on.
+
+        :raises StoreUnavailable: then it may be called again.
+        """
+        if not self.rooms:
+            for name, position in (await self.store.start(self, [LOBBY])).items():
+                self.rooms[name] = Room(name, position)
         await self._moderation.start()
         self._sweep.start(SWEEP, now=False).addErrback(
             lambda failure: _log.failure("Nobody looks around on this node any more", failure)
@@ -264,8 +268,13 @@ class Node:
     async def _resume_room(self, places: Places, name: str, cursor: Seq) -> None:
         state = await self.store.room_state(name)
         newest = max(state.newest, self.rooms[name].position)
+        kept, lost = self.rooms[name].lost
+        if kept < cursor <= lost and not await self._is_held(name, cursor):
+            # The store has lost this message, and may have given out places before it since.
+            newest = kept
         if cursor > newest:
-            # The client knows of messages that the store does not: an old backup was put back.
+            # The client knows of messages that the store does not: it failed over to a replica that
+            # did not have them yet, or an old backup was put back.
             places.room_gaps[name] = Seq(newest.ms, newest.n + 1)
             cursor = newest
         elif cursor < state.trimmed:
@@ -273,6 +282,10 @@ class Node:
             places.room_gaps[name] = first[0].seq if first else state.trimmed
             cursor = state.trimmed
         places.rooms[name] = cursor
+
+    async def _is_held(self, name: str, place: Seq) -> bool:
+        before = Seq(place.ms, place.n - 1) if place.n else Seq(place.ms - 1, 2**64 - 1)
+        return [entry.seq for entry in await self.store.room_after(name, before, 1)] == [place]
 
     async def _resume_inbox(self, places: Places, user_id: int, cursor: Seq) -> None:
         mailbox = places.mailbox
@@ -374,7 +387,7 @@ class Node:
             inbox.deliver(event.entry)
         elif isinstance(event, KnownEvent):
             if event.origin == session.tag:
-                inbox.acknowledge(event.seq, event.id, event.code)
+                inbox.acknowledge(event.seq, event.id, event.code, event.sent_at)
         elif event.origin != session.tag:
             mark: Message = (
                 wire.ReadMes(peer=event.peer, seq=str(event.seq))
@@ -392,6 +405,13 @@ class Node:
             self._roster_changed(known, [])
         else:
             self._announcer.changed(self.roster.apply(event))
+
+    def store_lost(self, rooms: Mapping[str, Seq]) -> None:
+        """Some of what the sessions have got is gone: they come back, and are told so."""
+        for name, place in rooms.items():
+            self.rooms[name].rewind(place)
+        for session in self.sessions():
+            session.fell_behind()
 
     def lapsed(self) -> None:
         """The store had taken this node for dead: say who is here, and look what was missed."""

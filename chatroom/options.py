@@ -11,6 +11,7 @@ from twisted.python import usage
 
 from chatroom import __version__, settings
 from chatroom.settings import OPTIONS, Option, Settings
+from chatroom.twistd_runner import settle_pidfile
 
 
 def _described(option: Option) -> str:
@@ -71,6 +72,9 @@ class Options(usage.Options):
             self._settings = settings.read(self._given())
         except ValueError as error:
             raise usage.UsageError(str(error)) from None
+        if self.parent is not None:
+            # After this twistd looks whether its pidfile names a process that runs.
+            settle_pidfile(self.parent)
 
     def _given(self) -> dict[str, list[str]]:
         given = {

@@ -36,6 +36,32 @@ def seconds(text: str) -> float:
     return seconds
 
 
+def seconds_or_none(text: str) -> float:
+    """Seconds, of which 0 means that there is no limit."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not (seconds == 0 or 1 <= seconds <= 3600):
+        raise ValueError(f"{text!r} is neither 0 nor a number of seconds from 1 to 3600")
+    return seconds
+
+
+def one_of(first: str, second: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in (first, second):
+            raise ValueError(f"{text!r} is neither {first} nor {second}")
+        return text
+
+    return parse
+
+
+def flag(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError(f"{text!r} is neither 1 nor 0")
+    return text == "1"
+
+
 def endpoint(text: str) -> str:
     """Twisted's own parser says whether it is one; it needs a reactor only once it listens."""
     if re.search(r"(?<!\\):sslmethod=", text):
@@ -70,6 +96,20 @@ def node(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
         raise ValueError(f"{text!r}: 1 to 64 letters, digits, '.', '_' and '-'")
     return text
+
+
+def host_name(text: str) -> str:
+    """The name of a host, as browsers write it: in ASCII, in lower case."""
+    try:
+        name = text.encode("idna").decode("ascii").lower().removesuffix(".")
+    except UnicodeError:
+        name = ""
+    if not re.fullmatch(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", name):
+        raise ValueError(
+            f"{text!r} is no name of a host: write for example chat.example.org, without scheme and"
+            " port"
+        )
+    return name
 
 
 def folder(text: str) -> Path:

@@ -6,8 +6,9 @@ clients put words of their own by the code, and the English text helps who looks
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from chatroom.wire import Code
 
@@ -22,6 +23,10 @@ class Refusal(NamedTuple):
     retry_after: int = 0
     #: Until when that is so, in milliseconds since 1970, UTC; 0: for good; None: not known.
     until: int | None = None
+    #: What is wrong in a word for programs, where `code` leaves that open; empty: it does not.
+    reason: str = ""
+    #: How many characters it has to have at least, where it has too few.
+    least: int = 0
 
 
 class Refused(Exception):
@@ -89,22 +94,26 @@ REGISTRATION_CLOSED = Refusal(
     Code.REGISTER_FAILED,
     "这里不能注册新用户 (nobody can register here)",
     "nobody can register here",
+    reason="closed",
 )
 INVITATION_NEEDED = Refusal(
     Code.REGISTER_FAILED,
     "注册需要邀请码: chatroom --invite 邀请码 "
     "(an invitation is needed to register: chatroom --invite SECRET)",
     "an invitation is needed to register: chatroom --invite SECRET",
+    reason="inviteMissing",
 )
 PASSWORD_COMMON = Refusal(
     Code.REGISTER_FAILED,
     "这个密码太常见 (this password is one of the commonest: choose another one)",
     "this password is one of the commonest: choose another one",
+    reason="passwordCommon",
 )
 PASSWORD_IS_NAME = Refusal(
     Code.REGISTER_FAILED,
     "密码不能是用户id或名字 (the password must not be the user's id or name)",
     "the password must not be the user's id or name",
+    reason="passwordIsName",
 )
 
 
@@ -129,10 +138,14 @@ def muted(until: int, reason: str) -> Refusal:
 
 def _sanction(zh: str, en: str, until: int, reason: str) -> Refusal:
     if until:
-        # Up to the next minute: until then it holds.
-        ends = datetime.fromtimestamp(-(-until // 60_000) * 60, UTC).strftime("%Y-%m-%d %H:%M")
+        ends = _ends(until)
         zh, en = f"{zh}, 直到{ends} (UTC)", f"{en} until {ends} UTC"
     return with_words(Refusal(Code.WRONG_PASSWORD, zh, en, until=until), reason)
+
+
+def _ends(until: int) -> str:
+    # Up to the next minute: until then it holds.
+    return datetime.fromtimestamp(-(-until // 60_000) * 60, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def too_fast(seconds: int, zh: str, en: str) -> Refusal:
@@ -140,6 +153,19 @@ def too_fast(seconds: int, zh: str, en: str) -> Refusal:
     return Refusal(
         Code.TOO_FAST, f"{zh}, 请{seconds}秒后再试", f"{en}: try again in {seconds} s", seconds
     )
+
+
+def too_many_tries(seconds: int) -> Refusal:
+    """:param seconds: after which a password is taken again. Likewise in the next two."""
+    return too_fast(seconds, "错误次数太多", "too many wrong tries")
+
+
+def too_many_registrations(seconds: int) -> Refusal:
+    return too_fast(seconds, "注册太频繁", "too many registrations")
+
+
+def too_many_connections(seconds: int) -> Refusal:
+    return too_fast(seconds, "连接太多", "too many connections")
 
 
 def too_many_frames(seconds: int) -> Refusal:
@@ -158,6 +184,8 @@ def password_too_short(least: int) -> Refusal:
         Code.REGISTER_FAILED,
         f"密码太短, 至少要{least}个字符 (password too short: at least {least} characters)",
         f"password too short: at least {least} characters",
+        reason="passwordShort",
+        least=least,
     )
 
 
@@ -173,3 +201,53 @@ def with_words(refusal: Refusal, text: str) -> Refusal:
 def malformed(why: str, code: Code = Code.MALFORMED) -> Refusal:
     """What was sent can't be understood, or is not allowed, for the reason ``why`` (English)."""
     return Refusal(code, f"请求有误: {why}", why)
+
+
+#: Stands for a number that a text has, or for the end of a sanction.
+_NUMBER: Final = 987_654_321
+
+
+def _patterns() -> list[tuple[re.Pattern[str], str, str]]:
+    """For each text of either language what it looks like, and the pair that it belongs to."""
+    numbered = (too_many_tries, too_many_registrations, too_many_connections)
+    samples = [value for value in globals().values() if isinstance(value, Refusal)]
+    samples += [make(_NUMBER) for make in (*numbered, too_many_frames, flood, password_too_short)]
+    samples += [
+        make(until, "") for make in (banned, address_banned, muted) for until in (0, _NUMBER)
+    ]
+    # What has an end comes before what has the same words without one.
+    samples.sort(key=lambda refusal: len(refusal.en), reverse=True)
+    return [
+        (re.compile(rf"{_with_values(text)}(?P<reason>: .*)?", re.DOTALL), refusal.zh, refusal.en)
+        for refusal in samples
+        for text in (refusal.zh, refusal.en)
+    ]
+
+
+def _with_values(text: str) -> str:
+    ends = re.escape(_ends(_NUMBER))
+    pattern = re.escape(text).replace(str(_NUMBER), "(?P<number>[0-9]+)", 1)
+    return pattern.replace(str(_NUMBER), "(?P=number)").replace(
+        ends, "(?P<ends>[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2})"
+    )
+
+
+def in_both(text: str) -> tuple[str, str] | None:
+    """The Chinese and the English of a text in either language; None: it is none of these."""
+    for pattern, zh, en in _PATTERNS:
+        found = pattern.fullmatch(text)
+        if found is None:
+            continue
+        values = found.groupdict()
+        pair = []
+        for other in (zh, en):
+            if values.get("number"):
+                other = other.replace(str(_NUMBER), values["number"])
+            if values.get("ends"):
+                other = other.replace(_ends(_NUMBER), values["ends"])
+            pair.append(other + (values["reason"] or ""))
+        return pair[0], pair[1]
+    return None
+
+
+_PATTERNS: Final = _patterns()

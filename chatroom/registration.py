@@ -65,4 +65,4 @@ class Registration:
             f"registration:{addresses.group(address)}", most=self._rate, window=WINDOW
         )
         if wait:
-            raise Refused(refusals.too_fast(wait, "注册太频繁", "too many registrations"))
+            raise Refused(refusals.too_many_registrations(wait))

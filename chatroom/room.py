@@ -61,7 +61,7 @@ def sms_from(entry: Entry, room: str) -> SmsMes:
         room=room,
         id=post.id or UNSET,
         seq=str(entry.seq),
-        sent_at=entry.seq.ms,
+        sent_at=entry.sent_at,
     )
 
 
@@ -80,6 +80,8 @@ class Room:
     def __init__(self, name: str, position: Seq) -> None:
         self.name = name
         self.position = position
+        #: After the first place and up to the second lay what the store has lost, if it ever did.
+        self.lost = (position, position)
         self._recent: deque[Entry] = deque(maxlen=RECENT)
         #: Everything after this place is in ``_recent``.
         self._recent_after = position
@@ -117,6 +119,12 @@ class Room:
         self._ahead.pop(follower.tag, None)
         self._audience.remove(follower.tag)
         self.expecting.discard(follower)
+
+    def rewind(self, place: Seq) -> None:
+        """The store has lost what was handed out after ``place``: what comes now is new."""
+        self.lost = (place, self.position)
+        self.position = place
+        self.forget_recent()
 
     def forget_recent(self) -> None:
         """Somebody's name may be wrong in what is kept here: who catches up asks the store."""

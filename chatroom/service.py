@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import os
-import signal
 import sys
 from typing import Any, cast
 
@@ -15,7 +14,8 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
 from chatroom.accounts import Accounts
-from chatroom.clock import pause
+from chatroom.addresses import is_loopback
+from chatroom.clock import keep_time, pause
 from chatroom.data_folder import DataFolder
 from chatroom.descriptors import Accepting, most_connections, raise_limit
 from chatroom.doorkeeper import Doorkeeper
@@ -30,12 +30,17 @@ from chatroom.registration import Registration
 from chatroom.settings import Settings, StartError
 from chatroom.start_check import check_endpoints, check_redis, check_user
 from chatroom.store.address import RedisAddress
+from chatroom.store.connection import StoreRefused
+from chatroom.store.identity import StoreEmpty
 from chatroom.store.interface import Store, StoreUnavailable
-from chatroom.store.private import PrivateStore
+from chatroom.store.private import STORE_ID, PrivateStore
 from chatroom.store.redis import RedisStore
 from chatroom.tcp import ChatFactory
 from chatroom.tls import ADVICE, Listening, in_clear, listening_endpoint, own_certificate
+from chatroom.twistd_runner import HangUp, Launch, end_in_order
 from chatroom.web.files import read_files
+from chatroom.web.hosts import ADVICE as NAMES_ADVICE
+from chatroom.web.hosts import Hosts
 from chatroom.web.proxy import Proxies
 from chatroom.web.site import Site
 
@@ -71,6 +76,10 @@ class ChatService(Service):
         self._address = address
         self._ports: list[Any] = []
         self._starting: Deferred[None] | None = None
+        self._launch = Launch()
+        #: Why the server can't start, for the process that waits for a daemon to be ready.
+        self._why_not = "stopped before it was ready"
+        self._hang_up = HangUp(reactor)
         self._certificate = (
             own_certificate(folder, dt.datetime.now(dt.UTC)) if settings.tls_self_signed else None
         )
@@ -93,6 +102,8 @@ class ChatService(Service):
             mailbox_unread=settings.mailbox_unread,
             mailbox_history=settings.mailbox_history,
         )
+        if private is not None:
+            private.on_room = self._store.has_room
         self._threads = HashThreads(reactor, settings.hash_threads)
         passwords = Passwords(
             self._threads,
@@ -125,6 +136,8 @@ class ChatService(Service):
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
         gc.set_threshold(CYCLES_AFTER)
+        self._launch.bound_log()
+        self._hang_up.start()
         self._threads.start()
         self._internals.start()
         self._starting = Deferred.fromCoroutine(self._start())
@@ -146,11 +159,13 @@ class ChatService(Service):
         if self._web_endpoints:
             site = self._make_site()
             clear += [await self._listen(*one, site) for one in self._web_endpoints]
+            self._advise_on_names(self._ports[len(self._endpoints) :])
         if any(clear):
             _log.warn("{advice}", advice=ADVICE)
         if self._certificate is not None:
             _log.info("{certificate}", certificate=self._certificate)
         _log.info("Ready: clients may connect")
+        self._launch.succeeded()
 
     async def _listen(self, text: str, endpoint: Listening, factory: Any) -> bool:
         """Take connections; gives whether they can be read on their way."""
@@ -164,12 +179,19 @@ class ChatService(Service):
         _log.info("Listening on {where} ({endpoint})", where=where, endpoint=text)
         return in_clear(text, self._certificate, port)
 
+    def _advise_on_names(self, web_ports: list[Any]) -> None:
+        settings = self._settings
+        hosts = [str(getattr(port.getHost(), "host", "")) for port in web_ports]
+        if not settings.web_host and (settings.trusted_proxy or not all(map(is_loopback, hosts))):
+            _log.warn("{advice}", advice=NAMES_ADVICE)
+
     def _make_site(self) -> Site:
         return Site(
             self._reactor,
             self.node,
             read_files(),
             Proxies(self._settings.trusted_proxy),
+            Hosts(self._settings.web_host),
             max_frame=self._settings.max_frame,
             send_queue=self._settings.send_queue,
         )
@@ -180,8 +202,7 @@ class ChatService(Service):
         waiting = self._reactor.callLater(PATIENCE, self._still_reaching)
         self._waiting = waiting
         try:
-            await self.node.start()
-            for line in await self._store.advice() if self._private is None else ():
+            for line in await self._look_at_store():
                 _log.warn("{line}", line=line)
         except StoreUnavailable as error:
             raise StartError(f"the store at {self._address} can't be used: {error}") from None
@@ -189,6 +210,38 @@ class ChatService(Service):
             if self._waiting.active():
                 self._waiting.cancel()
         _log.info("Everything is kept in {where}", where=self._kept_where())
+
+    async def _look_at_store(self) -> list[str]:
+        """Start the node on it, as often as it takes: it may be lost again meanwhile.
+
+        :returns: what breaks a promise of ours, one line each.
+        :raises StoreRefused: it answers, and can't be used.
+        :raises StoreUnavailable: we were stopped.
+        """
+        started = False
+        while True:
+            await self._store.connect()
+            try:
+                if not started:
+                    if self._private is not None:
+                        await self._recognise(self._private)
+                    await self.node.start()
+                    started = True
+                return await self._store.advice() if self._private is None else []
+            except StoreRefused:
+                raise
+            except StoreUnavailable as error:
+                _log.warn("Looking at the store again, which was lost: {error}", error=error)
+
+    async def _recognise(self, private: PrivateStore) -> None:
+        try:
+            private.remember_id(await self._store.identify(private.known_id))
+        except StoreEmpty as error:
+            raise StartError(
+                f"the private store in {self._settings.data} came up empty: {error}; put back a "
+                "backup of it, or, to begin with nothing, remove "
+                f"{self._settings.data / STORE_ID}"
+            ) from None
 
     def _kept_where(self) -> str:
         folder = self._settings.data
@@ -203,13 +256,12 @@ class ChatService(Service):
     def _start_failed(self, failure: Any) -> None:
         if not self.running:
             return
+        self._why_not = failure.getErrorMessage()
         if failure.check(StartError, CannotListenError, OSError) is not None:
             _log.critical("The server can't start: {why}", why=failure.getErrorMessage())
         else:
             _log.failure("The server can't start", failure)
-        # twistd exits with 0 whatever happened once the reactor runs, except by a signal; this one
-        # stops everything in order first.
-        self._reactor.callLater(0, os.kill, os.getpid(), signal.SIGTERM)
+        self._reactor.callLater(0, end_in_order)
 
     async def _stop(self) -> None:
         if self._starting is not None:
@@ -225,7 +277,9 @@ class ChatService(Service):
         self._internals.stop()
         if self._private is not None:
             await self._private.stopService()
+        self._hang_up.stop()
         self._folder.close()
+        self._launch.failed(self._why_not)
 
     async def _goodbye(self) -> None:
         """Give what was sent last the time to leave."""
@@ -283,6 +337,7 @@ def make_service(settings: Settings, owner: tuple[int, int] | None = None) -> IS
     # Not before: twistd chooses the reactor first.
     from twisted.internet import reactor
 
+    keep_time(reactor)
     raise_limit()
     folder = DataFolder(settings.data, owner)
     try:
@@ -300,8 +355,7 @@ def _check(
     reactor: Any, settings: Settings, folder: DataFolder, owner: tuple[int, int] | None
 ) -> tuple[PrivateStore | None, RedisAddress]:
     """Do all that can fail before the reactor runs; gives the store."""
-    check_endpoints(settings.listen)
-    check_endpoints(settings.web, "--web")
+    check_endpoints(settings.listen, settings.web)
     folder.open()
     if owner is not None and os.geteuid() == 0:
         check_user(owner, folder.path)

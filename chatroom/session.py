@@ -434,7 +434,7 @@ class Session:
         elif result.outcome is Outcome.KNOWN:
             # For a private message the bus brings it, in its place among the others.
             if room in self.feeds and message.id:
-                self.feeds[room].acknowledge(result.seq, message.id, result.code)
+                self.feeds[room].acknowledge(result.seq, message.id, result.code, result.sent_at)
         elif result.outcome in answers.NOT_STORED:
             self.refuse_message(message, answers.NOT_STORED[result.outcome])
 

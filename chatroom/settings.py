@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Final, Literal, get_args
 
 from chatroom import wire
-from chatroom.parsers import Network, endpoint, folder, network, node, number, seconds
+from chatroom.parsers import (
+    Network,
+    endpoint,
+    flag,
+    folder,
+    host_name,
+    network,
+    node,
+    number,
+    one_of,
+    seconds,
+    seconds_or_none,
+)
 from chatroom.store.address import RedisAddress
 
 #: What is asked of new passwords: their length alone, or that they are not easily guessed.
@@ -45,6 +57,7 @@ class Settings:
     listen: tuple[str, ...]
     tls_self_signed: bool
     web: tuple[str, ...]
+    web_host: tuple[str, ...]
     trusted_proxy: tuple[Network, ...]
     redis: RedisAddress | None
     data: Path
@@ -102,23 +115,6 @@ class Option:
 # ---------------------------------------------------------------- parsers
 
 
-def _seconds_or_none(text: str) -> float:
-    """Seconds, of which 0 means that there is no limit."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not (seconds == 0 or 1 <= seconds <= 3600):
-        raise ValueError(f"{text!r} is neither 0 nor a number of seconds from 1 to 3600")
-    return seconds
-
-
-def _policy(text: str) -> Policy:
-    if text not in get_args(Policy):
-        raise ValueError(f"{text!r} is neither open nor strict")
-    return cast("Policy", text)
-
-
 def _admission(text: str) -> Admission:
     """What can't be taken is not shown: it may hold the secret."""
     how, colon, secret = text.partition(":")
@@ -144,18 +140,6 @@ def _argon2(text: str) -> Argon2:
     return Argon2(time_cost, memory_kib, parallelism)
 
 
-def _fsync(text: str) -> Fsync:
-    if text not in get_args(Fsync):
-        raise ValueError(f"{text!r} is neither always nor everysec")
-    return cast("Fsync", text)
-
-
-def _flag(text: str) -> bool:
-    if text not in ("0", "1"):
-        raise ValueError(f"{text!r} is neither 1 nor 0")
-    return text == "1"
-
-
 # ---------------------------------------------------------------- the settings
 
 #: In the order of ``--help``.
@@ -174,7 +158,7 @@ OPTIONS: Final = (
         "0",
         "Make a certificate, keep it in the data folder, and speak TLS by it on every tcp:"
         " endpoint of --listen.",
-        _flag,
+        flag,
         flag=True,
     ),
     Option(
@@ -184,6 +168,16 @@ OPTIONS: Final = (
         "Where to serve the page for browsers, and its WebSocket, as a Twisted server endpoint; may"
         " be given several times.",
         endpoint,
+        many=True,
+    ),
+    Option(
+        "web-host",
+        "NAME",
+        None,
+        "A name by which browsers may ask for the page, besides addresses and localhost; may be"
+        " given several times. [default: any, but none at a loopback address that no trusted proxy"
+        " uses]",
+        host_name,
         many=True,
     ),
     Option(
@@ -225,7 +219,7 @@ OPTIONS: Final = (
         "everysec",
         "When the private Valkey's writes reach the disk: always (before each is acknowledged) or"
         " everysec (a crash of the machine may cost the last second).",
-        _fsync,
+        one_of(*get_args(Fsync)),
     ),
     Option(
         "store-timeout",
@@ -247,7 +241,7 @@ OPTIONS: Final = (
         "open",
         "What is asked of new passwords: open (their length) or strict (8 characters, and none that"
         " is easily guessed).",
-        _policy,
+        one_of(*get_args(Policy)),
     ),
     Option(
         "registration",
@@ -278,7 +272,7 @@ OPTIONS: Final = (
         "SECONDS",
         "30",
         "How long a client may be connected without logging in, in seconds; 0: any time.",
-        _seconds_or_none,
+        seconds_or_none,
     ),
     Option(
         "max-logins",

@@ -6,6 +6,7 @@ daemonised one has no terminal any more.
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import socket
@@ -13,6 +14,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from OpenSSL import SSL
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
 
 from chatroom.settings import StartError
 from chatroom.store.address import RedisAddress
@@ -30,13 +33,24 @@ _NOT_YET = "LOADING"
 
 
 class _TryingReactor:
-    """Stands in for a reactor, to find out whether an endpoint could listen: it lets go at once."""
+    """Stands in for a reactor, to find out whether all endpoints could listen at the same time.
+
+    Holds what it tries until it is closed, so that two that want the same port meet here.
+    """
+
+    def __init__(self) -> None:
+        self._held = ExitStack()
+        #: The ports and paths that are held.
+        self.held: set[int | str] = set()
+
+    def close(self) -> None:
+        self._held.close()
 
     # ruff: noqa: ARG002  # the reactor's signatures
     def listenTCP(  # noqa: N802  # Twisted's name
         self, port: int, factory: Factory, backlog: int = 50, interface: str = ""
     ) -> None:
-        self._try_to_bind(port, interface)
+        self._hold_port(port, interface)
 
     def listenSSL(  # noqa: N802  # Twisted's name
         self,
@@ -48,53 +62,87 @@ class _TryingReactor:
     ) -> None:
         # Twisted itself would look at key and certificate when the first client comes.
         contextFactory.getContext()
-        self._try_to_bind(port, interface)
+        self._hold_port(port, interface)
 
-    @staticmethod
-    def _try_to_bind(port: int, interface: str) -> None:
+    def listenUNIX(  # noqa: N802  # Twisted's name
+        self,
+        address: str,
+        factory: Factory,
+        backlog: int = 50,
+        mode: int = 0o666,
+        wantPID: int = 0,  # noqa: N803  # passed by name
+    ) -> None:
+        # With a lock beside it Twisted removes a socket that a killed server left behind.
+        free = f"{address}.free" if wantPID and _is_left_behind(address) else address
+        self._hold(socket.AF_UNIX, free, address)
+        self._held.callback(Path(free).unlink, missing_ok=True)
+
+    def _hold_port(self, port: int, interface: str) -> None:
         family = socket.AF_INET6 if ":" in interface else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as attempt:
-            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                attempt.bind((interface, port))
-                attempt.listen(1)
-            except OSError as error:
-                raise CannotListenError(interface, port, error) from None
+        self._hold(family, (interface, port), port)
 
-
-def check_endpoints(endpoints: Sequence[str], option: str = "--listen") -> None:
-    """Whether the server could listen on each of them. Kinds other than TCP and TLS are not tried.
-
-    :param option: what they were given by.
-    :raises StartError: a port is taken, or may not be used, or OpenSSL will not have a key, a
-        certificate or another file that an endpoint names.
-    """
-    for text in endpoints:
+    def _hold(self, family: int, address: Any, name: int | str) -> None:
+        attempt = self._held.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listening = serverFromString(_TryingReactor(), text).listen(Factory())
-            listening.addErrback(_reraise_if_taken, text, option)
-        except AttributeError:
-            # It wants more of a reactor than is tried here.
-            continue
-        refused: list[Any] = []
-        listening.addErrback(refused.append)
-        if refused:
-            raise refused[0].value
+            attempt.bind(address)
+            attempt.listen(1)
+        except OSError as error:
+            raise CannotListenError(None, name, error) from None
+        self.held.add(name)
 
 
-def _reraise_if_taken(failure: Any, text: str, option: str) -> None:
-    if failure.check(AttributeError) is not None:
+def _is_left_behind(path: str) -> bool:
+    """Whether it is a socket on which nobody listens."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        return Path(path).is_socket() and asking.connect_ex(path) == errno.ECONNREFUSED
+
+
+def check_endpoints(listen: Sequence[str], web: Sequence[str] = ()) -> None:
+    """Whether the server could listen on all of them together.
+
+    Kinds other than TCP, TLS and Unix sockets are not tried.
+
+    :param listen: what ``--listen`` names.
+    :param web: what ``--web`` names.
+    :raises StartError: a port or path is taken, also by another one of them, or may not be used; or
+        OpenSSL will not have a key, a certificate or another file that an endpoint names.
+    """
+    with closing(_TryingReactor()) as trying:
+        for option, texts in (("--listen", listen), ("--web", web)):
+            for text in texts:
+                _try(trying, text, option)
+
+
+def _try(trying: _TryingReactor, text: str, option: str) -> None:
+    try:
+        listening = serverFromString(trying, text).listen(Factory())
+    except AttributeError:
+        # It wants more of a reactor than is tried here.
         return
-    error = failure.value
+    failures: list[Failure] = []
+    listening.addErrback(failures.append)
+    if not failures or failures[0].check(AttributeError) is not None:
+        return
+    error: Any = failures[0].value
     if isinstance(error, CannotListenError):
         why = getattr(error.socketError, "strerror", None) or error.socketError
-        raise StartError(
-            f"can't listen on {text}: {why}; stop what uses that port or give {option} another one"
-        )
+        raise StartError(f"can't listen on {text}: {why}; {_mend(trying, error, option)}")
     if isinstance(error, SSL.Error):
         why = "; ".join(str(entry[-1]) for entry in error.args[0] if entry[-1])
         raise StartError(f"can't listen on {text}: OpenSSL refuses a file that it names: {why}")
     raise StartError(f"can't listen on {text}: {error}")
+
+
+def _mend(trying: _TryingReactor, error: Any, option: str) -> str:
+    """What to do about a port or path that can't be had."""
+    number = getattr(error.socketError, "errno", None)
+    what = "path" if isinstance(error.port, str) else "port"
+    if number == errno.EADDRINUSE and error.port in trying.held:
+        return f"another --listen or --web has that {what}: give {option} another one"
+    if number == errno.EADDRINUSE:
+        return f"stop what uses that {what} or give {option} another one"
+    return f"give {option} another one"
 
 
 #: Run as another user: whether the server's code and the data folder can be got at.
@@ -151,6 +199,13 @@ def check_redis(address: RedisAddress, timeout: float) -> None:
             if address.db:
                 _ask(connection, "SELECT", str(address.db))
             _ask(connection, "PING")
+            role = _ask(connection, "ROLE", optional=True)
+            if isinstance(role, list) and role[0] == b"slave":
+                primary = f"{role[1].decode()}:{role[2]}"
+                raise StartError(
+                    f"the store at {address} is a replica of {primary}, and takes no writes: "
+                    "give --redis its primary"
+                )
     except ssl.SSLError as error:
         reason = getattr(error, "verify_message", "") or error.reason or error
         raise StartError(f"the store at {address} has no valid certificate: {reason}") from None
@@ -173,7 +228,7 @@ def _connect(address: RedisAddress, timeout: float) -> socket.socket:
     return ssl.create_default_context().wrap_socket(connection, server_hostname=address.host)
 
 
-def _ask(connection: socket.socket, *command: str) -> None:
+def _ask(connection: socket.socket, *command: str, optional: bool = False) -> Any:
     parts = [part.encode() for part in command]
     connection.sendall(
         b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
@@ -189,5 +244,6 @@ def _ask(connection: socket.socket, *command: str) -> None:
             reply = reader.gets()
         except hiredis.ProtocolError:
             raise OSError(0, "what answers there is no Redis") from None
-    if isinstance(reply, hiredis.ReplyError) and not str(reply).startswith(_NOT_YET):
+    if isinstance(reply, hiredis.ReplyError) and not (optional or str(reply).startswith(_NOT_YET)):
         raise OSError(0, f"it says {reply}")
+    return reply

@@ -193,7 +193,7 @@ class ChatFactory(Factory):
 
 #: Seconds that a client is told to wait whose connection was one too many.
 COME_BACK = 10
-_TOO_MANY = refusals.too_fast(COME_BACK, "连接太多", "too many connections")
+_TOO_MANY = refusals.too_many_connections(COME_BACK)
 _GOODBYE = wire.frame(
     wire.encode(
         wire.ErrorMes(

@@ -255,7 +255,7 @@ class Text(Message):
     """What a message to people carries, whether to a room or to one person.
 
     Whatever a client writes into ``user_*`` and ``sex`` is ignored: the server fills them in from
-    the account. ``sent_at`` is in milliseconds since 1970, UTC, by the server's clock.
+    the account. ``sent_at`` is in milliseconds since 1970, UTC, by the clock of the server's store.
     """
 
     content: str
@@ -302,6 +302,8 @@ class AckMes(Message):
     #: With code 403, where it is a ban or a mute: when it ends, in milliseconds since 1970, UTC; 0:
     #: never.
     until: int | UnsetType = UNSET
+    #: With a seq: as the message itself has it.
+    sent_at: int | UnsetType = UNSET
 
 
 class ReceivedMes(Message):
@@ -372,6 +374,9 @@ class PasswordResMes(Message):
     error: str = ""
     #: Seconds to wait before trying again.
     retry_after: int | UnsetType = UNSET
+    #: With code 506 what is wrong in a word, and of what is too short the least number of characters.
+    reason: str | UnsetType = UNSET
+    least: int | UnsetType = UNSET
 
 
 class LogoutMes(Message):

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
+import pytest
+from twisted.logger import formatEvent, globalLogPublisher
 
 # No test is about time: a busy machine is no failure.
-hypothesis.settings.register_profile("chatroom", deadline=None)
+hypothesis.settings.register_profile(
+    "chatroom", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("chatroom")
 
 # What a shell starts in the background ignores Ctrl-C, what nohup starts ignores a hang-up, and so
@@ -16,3 +22,23 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """The lines that were logged."""
+    lines: list[str] = []
+
+    def observe(event: Any) -> None:
+        lines.append(formatEvent(event))
+
+    observer: Any = observe
+    globalLogPublisher.addObserver(observer)
+    yield lines
+    globalLogPublisher.removeObserver(observer)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts processes comes first: it waits, and what only computes fills the gaps."""
+    first = ("tests/system/", "tests/web/page/")
+    items.sort(key=lambda item: not item.nodeid.startswith(first))

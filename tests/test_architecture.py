@@ -6,11 +6,15 @@ import ast
 import io
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from chatroom.counters import Count
+
+#: It reads the code and runs none of it; measured for coverage it takes thrice as long.
+pytestmark = pytest.mark.no_cover
 
 CHECKOUT = Path(__file__).parent.parent
 PACKAGE = CHECKOUT / "chatroom"
@@ -35,6 +39,7 @@ FLOORS = (
     ("chatroom.tcp", "chatroom.tls", "chatroom.web"),
     (
         *("chatroom.service", "chatroom.options", "chatroom.start_check"),
+        "chatroom.twistd_runner",
         *("chatroom.descriptors", "chatroom.internals", "chatroom.admin"),
     ),
 )
@@ -45,13 +50,36 @@ STORE_INTERFACE = {"chatroom.store.interface", "chatroom.store.oversight"}
 #: What the client may know of the rest.
 FOR_THE_CLIENT = (
     *("chatroom", "chatroom.wire", "chatroom.names"),
-    *("chatroom.clock", "chatroom.fingerprint"),
+    *("chatroom.clock", "chatroom.fingerprint", "chatroom.refusals"),
 )
 #: Packages that one module wraps.
 WRAPPED = {
     "txredisapi": "chatroom.store.connection",
     "argon2": "chatroom.passwords",
     "autobahn": "chatroom.web.websocket",
+    "wcwidth": "chatroom.client.screen.glyphs",
+}
+#: The server's modules that need more of the time than a clock that they are given.
+OWN_TIME = {
+    # What a reactor of ours takes for the time.
+    "chatroom.clock",
+    # It looks for a leftover before the reactor runs.
+    "chatroom.store.leftover",
+}
+#: Who may ask what time of day it is. Durations are not to be taken from that: clocks are set.
+WALL_CLOCK = {
+    "chatroom.admin.checking",
+    # To tell which reactors do.
+    "chatroom.clock",
+    # A certificate has a first and a last day.
+    "chatroom.service",
+}
+#: What tells the time of day.
+WALL_TIMES = {
+    *("time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.ctime"),
+    *("time.clock_gettime", "time.clock_gettime_ns", "time.strftime", "time.asctime"),
+    *("datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today"),
+    *("datetime.date.today", "twisted.python.runtime.seconds"),
 }
 #: Lines of code in a module, without blank lines, comments and docstrings.
 MOST_CODE = 350
@@ -83,6 +111,7 @@ def statements(tree: ast.AST, *, in_functions: bool) -> Iterator[ast.AST]:
         yield from statements(node, in_functions=in_functions)
 
 
+@cache
 def imports(path: Path, *, in_functions: bool = True) -> set[str]:
     """What a module imports: modules, and what is taken from them, by their full names."""
     names = set()
@@ -143,9 +172,35 @@ def test_the_server_is_given_its_reactor_and_never_sleeps(path: Path) -> None:
     names = imports(path)
     if floor(module) != WIRING:
         assert "twisted.internet.reactor" not in names
-    # It looks for a leftover before the reactor runs.
-    if module != "chatroom.store.leftover":
+    if module not in OWN_TIME:
         assert "time" not in names
+
+
+def full_names(path: Path) -> set[str]:
+    """What a module's code names, as if each thing were written with the module it is from."""
+    known: dict[str, str] = {}
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Import):
+            known |= {alias.asname or alias.name: alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            known |= {one.asname or one.name: f"{node.module}.{one.name}" for one in node.names}
+    found = set()
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Attribute | ast.Name):
+            first, dot, rest = ast.unparse(node).partition(".")
+            found.add(known.get(first, first) + dot + rest)
+    return found
+
+
+@every_module
+def test_only_those_who_need_a_date_ask_for_the_time_of_day(path: Path) -> None:
+    asked = full_names(path) & WALL_TIMES
+    assert not asked or module_of(path) in WALL_CLOCK, f"{asked}: durations are a clock's"
+
+
+def test_each_that_may_ask_for_the_time_of_day_does() -> None:
+    asking = {module_of(path) for path in SOURCES if full_names(path) & WALL_TIMES}
+    assert asking == WALL_CLOCK
 
 
 @every_module

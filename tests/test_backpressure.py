@@ -110,6 +110,7 @@ def test_with_very_many_senders_each_may_still_send_one() -> None:
     assert not late.waits()
 
 
+@pytest.mark.no_cover  # the other tests go the same ways
 def test_the_store_in_trouble_pauses_many_senders_and_all_arrives_once_it_recovers(
     world: World,
 ) -> None:

@@ -117,6 +117,15 @@ def test_history_of_a_room_that_is_not_there_is_refused(world: World) -> None:
     assert client.take_one(wire.ErrorMes).code == 404
 
 
+def test_a_number_that_nobody_has_is_told_by_its_history_before_one_writes(world: World) -> None:
+    world.account(2)
+    client = world.member(1)
+    client.says(wire.HistoryMes(peer=3))
+    world.settle()
+    assert client.take_one(wire.ErrorMes).code == 404
+    assert contents(history(world, client, peer=2)) == []
+
+
 def test_an_empty_history_is_no_error(world: World) -> None:
     client = world.member(1)
     assert (contents(history(world, client)), history(world, client).more) == ([], False)

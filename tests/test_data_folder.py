@@ -12,6 +12,7 @@ import pytest
 
 from chatroom.data_folder import DataFolder
 from chatroom.settings import StartError
+from tests.system.lab import alive, until
 
 Opener = Callable[..., DataFolder]
 
@@ -88,8 +89,7 @@ def test_the_lock_goes_on_in_a_forked_process_and_not_in_a_started_one(
                 opened(tmp_path)
             process.stdin.close()
             # The forked process holds the pipe's other end, and its child too.
-            while Path(f"/proc/{daemon}").exists():
-                pass
+            until(lambda: not alive(int(daemon)))
             opened(tmp_path)
         finally:
             os.kill(int(sleeper), 9)

@@ -19,15 +19,18 @@ from tests.fuzz.__main__ import main
 from tests.system.lab import environment
 from tests.test_docs import CHECKOUT
 
+#: What is fuzzed others have covered, and with that it takes thrice as long.
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.mark.slow
-def test_twenty_thousand_inputs_find_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.fuzz", "--inputs", "20000", "--finds", str(tmp_path)]
+def test_ten_thousand_inputs_find_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.fuzz", "--inputs", "10000", "--finds", str(tmp_path)]
     ran = subprocess.run(
         command, cwd=CHECKOUT, env=environment(), capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "20,000 inputs" in ran.stdout
+    assert "10,000 inputs" in ran.stdout
     assert "seed 1: 0 finds" in ran.stdout
     assert list(tmp_path.iterdir()) == []
 

@@ -186,6 +186,7 @@ def test_tokens_are_neither_counted_nor_stopped_and_tell_no_ids(desk: Desk) -> N
     assert desk.code(token=token) == 200
 
 
+@pytest.mark.no_cover  # the other tests go the same ways
 @pytest.mark.parametrize("threads", [1, 3])
 def test_of_a_thousand_tries_at_once_no_more_slip_through_than_there_are_threads(
     threads: int,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatroom import outbox as outbox_module
@@ -94,7 +94,7 @@ def test_what_the_socket_takes_leaves_in_the_same_turn(pair: Pair, make: Make) -
 
 
 # Not parametrized: pytest-twisted wraps a property once for every set of parameters.
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(
     make=st.sampled_from([direct, through_transport]),
     steps=st.lists(

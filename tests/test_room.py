@@ -16,7 +16,7 @@ from chatroom.wire import Seq
 
 def entry(n: int, *, origin: str = "nobody", content: str = "x") -> Entry:
     post = Post(user_id=1, name="a", status=0, sex="", content=content, id=f"id{n}", origin=origin)
-    return Entry(seq=Seq(n, 0), post=post)
+    return Entry(seq=Seq(n, 0), sent_at=1_800_000_000_000 - n, post=post)
 
 
 class Listener:

@@ -12,13 +12,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 import pytest_twisted
+from twisted.internet import endpoints
 from twisted.internet import reactor as running
-from twisted.internet.task import deferLater
-from twisted.logger import formatEvent, globalLogPublisher
+from twisted.internet.task import Clock, deferLater
 
 from chatroom import service, settings, start_check, wire
 from chatroom.data_folder import DataFolder
@@ -30,6 +31,7 @@ from chatroom.store.address import RedisAddress
 from chatroom.store.binary import find_binary
 from tests.certificates import Issued
 from tests.doubles.valkey import Valkey
+from tests.system.torture.proxy import Proxy
 
 # zope's interfaces tell mypy too little.
 reactor: Any = running
@@ -53,19 +55,6 @@ def valkey(folder: Path) -> Iterator[Valkey]:
 
 
 @pytest.fixture
-def logged() -> Iterator[list[str]]:
-    lines: list[str] = []
-
-    def observe(event: Any) -> None:
-        lines.append(formatEvent(event))
-
-    observer: Any = observe
-    globalLogPublisher.addObserver(observer)
-    yield lines
-    globalLogPublisher.removeObserver(observer)
-
-
-@pytest.fixture
 def taken() -> Iterator[int]:
     """A port that somebody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -86,7 +75,7 @@ def put_together(folder: Path, address: RedisAddress, *listen: str, **more: str)
 
 
 async def until(what: Callable[[], object]) -> None:
-    deadline = reactor.seconds() + 10
+    deadline = reactor.seconds() + 120
     while not what():
         assert reactor.seconds() < deadline, "it never came"
         await deferLater(reactor, 0.01)
@@ -233,18 +222,57 @@ async def test_a_store_that_refuses_when_it_is_looked_at_ends_the_start(
     await chat.stopService()
 
 
+class CutOnce(Proxy):
+    """Cuts off the first reply to a request that holds ``to``."""
+
+    def __init__(self, path: str, to: bytes) -> None:
+        super().__init__(endpoints.UNIXClientEndpoint(reactor, path), Random(1))
+        self._to = to
+
+    def buildProtocol(self, addr: object) -> Any:
+        protocol = super().buildProtocol(addr)
+        if not self.cuts:
+            self.cut_before_reply(self._to)
+        return protocol
+
+
+@pytest.mark.parametrize("request_", [b"chatroom:nodes", b"TIME", b"INFO"])
+@pytest_twisted.ensureDeferred
+async def test_a_store_that_is_lost_when_it_is_looked_at_is_looked_at_again(
+    folder: Path,
+    valkey: Valkey,
+    logged: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    request_: bytes,
+) -> None:
+    monkeypatch.setattr(os, "kill", lambda *_: logged.append("killed"))
+    proxy = CutOnce(str(valkey.socket), request_)
+    path = folder / "proxy.sock"
+    proxy.port = reactor.listenUNIX(str(path), proxy)
+    chat = put_together(folder, RedisAddress(path=str(path)))
+    chat.startService()
+    await until(lambda: any("Ready" in line or line == "killed" for line in logged))
+    assert proxy.cuts == 1
+    assert not any("can't start" in line for line in logged)
+    await chat.stopService()
+    await proxy.close()
+
+
 @pytest_twisted.ensureDeferred
 async def test_the_goodbye_waits_for_a_slow_client_but_not_long(
     folder: Path, valkey: Valkey, logged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "GOODBYE", 0.1)
     chat = put_together(folder, valkey.address)
     chat.startService()
     await until(lambda: any("Ready" in line for line in logged))
     monkeypatch.setattr(type(chat.node), "connections", 1)
-    begun = reactor.seconds()
-    await chat.stopService()
-    assert 0.1 <= reactor.seconds() - begun < 2
+    chat._reactor = clock = Clock()
+    stopped = chat.stopService()
+    await until(clock.getDelayedCalls)
+    clock.pump([0.01] * round((service.GOODBYE - 0.1) / 0.01))
+    assert clock.getDelayedCalls(), "it still waits"
+    clock.pump([0.01] * 20)
+    await stopped
 
 
 # ---------------------------------------------------------------- TLS
@@ -341,6 +369,52 @@ def test_a_user_that_twistd_will_change_to_is_looked_at(
     assert looked == [(owner, folder / "d")]
 
 
+@pytest.mark.parametrize(
+    ("listen", "web"),
+    [
+        (["tcp:{port}"], ["tcp:{port}"]),
+        (["tcp:{port}", "tcp:{port}:interface=\\:\\:"], []),
+        (["tcp:{port}:interface=127.0.0.1", "tcp:{port}"], []),
+        (["unix:{folder}/s"], ["unix:{folder}/s"]),
+    ],
+)
+def test_two_endpoints_that_want_the_same_are_refused(
+    folder: Path, listen: list[str], web: list[str]
+) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as free:
+        port = free.getsockname()[1]
+    listen, web = (
+        [one.format(port=port, folder=folder) for one in those] for those in (listen, web)
+    )
+    option = "--web" if web else "--listen"
+    with pytest.raises(StartError) as refused:
+        check_endpoints(listen, web)
+    assert str(refused.value).startswith(f"can't listen on {(listen + web)[1]}: Address already in")
+    assert "another --listen or --web has that" in str(refused.value)
+    assert f"give {option} another one" in str(refused.value)
+    # Nothing is held on to, and nothing is left.
+    check_endpoints(listen[:1])
+    assert list(folder.iterdir()) == []
+
+
+def test_a_unix_socket_in_a_folder_that_is_missing_is_refused(folder: Path) -> None:
+    with pytest.raises(StartError, match=r"No such file or directory; give --web another one"):
+        check_endpoints([], [f"unix:{folder}/none/s"])
+
+
+def test_a_unix_socket_that_somebody_listens_on_is_refused(folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(f"{folder}/s")
+        other.listen(1)
+        with pytest.raises(StartError, match=r"in use; stop what uses that path or give --listen"):
+            check_endpoints([f"unix:{folder}/s"])
+    # Nobody listens any more: Twisted takes it over, unless it is told to keep no lock.
+    check_endpoints([f"unix:{folder}/s"])
+    with pytest.raises(StartError, match=r"in use; stop what uses that path"):
+        check_endpoints([f"unix:{folder}/s:lockfile=0"])
+    assert [path.name for path in folder.iterdir()] == ["s"]
+
+
 def test_free_ports_and_endpoints_that_can_not_be_tried_pass(folder: Path) -> None:
     check_endpoints([LOCAL, "tcp6:0:interface=\\:\\:1", f"unix:{folder}/s", "haproxy:" + LOCAL])
 
@@ -401,7 +475,7 @@ def answering() -> Iterator[Callable[..., RedisAddress]]:
 def test_a_redis_that_lets_us_in_is_fine(
     answering: Callable[..., RedisAddress], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    address = answering(b"+O|K\r\n", b"+OK\r\n", b"+PONG\r\n")
+    address = answering(b"+O|K\r\n", b"+OK\r\n", b"+PONG\r\n", b"*1\r\n$6\r\nmaster\r\n")
     check_redis(address, 5)
     assert capsys.readouterr().err == f"chatroom: reaching for the store at {address}\n"
     assert ":p@" not in str(address)
@@ -411,7 +485,7 @@ def test_a_redis_that_is_still_loading_will_be_waited_for(
     answering: Callable[..., RedisAddress],
 ) -> None:
     loading = b"-LOADING Redis is loading the dataset in memory\r\n"
-    check_redis(answering(loading, loading, loading), 5)
+    check_redis(answering(*[loading] * 4), 5)
 
 
 @pytest.mark.parametrize(

@@ -50,10 +50,10 @@ def arguments(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Names
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    def command(name: str, text: str) -> argparse.ArgumentParser:
+    def command(name: str, text: str, *, offline: bool = False) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         made.add_argument("--json", action="store_true", help="print one JSON value")
-        for setting in ("data", "redis", "store-timeout"):
+        for setting in ("data",) if offline else ("data", "redis", "store-timeout"):
             _add_setting(made, setting, environ)
         return made
 
@@ -100,6 +100,14 @@ def arguments(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Names
     on_user("export", "all that is held about one account, as JSON")
     command("nodes", "list the servers that run")
     command("counters", "list what each server has refused since its start")
+    check = command(
+        "check-store",
+        "look whether a stopped server's private store is whole",
+        offline=True,
+    )
+    check.add_argument(
+        "--repair", action="store_true", help="cut off what is damaged, and keep a copy of that"
+    )
     log = command("log", "list what operators did")
     log.add_argument("--limit", metavar="N", type=_type(inputs.count), default=100)
     return parser.parse_args(argv)

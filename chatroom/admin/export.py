@@ -68,7 +68,7 @@ def _message(entry: Entry) -> dict[str, Any]:
     post = entry.post
     message: dict[str, Any] = {
         "seq": str(entry.seq),
-        "time": when(entry.seq.ms),
+        "time": when(entry.sent_at),
         "from": post.user_id,
         "name": post.name,
         "content": post.content,

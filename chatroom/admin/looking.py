@@ -10,7 +10,7 @@ from chatroom.admin.output import as_json, in_words, when
 from chatroom.guessing import KNOWN_FOR
 from chatroom.store.interface import Account, Store
 from chatroom.store.oversight import Sanction
-from chatroom.wire import SEQ_ZERO, Person, Seq, Status
+from chatroom.wire import SEQ_ZERO, Person, Status
 
 #: Messages read from the store at once.
 PAGE = 1000
@@ -69,9 +69,9 @@ async def show(desk: Desk, args: Namespace) -> None:
     """All about one account but its messages."""
     account = await desk.account(args.id)
     mailbox = await desk.store.mailbox_state(args.id)
-    messages, place = 0, SEQ_ZERO
+    messages, place, newest = 0, SEQ_ZERO, None
     while page := await desk.store.mailbox_after(args.id, place, PAGE):
-        messages, place = messages + len(page), page[-1].seq
+        messages, place, newest = messages + len(page), page[-1].seq, when(page[-1].sent_at)
     tokens = await desk.store.token_lifetimes(args.id)
     value = _summary(account, _places(await desk.store.online())) | {
         "status": "busy" if account.status == Status.BUSY else "online",
@@ -80,12 +80,11 @@ async def show(desk: Desk, args: Namespace) -> None:
         "mailbox": {
             "messages": messages,
             "unread": mailbox.unread,
-            "newest": _moment(mailbox.newest),
+            "newest": newest,
         },
         "tokens": len(tokens),
         "addresses": await last_logins(desk.store, args.id),
     }
-    newest = value["mailbox"]["newest"]
     lines = [
         f"id       {value['id']}",
         f"name     {value['name']}",
@@ -111,10 +110,6 @@ async def last_logins(store: Store, user_id: int) -> list[dict[str, str]]:
         {"address": address, "last": when(until - 1000 * KNOWN_FOR)}
         for address, until in known.items()
     ]
-
-
-def _moment(seq: Seq) -> str | None:
-    return None if seq == SEQ_ZERO else when(seq.ms)
 
 
 async def bans(desk: Desk, args: Namespace) -> None:  # noqa: ARG001  # has the shape of the others

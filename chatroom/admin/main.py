@@ -12,10 +12,12 @@ from twisted.internet.defer import Deferred
 
 from chatroom.admin import doing, looking
 from chatroom.admin.arguments import arguments
+from chatroom.admin.checking import check_store
 from chatroom.admin.desk import Desk
 from chatroom.admin.export import export
 from chatroom.admin.output import Output, printable
 from chatroom.admin.reaching import Failed, address_of, reach
+from chatroom.clock import keep_time
 from chatroom.store.interface import StoreUnavailable
 
 _COMMANDS: Final[dict[str, Callable[[Desk, Namespace], Awaitable[None]]]] = {
@@ -36,10 +38,16 @@ _COMMANDS: Final[dict[str, Callable[[Desk, Namespace], Awaitable[None]]]] = {
     "log": looking.log,
 }
 
+#: What is done with no server, and no store, running.
+_OFFLINE: Final[dict[str, Callable[[Namespace, Output], None]]] = {"check-store": check_store}
+
 
 async def run(reactor: Any, args: Namespace, output: Output) -> int:
     """Carry one command out; its exit status."""
     try:
+        if args.command in _OFFLINE:
+            _OFFLINE[args.command](args, output)
+            return 0
         store = await reach(reactor, address_of(args.redis, args.data), args.store_timeout)
         try:
             await _COMMANDS[args.command](Desk(store, output), args)
@@ -69,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from twisted.internet.task import react
 
     async def start(reactor: Any) -> None:
+        keep_time(reactor)
         sys.exit(await run(reactor, args, Output(json=args.json)))
 
     react(lambda reactor: Deferred.fromCoroutine(start(reactor)))

@@ -23,17 +23,23 @@ from chatroom.client.errors import (
     Unconfirmed,
     Untrusted,
 )
-from chatroom.client.interfaces import Endpoint
+from chatroom.client.interfaces import Clock, Endpoint
 from chatroom.client.known_servers import KnownServers
+from chatroom.client.mixing import as_task
 from chatroom.client.model import Gap, History, Incoming, Login, Sent, State
 from chatroom.client.position import Position
 from chatroom.client.timing import Timing
 from chatroom.client.trust import Trust
+from chatroom.wire import LOBBY, Code, Person, ReadMes, ReceivedMes, Seq, Status, UsersResMes
 
 __all__ = [
+    "LOBBY",
     "ChatClient",
     "ChatError",
+    "Clock",
+    "Code",
     "Doubt",
+    "Endpoint",
     "Gap",
     "History",
     "Incoming",
@@ -42,16 +48,23 @@ __all__ = [
     "LoginRefused",
     "NotConnected",
     "PasswordRefused",
+    "Person",
     "Position",
+    "ReadMes",
+    "ReceivedMes",
     "Refused",
     "RegisterRefused",
     "SendRefused",
     "Sent",
+    "Seq",
     "State",
+    "Status",
     "Timing",
     "Trust",
     "Unconfirmed",
     "Untrusted",
+    "UsersResMes",
+    "as_task",
     "client_endpoint",
     "connect",
 ]
@@ -69,7 +82,7 @@ async def connect(
     :param server: ``"host:port"``, any Twisted client endpoint string, or an endpoint.
     :param tls: True: speak TLS with a server that the system's roots vouch for. A `Trust` can also
         name a certificate by its fingerprint, and know others that were accepted before.
-    :param options: as `ChatClient` takes them.
+    :param options: as `ChatClient` takes them; with ``wait=True`` it waits for a server.
     :raises Untrusted: the server's certificate is not accepted. Who is sure of its fingerprint can
         give it to `Trust.accept`, and connect again.
     :raises NotConnected: the server can't be reached; the text says why in one line.
@@ -79,5 +92,11 @@ async def connect(
         from twisted.internet import reactor
     endpoint = client_endpoint(reactor, server, tls) if isinstance(server, str) else server
     client = ChatClient(endpoint, reactor=reactor, **options)
-    await client.connect()
+    try:
+        await client.connect()
+    except NotConnected:
+        raise
+    except BaseException:  # given up: nobody will have the client
+        client.close(timeout=0)
+        raise
     return client

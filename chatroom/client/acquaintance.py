@@ -46,7 +46,7 @@ class Acquaintance:
             )
         )
         while True:
-            answer = (await self._dialogue.choose(texts.ASK_TRUST)).lower()
+            answer = (await self._dialogue.choose(self._say(texts.ASK_TRUST))).lower()
             if answer in ("yes", "no"):
                 return answer == "yes"
 

@@ -21,7 +21,7 @@ from chatroom.client.errors import (
     Unconfirmed,
     Untrusted,
 )
-from chatroom.client.language import Translate
+from chatroom.client.language import Translate, in_language
 from chatroom.client.screen import BadLine
 from chatroom.client.screen.glyphs import harmless_name
 from chatroom.wire import Code
@@ -101,7 +101,7 @@ def explain(say: Translate, error: ChatError | BadLine) -> str:
         return say(texts.UNCONFIRMED)
     if isinstance(error, Untrusted):
         return _explain_distrust(say, error)
-    reason = harmless_name(str(error))
+    reason = harmless_name(in_language(say, error.text_en, error.text_zh))
     if isinstance(error, Refused):
         return _explain_refusal(say, error, reason)
     pattern = texts.NOT_CONNECTED if isinstance(error, NotConnected) else texts.REFUSED

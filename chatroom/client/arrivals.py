@@ -14,6 +14,7 @@ from chatroom.client.comings import Comings
 from chatroom.client.interfaces import Clock
 from chatroom.client.message_log import MessageLog
 from chatroom.client.model import Gap, Incoming, Login, State
+from chatroom.client.position import just_before
 from chatroom.client.screen import Screen, Style
 from chatroom.client.wording import Wording
 from chatroom.wire import ReadMes, ReceivedMes, Seq
@@ -94,7 +95,7 @@ class Arrivals:
         peer = message.peer
         if peer is not None and not self.log.knows(peer):
             # The server lists no conversations, only read marks: this one is found again by it.
-            self.mark_read(peer, _before(message.seq))
+            self.mark_read(peer, just_before(message.seq))
         self.log.add_new(message)
         line = self._wording.dated(message) if message.late else self._wording.message(message)
         self._screen.show(line, Style.MESSAGE if peer is None else Style.PRIVATE)
@@ -130,8 +131,3 @@ class Arrivals:
     def _on_mark(self, mark: ReadMes | ReceivedMes) -> None:
         if isinstance(mark, ReadMes):
             self.log.mark_read(mark.peer, Seq.parse(mark.seq))
-
-
-def _before(seq: Seq) -> Seq:
-    """A place before ``seq`` and behind all that came before it."""
-    return Seq(seq.ms, seq.n - 1) if seq.n else Seq(max(seq.ms - 1, 0), 0)

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from chatroom.client import answers
+from chatroom.client import answers, texts
 from chatroom.client.answers import Check
 from chatroom.client.errors import ChatError, NotConnected, Unconfirmed
 from chatroom.client.language import Translate
-from chatroom.client.screen import BadLine, Question, Screen
+from chatroom.client.screen import BadLine, EndOfInput, Question, Screen
 
 
 class Field(NamedTuple):
@@ -62,11 +62,11 @@ class Dialogue:
             return True
         return False
 
-    async def choose(self, text: str) -> str:
-        """The answer to ``text``, one of `texts`, with no blanks around it."""
+    async def choose(self, prompt: str) -> str:
+        """The answer to ``prompt``, with no blanks around it."""
         while True:
             try:
-                return answers.plain(await self._ask(Question(self._say(text))))
+                return answers.plain(await self._ask(Question(prompt)))
             except BadLine as error:
                 self.complain(error)
 
@@ -77,6 +77,7 @@ class Dialogue:
         next one still belongs to the next question.
 
         :raises BadLine: an answer won't do.
+        :raises EndOfInput: there is none. A script that ends here has not done what it began.
         """
         given: list[str] = []
         wrong: BadLine | None = None
@@ -90,6 +91,11 @@ class Dialogue:
                 if self._screen.interactive:
                     raise
                 wrong = wrong or error
+            except EndOfInput as end:
+                if self._screen.interactive or end.reason:
+                    raise
+                if wrong is None:
+                    raise EndOfInput(texts.ENDED_WITHIN, question=question.prompt) from end
         if wrong is not None:
             raise wrong
         return given

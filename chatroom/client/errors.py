@@ -6,33 +6,44 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from chatroom.wire import Code
-
-#: Words for the codes of the protocol, where the server sent none.
-_WORDS: Final[dict[int, str]] = {
-    Code.MALFORMED: "the server did not understand this",
-    Code.NOT_LOGGED_IN: "not logged in",
-    Code.WRONG_PASSWORD: "wrong password",
-    Code.NO_RECIPIENT: "no such user or room",
-    Code.GONE: "this is no longer held",
-    Code.TOO_LARGE: "too large",
-    Code.TOO_FAST: "too fast, try again later",
-    Code.NO_SUCH_USER: "no such user",
-    Code.UNAVAILABLE: "the server can't reach its store",
-    Code.REGISTER_FAILED: "the registration failed",
-    Code.MAILBOX_FULL: "the recipient's mailbox is full",
-}
+from chatroom.client.words import Words, of_server
 
 
 class ChatError(Exception):
-    """Whatever the client library raises."""
+    """Whatever the client library raises.
+
+    ``text_en`` and ``text_zh`` say what is wrong in English and in Chinese, in one line; ``str()``
+    is the English. ``code`` is the protocol's (see `chatroom.wire.Code`) where there is one.
+    """
+
+    code: int | None = None
+
+    def __init__(self, text: str = "") -> None:
+        #: The text in both languages, which another error can be made of.
+        self.words = Words(text)
+        super().__init__(str(text))
+
+    @property
+    def text_en(self) -> str:
+        return str(self.words)
+
+    @property
+    def text_zh(self) -> str:
+        return self.words.zh
 
 
 class NotConnected(ChatError):
     """There is no connection, or no login, to do it with; the text is one line that says why.
 
     A message whose sending ends so may have arrived or not: nobody can tell any more.
+
+    ``final``: trying again is of no use before somebody changes something: what answers is no
+    chatroom server, say.
     """
+
+    def __init__(self, text: str = "", *, final: bool = False) -> None:
+        self.final = final
+        super().__init__(text)
 
 
 class Doubt(Enum):
@@ -44,6 +55,13 @@ class Doubt(Enum):
     CHANGED = "changed"
     #: It is for another name, or for another time.
     INVALID = "invalid"
+
+
+_DOUBTS: Final = {
+    Doubt.UNKNOWN: "没有认识的机构为它作保",
+    Doubt.CHANGED: "应该是另一个证书",
+    Doubt.INVALID: "证书无效",
+}
 
 
 class Untrusted(NotConnected):
@@ -72,10 +90,13 @@ class Untrusted(NotConnected):
         self.known = known
         self.file = file
         self.vouched = vouched
-        super().__init__(
+        text = Words(
             f"the certificate of {server} with the fingerprint {fingerprint} is not accepted: "
-            f"{self.reason}"
+            f"{self.reason}",
+            f"服务器 {server} 的证书 (指纹 {fingerprint}) 没有被接受: {_DOUBTS[doubt]} "
+            f"({self.reason})",
         )
+        super().__init__(text, final=True)
 
 
 class Unconfirmed(ChatError):
@@ -83,12 +104,13 @@ class Unconfirmed(ChatError):
 
 
 class Refused(ChatError):
-    """The server said no.
+    """The server said no, or would: what it can't take is not sent.
 
-    ``code`` is the protocol's (see `chatroom.wire.Code`), ``text`` is for people, and
     ``retry_after`` is in seconds, where the server gave it. Where the account is banned or muted,
     ``until`` says when that ends: in milliseconds since 1970, UTC, or 0: never.
     """
+
+    code: int
 
     def __init__(
         self,
@@ -98,11 +120,13 @@ class Refused(ChatError):
         retry_after: float | None = None,
         until: int | None = None,
     ) -> None:
+        """
+        :param text: as the server put it, in either language or in both.
+        """
         self.code = code
         self.until = until
-        self.text = text or _WORDS.get(code, f"refused with code {code}")
         self.retry_after = retry_after
-        super().__init__(self.text)
+        super().__init__(of_server(code, text))
 
 
 class LoginRefused(Refused):

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from chatroom.client import texts
+
 #: From one of `texts` to the same in the language spoken.
 Translate = Callable[[str], str]
 
@@ -27,3 +29,8 @@ def translation(language: str) -> Translate:
     if language == "zh":
         return str
     return gettext.translation("chatroom", _LOCALE, [language]).gettext
+
+
+def in_language(say: Translate, en: str, zh: str) -> str:
+    """The one of two texts that is in the language of ``say``."""
+    return zh if say(texts.SENT) == texts.SENT else en

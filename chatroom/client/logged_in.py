@@ -10,6 +10,7 @@ from msgspec import UNSET
 from twisted.internet.defer import Deferred, fail, succeed
 
 from chatroom import wire
+from chatroom.client import words
 from chatroom.client.checking import checked
 from chatroom.client.convert import read_text
 from chatroom.client.errors import (
@@ -25,6 +26,7 @@ from chatroom.client.model import History, Login, Sent, State
 from chatroom.client.position import Position
 from chatroom.client.session import Session
 from chatroom.client.waiting import within
+from chatroom.client.words import Words
 
 AnswerT = TypeVar("AnswerT", bound=wire.Message)
 
@@ -37,7 +39,7 @@ class LoggedIn:
         self._link = session.link
         self._clock = clock
         #: Why nothing new is taken on, once that is so.
-        self._leaving: str | None = None
+        self._leaving: Words | None = None
 
     # ------------------------------------------------------------ what is so
 
@@ -50,6 +52,11 @@ class LoggedIn:
     def why(self) -> str:
         """What led to `state`, in one line; while reconnecting, why the last try failed."""
         return self._link.why
+
+    @property
+    def why_zh(self) -> str:
+        """`why` in Chinese."""
+        return self._link.why.zh
 
     @property
     def login(self) -> Login | None:
@@ -107,7 +114,11 @@ class LoggedIn:
         :raises Unconfirmed: there is no outcome within ``timeout``.
         :raises NotConnected: nobody is logged in, or that ended before there was an outcome.
         """
-        return self._send(lambda: wire.SmsMes(content, room=room), room, timeout, message_id)
+        return self._send(
+            *(lambda: wire.SmsMes(content, room=room), room, timeout, message_id),
+            content=content,
+            room=room,
+        )
 
     def send_private(
         self,
@@ -119,7 +130,9 @@ class LoggedIn:
     ) -> Deferred[Sent]:
         """Send a message to one user; as `send`, with code 202 where the recipient is away."""
         return self._send(
-            lambda: wire.PrivateMes(content, to_user_id=to), None, timeout, message_id
+            *(lambda: wire.PrivateMes(content, to_user_id=to), None, timeout, message_id),
+            to=to,
+            content=content,
         )
 
     def history(
@@ -145,17 +158,19 @@ class LoggedIn:
             elif room is None:
                 message.peer = peer
             else:
-                raise ValueError("either a room or a peer, not both")
+                raise Refused(wire.Code.MALFORMED, words.ROOM_AND_PEER)
             message.before = UNSET if before is None else str(before)
             return message
 
         async def work() -> History:
-            answer = await self._ask(build, wire.HistoryResMes)
+            answer = await self._ask(
+                build, wire.HistoryResMes, room=room, peer=peer, before=before, limit=limit
+            )
             reader = 0 if self.login is None else self.login.user_id
             try:
                 return History([read_text(text, reader) for text in answer.messages], answer.more)
             except wire.WireError as error:
-                raise Refused(wire.Code.MALFORMED, str(error)) from None
+                raise Refused(wire.Code.MALFORMED, words.no_message(error)) from None
 
         return Deferred.fromCoroutine(work())
 
@@ -194,7 +209,9 @@ class LoggedIn:
     def users_page(self, after: int = 0, limit: int = 100) -> Deferred[wire.UsersResMes]:
         """Those who are online, in the order of their ids, from the one that follows ``after``."""
         return Deferred.fromCoroutine(
-            self._ask(lambda: wire.UsersMes(after, limit), wire.UsersResMes)
+            self._ask(
+                *(lambda: wire.UsersMes(after, limit), wire.UsersResMes), after=after, limit=limit
+            )
         )
 
     def set_status(self, busy: bool) -> Deferred[None]:
@@ -203,7 +220,7 @@ class LoggedIn:
         :raises NotConnected: nobody is logged in.
         """
         if self.login is None:
-            return fail(NotConnected("nobody is logged in"))
+            return fail(NotConnected(words.NOBODY_LOGGED_IN))
         self._session.busy = busy
         self._session.say_status()
         return succeed(None)
@@ -218,7 +235,9 @@ class LoggedIn:
         async def work() -> None:
             identity = self._link.identity
             await self._ask(
-                lambda: wire.PasswordMes(old, new), wire.PasswordResMes, PasswordRefused
+                *(lambda: wire.PasswordMes(old, new), wire.PasswordResMes, PasswordRefused),
+                old=old,
+                new=new,
             )
             assert identity is not None
             identity.password, identity.token = new, None
@@ -230,9 +249,10 @@ class LoggedIn:
     def _send(
         self,
         build: Callable[[], wire.Text],
-        room: str | None,
+        where: str | None,
         timeout: float | None,
         message_id: str | None,
+        **arguments: object,
     ) -> Deferred[Sent]:
         name = secrets.token_urlsafe(16) if message_id is None else message_id
 
@@ -244,14 +264,14 @@ class LoggedIn:
         try:
             self._check_logged_in()
             if name in self._session.outbox:
-                raise SendRefused(wire.Code.MALFORMED, "a message of this id is under way")
-            _, payload = checked(SendRefused, build_named)
+                raise SendRefused(wire.Code.MALFORMED, words.UNDER_WAY)
+            _, payload = checked(SendRefused, build_named, message_id=message_id, **arguments)
         except ChatError as error:
             return fail(error)
-        sent = self._session.outbox.add(name, room, payload)
+        sent = self._session.outbox.add(name, where, payload)
         if timeout is None:
             return sent
-        late = Unconfirmed(f"not acknowledged within {timeout:g} seconds")
+        late = Unconfirmed(words.unconfirmed(timeout))
         return within(sent, timeout, self._clock, late)
 
     async def _ask(
@@ -259,9 +279,10 @@ class LoggedIn:
         build: Callable[[], wire.Message],
         answer: type[AnswerT],
         refused: type[Refused] = Refused,
+        **arguments: object,
     ) -> AnswerT:
         self._check_logged_in()
-        message, _ = checked(refused, build)
+        message, _ = checked(refused, build, **arguments)
         return await self._link.connection().ask(message, answer, refused)
 
     def _check_logged_in(self) -> None:
@@ -269,4 +290,4 @@ class LoggedIn:
             raise NotConnected(self._leaving)
         if self._link.identity is None:
             is_up = self.state is State.ONLINE
-            raise NotConnected("nobody is logged in" if is_up else self.why)
+            raise NotConnected(words.NOBODY_LOGGED_IN if is_up else self._link.why)

@@ -9,6 +9,7 @@ from msgspec import UNSET
 from twisted.internet.defer import CancelledError
 
 from chatroom import wire
+from chatroom.client import words
 from chatroom.client.convert import Welcome, read_welcome
 from chatroom.client.errors import LoginRefused, NotConnected
 from chatroom.client.protocol import ClientProtocol
@@ -67,11 +68,11 @@ async def _ask(
         welcome = read_welcome(identity.user_id, answer)
     except CancelledError:
         # The server may log it in all the same, and nobody here would know.
-        connection.drop("the login was given up")
+        connection.drop(words.LOGIN_GIVEN_UP)
         raise
     except wire.WireError as error:
-        why = f"the server sent what is no message: {error}"
+        why = words.no_message(error)
         connection.drop(why)
-        raise NotConnected(why) from None
+        raise NotConnected(why, final=True) from None
     identity.token = welcome.login.token or None
     return welcome

@@ -13,6 +13,7 @@ from typing import Any, Final
 from chatroom import __version__
 from chatroom.client import texts
 from chatroom.client.language import LANGUAGES, Translate, language_of, translation
+from chatroom.clock import keep_time
 
 DEFAULT_SERVER: Final = "localhost:8889"
 
@@ -61,7 +62,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Only from here on may anything import the reactor: the choice of it comes first.
     from chatroom.client.running import run
 
-    sys.exit(run(settings, _install_reactor()))
+    reactor = _install_reactor()
+    keep_time(reactor)
+    sys.exit(run(settings, reactor))
 
 
 def _open_standard_files() -> None:

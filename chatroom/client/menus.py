@@ -31,6 +31,9 @@ LIST_LENGTH: Final = 50
 #: Private conversations that the list is made from, those last read first.
 LIST_PEERS: Final = 20
 
+#: Characters of a script's line that are shown where it is no choice.
+MAX_SHOWN: Final = 40
+
 
 class Menus:
     """One person's conversation with the server, from the first menu to the last.
@@ -93,8 +96,10 @@ class Menus:
         try:
             await self._first_menu()
             self._screen.show(self._say(texts.LEFT))
-        except EndOfInput:
-            if self._screen.interactive:
+        except EndOfInput as end:
+            if end.reason:
+                self._dialogue.complain(BadLine(end.reason, **end.values))
+            elif self._screen.interactive:
                 self._screen.show(self._say(texts.LEFT))
             elif self._inside and self._client.state is not State.ONLINE:
                 self._dialogue.complain(NotConnected(self._client.why))
@@ -127,7 +132,7 @@ class Menus:
         """Ends when the person chose to leave."""
         while True:
             self._screen.show(self._say(texts.FIRST_MENU))
-            match await self._dialogue.choose(texts.CHOOSE_FIRST):
+            match await self._dialogue.choose(self._say(texts.CHOOSE_FIRST)):
                 case "1":
                     if await self._dialogue.do(self._log_in) and await self._main_menu():
                         return
@@ -135,11 +140,15 @@ class Menus:
                     await self._dialogue.do(self._register)
                 case "3":
                     return
-                case _:
-                    self._screen.show(self._say(texts.WRONG_INPUT))
+                case choice:
+                    self._no_choice(texts.WRONG_INPUT, choice)
 
     async def _main_menu(self) -> bool:
-        """Whether the person chose to leave; if not, nobody is logged in any more."""
+        """Whether the person chose to leave; if not, nobody is logged in any more.
+
+        A person sees the menu at the login and on demand: after each action it would push the talk
+        off the screen. A script's output has it before each choice.
+        """
         entries = {
             "1": self._list_online,
             "2": self._send,
@@ -148,31 +157,51 @@ class Menus:
             "6": self._switch_status,
             "7": self._change_password,
         }
+        person = self._screen.interactive
+        if person:
+            self._show_main_menu()
         while True:
-            self._screen.show(self._main_menu_text())
-            choice = await self._dialogue.choose(texts.CHOOSE)
+            if not person:
+                self._show_main_menu()
+            unread = f"{self._unread()} ".lstrip() if person else ""
+            choice = await self._dialogue.choose(unread + self._say(texts.CHOOSE))
             if choice == "4":
                 return True
             if self._client.state is State.OFFLINE:
                 return False
             if choice in entries:
                 await self._dialogue.do(entries[choice])
+            elif person and choice in ("", "?"):
+                self._show_main_menu()
             else:
-                self._screen.show(self._say(texts.WRONG_CHOICE))
+                self._no_choice(texts.WRONG_CHOICE, choice)
+                if person:
+                    self._screen.show(self._say(texts.MENU_HINT), Style.NOTICE)
 
-    def _main_menu_text(self) -> str:
-        unread = self._arrivals.log.unread
-        count = self._say(texts.UNREAD_COUNT).format(count=unread) if unread else ""
-        lines = (
+    def _no_choice(self, text: str, choice: str) -> None:
+        self._screen.show(self._say(text))
+        if choice and not self._screen.interactive:
+            # The script is out of step, or ought to be mended; an empty line asks for nothing.
+            shown = harmless_name(choice)[:MAX_SHOWN]
+            self._dialogue.complain(BadLine(texts.NO_CHOICE, line=shown))
+
+    def _show_main_menu(self) -> None:
+        lines = [
             self._say(texts.MENU_ONLINE),
             self._say(texts.MENU_SEND),
-            self._say(texts.MENU_LIST) + count,
+            self._say(texts.MENU_LIST) + self._unread(),
             self._say(texts.MENU_LEAVE),
             self._say(texts.MENU_PRIVATE),
             self._say(texts.MENU_STATUS),
             self._say(texts.MENU_PASSWORD),
-        )
-        return "\n".join(lines)
+        ]
+        if self._screen.interactive:
+            lines.append(self._say(texts.MENU_HINT))
+        self._screen.show("\n".join(lines))
+
+    def _unread(self) -> str:
+        unread = self._arrivals.log.unread
+        return self._say(texts.UNREAD_COUNT).format(count=unread) if unread else ""
 
     # ---------------------------------------------------------------- what the choices do
 
@@ -236,6 +265,7 @@ class Menus:
             return
         to = answers.user_id(peer)
         sent = await self._client.send_private(to, content, timeout=SEND_TIMEOUT)
+        self._arrivals.log.said(to, sent.seq)
         # Who answers has seen what there was to answer.
         self._arrivals.mark_read(to, sent.seq)
         text = texts.KEPT if sent.code == Code.KEPT else texts.DELIVERED

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
+from datetime import datetime
+from heapq import merge
 from typing import Final, NamedTuple
 
 from chatroom.client.model import Incoming
@@ -10,6 +13,9 @@ from chatroom.wire import SEQ_ZERO, Seq
 
 #: Most messages kept that have been read. Those that have not are all kept.
 MAX_READ: Final = 1000
+#: Of what was read or said last, so many private messages and so many others are in the list
+#: whatever their times: clocks are set, and a person looks again for what was there a moment ago.
+JUST_READ: Final = 25
 
 #: Room or peer, and the place in it: what tells one message from all others.
 _Key = tuple[str | int | None, Seq]
@@ -29,6 +35,10 @@ class MessageLog:
         self._messages: dict[_Key, Incoming] = {}
         self._unread: set[_Key] = set()
         self._read: dict[int, Seq] = {}
+        #: What the person has read or said last; by whether it is private, the newest at the end.
+        self._just_read: dict[bool, deque[_Key]] = {
+            private: deque(maxlen=JUST_READ) for private in (True, False)
+        }
 
     @property
     def unread(self) -> int:
@@ -66,7 +76,11 @@ class MessageLog:
     def mark_read(self, peer: int, seq: Seq) -> None:
         """The person has seen the conversation with ``peer`` up to ``seq``."""
         self._read[peer] = max(seq, self._read.get(peer, SEQ_ZERO))
-        self._unread = {key for key in self._unread if key[0] != peer or key[1] > self._read[peer]}
+        self._are_read(key for key in self._unread if key[0] == peer and key[1] <= self._read[peer])
+
+    def said(self, peer: int, seq: Seq) -> None:
+        """The person has written to ``peer``; history brings what."""
+        self._just_read[True].append((peer, seq))
 
     def mark_all_read(self) -> dict[int, Seq]:
         """The person has seen everything; what is new by that, as the latest place by peer."""
@@ -74,20 +88,48 @@ class MessageLog:
         for where, seq in self._unread:
             if isinstance(where, int):
                 latest[where] = max(seq, latest.get(where, SEQ_ZERO))
-        self._unread.clear()
+        self._are_read(self._unread)
         for peer, seq in latest.items():
             self.mark_read(peer, seq)
         return latest
 
     def latest(self, limit: int) -> list[Entry]:
-        """The last ``limit`` messages and all that are unread, in the order of their times."""
-        entries = sorted(self._messages.items(), key=_by_time)
-        first = len(entries) - limit
+        """The last ``limit`` messages, with what was read last, and all that are unread."""
+        newest_first = self._newest_first()
+        chosen = {key for keys in self._just_read.values() for key in keys if key in self._messages}
+        for key in newest_first:
+            if len(chosen) >= limit:
+                break
+            chosen.add(key)
+        chosen |= self._unread
         return [
-            Entry(message, key in self._unread)
-            for index, (key, message) in enumerate(entries)
-            if index >= first or key in self._unread
+            Entry(self._messages[key], key in self._unread)
+            for key in reversed(newest_first)
+            if key in chosen
         ]
+
+    def _newest_first(self) -> list[_Key]:
+        """All messages: a room's by their places, private ones by theirs, and these by time.
+
+        One time that is wrong puts no message of a conversation before another.
+        """
+        orders: dict[str | None, list[_Key]] = {}
+        for key, message in self._messages.items():
+            # The private ones of all peers have their places in one mailbox.
+            orders.setdefault(message.room, []).append(key)
+        for keys in orders.values():
+            keys.sort(key=_place, reverse=True)
+        # Of what is next in each of them the latest is taken, sorted by time or not.
+        return list(merge(*orders.values(), key=self._time, reverse=True))
+
+    def _time(self, key: _Key) -> datetime:
+        return self._messages[key].sent_at
+
+    def _are_read(self, keys: Iterable[_Key]) -> None:
+        keys = sorted(keys, key=_place)
+        for key in keys:
+            self._just_read[isinstance(key[0], int)].append(key)
+        self._unread.difference_update(keys)
 
     def _was_read(self, message: Incoming) -> bool:
         peer = message.peer
@@ -96,16 +138,16 @@ class MessageLog:
     def _trim(self) -> None:
         if len(self._messages) < 2 * MAX_READ + len(self._unread):
             return
-        read = sorted(
-            (item for item in self._messages.items() if item[0] not in self._unread), key=_by_time
-        )
-        for key, _ in read[:-MAX_READ]:
-            del self._messages[key]
+        just_read = {key for keys in self._just_read.values() for key in keys}
+        read = [key for key in self._newest_first() if key not in self._unread]
+        for key in read[MAX_READ:]:
+            if key not in just_read:
+                del self._messages[key]
 
 
 def _key(message: Incoming) -> _Key:
     return (message.peer if message.kind == "private" else message.room, message.seq)
 
 
-def _by_time(item: tuple[_Key, Incoming]) -> tuple[float, Seq]:
-    return item[1].sent_at.timestamp(), item[1].seq
+def _place(key: _Key) -> Seq:
+    return key[1]

@@ -13,6 +13,13 @@ from chatroom.wire import SEQ_ZERO, Resume, Seq
 _LAST: Final = 10**19 - 1
 
 
+def just_before(seq: Seq) -> Seq:
+    """The greatest place that is less than ``seq``; before all messages there is none."""
+    if seq.n > 0:
+        return Seq(seq.ms, seq.n - 1)
+    return Seq(seq.ms - 1, _LAST) if seq.ms > 0 else SEQ_ZERO
+
+
 @dataclass
 class Position:
     """The newest ``seq`` that was got of each room and of the inbox.
@@ -56,12 +63,7 @@ class Position:
 
         :param room: None is the inbox.
         """
-        before = SEQ_ZERO
-        if oldest.n > 0:
-            before = Seq(oldest.ms, oldest.n - 1)
-        elif oldest.ms > 0:
-            before = Seq(oldest.ms - 1, _LAST)
-        self._set(room, before)
+        self._set(room, just_before(oldest))
 
     def resume(self) -> Resume | None:
         """What a `LoginMes` says to go on from here; None where there is nothing to go on from."""

@@ -13,31 +13,33 @@ from twisted.protocols.basic import Int32StringReceiver
 from twisted.python.failure import Failure
 
 from chatroom import wire
-from chatroom.client.errors import Refused
+from chatroom.client import words
+from chatroom.client.errors import NotConnected, Refused
 from chatroom.client.interfaces import Clock, Timer
 from chatroom.client.requests import Requests
 from chatroom.client.timing import Timing
 from chatroom.client.waiting import Waiters
+from chatroom.client.words import Words
 
 AnswerT = TypeVar("AnswerT", bound=wire.Message)
 
-_REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (error.ConnectionDone, "the server closed the connection"),
-    (error.ConnectionLost, "the connection was lost"),
-    (error.ConnectionRefusedError, "connection refused: nobody listens there"),
-    (error.DNSLookupError, "no host of that name"),
-    (error.TimeoutError, "no answer in time"),
-    (error.TCPTimedOutError, "no answer in time"),
+_REASONS: Final[tuple[tuple[type[Exception], Words], ...]] = (
+    (error.ConnectionDone, words.SERVER_HUNG_UP),
+    (error.ConnectionLost, words.LOST),
+    (error.ConnectionRefusedError, words.NOBODY_LISTENS),
+    (error.DNSLookupError, words.NO_HOST),
+    (error.TimeoutError, words.NO_ANSWER_IN_TIME),
+    (error.TCPTimedOutError, words.NO_ANSWER_IN_TIME),
 )
 
 
-def one_line(problem: BaseException | None) -> str:
+def one_line(problem: BaseException | None) -> Words:
     """Why there is no connection, for a person."""
     for kind, text in _REASONS:
         if isinstance(problem, kind):
             return text
     lines = str(problem).splitlines()
-    return lines[0] if lines else type(problem).__name__
+    return Words(lines[0] if lines else type(problem).__name__)
 
 
 class Receiver(Protocol):
@@ -49,7 +51,7 @@ class Receiver(Protocol):
         :raises chatroom.wire.WireError: it can't be; the connection is dropped.
         """
 
-    def connection_lost(self, connection: ClientProtocol, why: str) -> None:
+    def connection_lost(self, connection: ClientProtocol, why: Words) -> None:
         """The connection is gone; its requests have failed."""
 
 
@@ -68,12 +70,16 @@ class ClientProtocol(Int32StringReceiver):
         self._lost = Waiters()
         self._is_lost = False
         #: Why no more is taken from this connection, once that is so.
-        self.over: str | None = None
+        self.over: Words | None = None
         #: What the server said of its hanging up, and what its last frame said was wrong.
-        self._goodbye: str | None = None
-        self._last_words: str | None = None
+        self._goodbye: Words | None = None
+        self._last_words: Words | None = None
         self._heard_at = clock.seconds()
         self._timer: Timer | None = None
+        #: Something came that a chatroom server could have said.
+        self._is_understood = False
+        #: Another connection would go the same way.
+        self._is_final = False
 
     # ------------------------------------------------------------ for the client
 
@@ -99,29 +105,43 @@ class ClientProtocol(Int32StringReceiver):
         if self.over is None:
             self._transport.write(wire.frame(payload))
 
-    def drop(self, why: str) -> None:
+    def drop(self, why: Words) -> None:
         """Break the connection at once: it is of no more use."""
         if self.over is None:
             self.over = why
         if not self._is_lost:
             self._transport.abortConnection()
 
-    def hang_up(self, *, server_first: bool = False) -> Deferred[None]:
+    def not_understood(self, why: Words) -> None:
+        """Break the connection; where nothing else came of it, it leads to no chatroom server."""
+        self._is_final = self.over is None and not self._is_understood
+        self.drop(why)
+
+    def lost(self) -> NotConnected | None:
+        """What became of the connection, once nothing more is taken from it."""
+        return None if self.over is None else NotConnected(self.over, final=self._is_final)
+
+    def hang_up(self, *, server_first: bool = False) -> None:
         """Close in peace: what was sent still goes out, what comes in is not looked at any more.
+
+        The connection is gone within `Timing.goodbye`; see `when_lost`.
 
         :param server_first: the server was told, and closes; our closing first could reach it
             before what it still has to read.
-        :returns: fires when the connection is gone, within `Timing.goodbye`.
         """
+        if self._is_lost:
+            return
+        if self.over is None:
+            self.over = words.CLOSED
+        if not server_first:
+            self._transport.loseConnection()
+        self.expect_close(words.CLOSED)
+
+    def when_lost(self) -> Deferred[None]:
+        """Fires when the connection is gone."""
         lost = self._lost.wait()
         if self._is_lost:
             self._lost.fire()
-            return lost
-        if self.over is None:
-            self.over = "closed"
-        if not server_first:
-            self._transport.loseConnection()
-        self.expect_close("closed")
         return lost
 
     @property
@@ -129,9 +149,13 @@ class ClientProtocol(Int32StringReceiver):
         """Whether the server said that it hangs up: it takes nothing any more."""
         return self._goodbye is not None
 
-    def expect_close(self, why: str) -> None:
-        """The server is about to hang up; don't wait for that for ever."""
+    def expect_close(self, why: Words, *, final: bool = False) -> None:
+        """The server is about to hang up; don't wait for that for ever.
+
+        :param final: there is no coming back.
+        """
         self._goodbye = why
+        self._is_final = final
         self._set_timer(self._timing.goodbye, lambda: self.drop(why))
 
     # ------------------------------------------------------------ for Twisted
@@ -156,12 +180,12 @@ class ClientProtocol(Int32StringReceiver):
             self._take(wire.decode(payload))
         except wire.WireError as problem:
             if problem.fatal or problem.type_name is None or problem.type_name in wire.MESSAGES:
-                self.drop(f"the server sent what is no message: {problem}")
+                self.not_understood(words.no_message(problem))
             # A type that this client does not know is a newer server's, and is left alone.
 
     def lengthLimitExceeded(self, length: int) -> None:
         """Nothing after such a frame can be told apart any more."""
-        self.drop(f"the server sent a frame of {length} bytes, more than can be taken")
+        self.not_understood(words.frame_too_long(length))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Fail what waits and tell who this connection worked for."""
@@ -170,7 +194,7 @@ class ClientProtocol(Int32StringReceiver):
         self.over = why
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        self._requests.close(why)
+        self._requests.close(NotConnected(why, final=self._is_final))
         self._receiver.connection_lost(self, why)
         self._lost.fire()
 
@@ -180,16 +204,17 @@ class ClientProtocol(Int32StringReceiver):
         if isinstance(message, wire.PingMes):
             self.send(wire.PongMes())
             return
+        self._is_understood = True
         self._last_words = None
         if isinstance(message, wire.ErrorMes) and message.id is UNSET:
-            self._last_words = message.error
+            self._last_words = words.of_server(message.code, message.error)
         if not self._requests.take(message):
             self._receiver.message_received(message)
 
     def _check_silence(self) -> None:
         silence = self._clock.seconds() - self._heard_at
         if silence >= self._timing.silence:
-            self.drop(f"nothing was heard of the server for {self._timing.silence:g} seconds")
+            self.drop(words.silent(self._timing.silence))
         elif silence >= self._timing.ping_after:
             self.send(wire.PingMes())
             pause = min(self._timing.ping_after, self._timing.silence - silence)

@@ -11,9 +11,11 @@ from msgspec import UNSET
 from twisted.internet.defer import Deferred, fail
 
 from chatroom import wire
+from chatroom.client import words
 from chatroom.client.errors import ChatError, NotConnected, Refused
 from chatroom.client.interfaces import Clock, Timer
 from chatroom.client.waiting import Waiters
+from chatroom.client.words import Words
 
 AnswerT = TypeVar("AnswerT", bound=wire.Message)
 
@@ -43,7 +45,7 @@ class Requests:
         clock: Clock,
         timeout: float,
         send: Callable[[wire.Message], None],
-        give_up: Callable[[str], None],
+        give_up: Callable[[Words], None],
     ) -> None:
         """
         :param timeout: for an answer, from when the question was sent, in seconds.
@@ -57,7 +59,7 @@ class Requests:
         self._queue: deque[_Request] = deque()
         self._current: _Request | None = None
         self._timer: Timer | None = None
-        self._closed: str | None = None
+        self._closed: NotConnected | None = None
         self._idle = Waiters()
 
     def ask(
@@ -72,7 +74,7 @@ class Requests:
         and with `NotConnected` when the connection is lost or no answer comes in time.
         """
         if self._closed is not None:
-            return fail(NotConnected(self._closed))
+            return fail(_anew(self._closed))
         deferred: Deferred[AnswerT] = Deferred(lambda _: self._cancelled(request))
         request = _Request(message, answer, refused, deferred)
         self._queue.append(request)
@@ -111,16 +113,16 @@ class Requests:
             self._idle.fire()
         return waiter
 
-    def close(self, why: str) -> None:
+    def close(self, error: NotConnected) -> None:
         """The connection is gone: fail what waits, and whatever is asked from now on."""
-        self._closed = why
+        self._closed = error
         waiting = list(self._queue)
         self._queue.clear()
         if self._current is not None:
             waiting.insert(0, self._current)
             self._end_current()
         for request in waiting:
-            self._settle(request, NotConnected(why))
+            self._settle(request, _anew(error))
         self._idle.fire()
 
     def _next(self) -> None:
@@ -163,11 +165,16 @@ class Requests:
             request.deferred.callback(result)
 
     def _overdue(self) -> None:
-        self._give_up(f"the server gave no answer within {self._timeout:g} seconds")
+        self._give_up(words.no_answer_to_request(self._timeout))
 
     def _cancelled(self, request: _Request) -> None:
         if request is not self._current:
             self._queue.remove(request)
+
+
+def _anew(error: NotConnected) -> NotConnected:
+    """One for each who waits: a traceback belongs to one of them."""
+    return NotConnected(error.words, final=error.final)
 
 
 def _refusal(refused: type[Refused], message: Any) -> Refused:

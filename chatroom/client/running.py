@@ -7,11 +7,13 @@ import contextlib
 import locale
 import os
 import signal
+import stat
 import sys
 from types import FrameType
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.stdio import StandardIO
 from twisted.logger import globalLogBeginner, textFileLogObserver
 from twisted.python.failure import Failure
@@ -19,11 +21,13 @@ from twisted.python.failure import Failure
 from chatroom.client import texts
 from chatroom.client.chat_client import ChatClient
 from chatroom.client.endpoint import client_endpoint
+from chatroom.client.interfaces import Clock
 from chatroom.client.known_servers import KnownServers, default_path
-from chatroom.client.language import translation
+from chatroom.client.language import Translate, translation
 from chatroom.client.menus import Menus
-from chatroom.client.screen import has_colour, is_capable
+from chatroom.client.screen import Style, has_colour, is_capable
 from chatroom.client.screen.glyphs import harmless_name
+from chatroom.client.screen.job_control import can_be_stopped, wait_for_front
 from chatroom.client.screen.lines import LineScreen
 from chatroom.client.screen.terminal import TerminalScreen
 from chatroom.client.screen.tty_mode import TtyMode
@@ -31,7 +35,7 @@ from chatroom.client.trust import Trust
 from chatroom.client.wording import Wording
 
 #: Signals that end the program: the first one in good order, a second one at once.
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Blocking:
@@ -81,8 +85,8 @@ def run(settings: argparse.Namespace, reactor: Any) -> int:
         return 2
     found = Blocking()
     mode = TtyMode(0)
-    screen = _screen(mode)
-    program = _Program(reactor, screen, found)
+    screen = _screen(mode, reactor)
+    program = _Program(reactor, screen, found, say)
 
     def make_client(**callbacks: Any) -> ChatClient:
         return ChatClient(endpoint, reactor=reactor, **callbacks)
@@ -95,8 +99,8 @@ def run(settings: argparse.Namespace, reactor: Any) -> int:
         reactor.callWhenRunning(program.start, menus)
         reactor.run(installSignalHandlers=False)
     finally:
-        mode.leave()
         found.restore()
+        mode.leave()
     if program.error is not None:
         reason = harmless_name(program.error.getErrorMessage())
         sys.stderr.write(say(texts.INTERNAL).format(reason=reason) + "\n")
@@ -118,14 +122,20 @@ def _begin_log(settings: argparse.Namespace) -> None:
     globalLogBeginner.beginLoggingTo(observers, discardBuffer=True, redirectStandardIO=False)
 
 
-def _screen(mode: TtyMode) -> LineScreen | TerminalScreen:
+def _screen(mode: TtyMode, clock: Clock) -> LineScreen | TerminalScreen:
     """What suits standard input and output."""
     from_terminal, to_terminal = os.isatty(0), os.isatty(1)
     encoding = sys.stdout.encoding if sys.stdout else "utf-8"
     colour = has_colour(os.environ, to_terminal)
     if from_terminal and to_terminal and is_capable(os.environ):
-        return TerminalScreen(encoding, mode, _size, colour=colour)
-    return LineScreen(encoding, sys.stderr, colour=colour, mode=mode if from_terminal else None)
+        return TerminalScreen(encoding, mode, _size, clock, colour=colour)
+    kind = os.fstat(1).st_mode
+    return LineScreen(
+        *(encoding, sys.stderr),
+        colour=colour,
+        mode=mode if from_terminal else None,
+        read=stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind),
+    )
 
 
 def _size() -> tuple[int, int]:
@@ -137,10 +147,28 @@ def _size() -> tuple[int, int]:
     return columns or 80, rows or 24
 
 
+class _StandardIO(StandardIO):
+    """Tells an input that can't be read (a folder, say) from one that has ended."""
+
+    protocol: LineScreen | TerminalScreen
+
+    def childConnectionLost(self, fd: str, reason: Failure) -> None:
+        if fd == "read" and isinstance(self.protocol, LineScreen):
+            if not reason.check(ConnectionDone):
+                self.protocol.read_failed()
+        super().childConnectionLost(fd, reason)  # type: ignore[misc]  # Twisted has no types here
+
+
 class _Program:
     """The menus as they run: their end, and the signals that bring it about."""
 
-    def __init__(self, reactor: Any, screen: LineScreen | TerminalScreen, found: Blocking) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        screen: LineScreen | TerminalScreen,
+        found: Blocking,
+        say: Translate,
+    ) -> None:
         self.status = 1
         #: The status that a signal asked for, whatever else came to its end at that moment.
         self.signalled = 0
@@ -149,6 +177,9 @@ class _Program:
         self._reactor = reactor
         self._screen = screen
         self._found = found
+        self._say = say
+        #: The terminal was given back, and not taken again yet.
+        self._suspended = False
         self._running: Deferred[None] | None = None
 
     def start(self, menus: Menus) -> None:
@@ -158,11 +189,32 @@ class _Program:
 
     async def _run(self, menus: Menus) -> None:
         self._take_signals()
-        StandardIO(self._screen, reactor=self._reactor)
+        if self._screen.interactive:
+            # Not to wait while reading is a state of the terminal as well: others may read it now.
+            wait_for_front(0)
+        _StandardIO(self._screen, reactor=self._reactor)  # type: ignore[no-untyped-call]  # nor here
         try:
             self.status = await menus.run()
+            if self.status == 0 and not self._screen.interactive:
+                self._look_for_leftovers()
         finally:
             await self._screen.close()
+        if self.status == 0 and isinstance(self._screen, LineScreen):
+            self._complain(self._screen.loss)
+
+    def _look_for_leftovers(self) -> None:
+        """A script whose lines were not all taken is out of step with what it was asked."""
+        assert isinstance(self._screen, LineScreen)
+        with contextlib.suppress(OSError):
+            self._screen.dataReceived(os.read(0, 8192))
+        if self._screen.left_over and not self._screen.loss:
+            self._complain(texts.LEFT_OVER)
+
+    def _complain(self, text: str) -> None:
+        if text:
+            self.status = 1
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write(self._say(text) + "\n")
 
     def _take_signals(self) -> None:
         for number in _ENDING:
@@ -171,9 +223,11 @@ class _Program:
                 signal.signal(number, self._signalled)
         # A closed pipe is an error of the write, not the end of the program.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        if isinstance(self._screen, TerminalScreen):
-            signal.signal(signal.SIGTSTP, self._suspend)
+        if self._screen.interactive:
+            if signal.getsignal(signal.SIGTSTP) != signal.SIG_IGN:
+                signal.signal(signal.SIGTSTP, self._suspend)
             signal.signal(signal.SIGCONT, self._continue)
+        if isinstance(self._screen, TerminalScreen):
             signal.signal(signal.SIGWINCH, self._resized)
 
     def _broke(self, failure: Failure) -> None:
@@ -198,15 +252,28 @@ class _Program:
             self._running.cancel()
 
     def _suspend(self, *_: object) -> None:
-        assert isinstance(self._screen, TerminalScreen)
-        self._screen.suspend()
+        if not can_be_stopped():
+            # Without being stopped, to give the terminal back would show what is typed: a password.
+            notice = self._say(texts.NOT_STOPPED)
+            self._reactor.callFromThread(self._screen.show, notice, Style.NOTICE)
+            return
+        self._suspended = True
         self._found.restore()
+        self._screen.suspend()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
+        # Some are not stopped all the same: the first process of a container, say.
+        if self._suspended:
+            self._continue()
 
     def _continue(self, *_: object) -> None:
-        assert isinstance(self._screen, TerminalScreen)
-        signal.signal(signal.SIGTSTP, self._suspend)
+        if self._suspended:
+            signal.signal(signal.SIGTSTP, self._suspend)
+        self._suspended = False
+        if self.signalled:
+            # It ends where it is: to take the terminal in the background would stop it again.
+            return
+        self._screen.retake()
         self._found.resume()
         self._reactor.callFromThread(self._screen.resume)
 

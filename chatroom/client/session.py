@@ -9,7 +9,8 @@ from msgspec import UNSET, UnsetType
 from twisted.logger import Logger
 
 from chatroom import wire
-from chatroom.client.callbacks import Callbacks, tell
+from chatroom.client import words
+from chatroom.client.callbacks import Callbacks
 from chatroom.client.convert import (
     Welcome,
     is_announcement,
@@ -43,10 +44,11 @@ class Session:
         *,
         timing: Timing,
         reconnect: bool,
+        wait: bool,
         position: Position,
         chance: Callable[[], float],
     ) -> None:
-        self.callbacks = callbacks
+        self._tell = callbacks.tell
         self.position = position
         #: Whose position it is; None until the first login.
         self._position_of: int | None = None
@@ -57,7 +59,13 @@ class Session:
         self._status_due: Timer | None = None
         #: How many of the next private messages had waited in the mailbox.
         self._late = 0
-        self.link = Link(endpoint, clock, self, timing=timing, reconnect=reconnect, chance=chance)
+        self.link = Link(
+            *(endpoint, clock, self),
+            timing=timing,
+            reconnect=reconnect,
+            wait=wait,
+            chance=chance,
+        )
         self.marks = Marks(clock, timing.confirm, position, self.link.send)
         self.outbox = Outbox(clock, timing, chance, self._overdue)
         self._handlers: dict[type[wire.Message], Callable[[Any], None]] = {
@@ -92,7 +100,7 @@ class Session:
             self.say_status()
         self.outbox.open(connection.send_payload)
         if before is not None:
-            tell(self.callbacks.presence, changes, login.online)
+            self._tell("on_presence", changes, login.online)
 
     def message_received(self, message: wire.Message) -> None:
         """Take what the server sends unasked; what is not known is left alone."""
@@ -127,13 +135,13 @@ class Session:
 
     def state_changed(self, state: State) -> None:
         """Tell the user."""
-        tell(self.callbacks.state, state)
+        self._tell("on_state", state)
 
     # ------------------------------------------------------------ what the server sends
 
     def _sms(self, message: wire.SmsMes) -> None:
         if is_announcement(message):
-            tell(self.callbacks.text, read_announcement(message))
+            self._tell("on_text", read_announcement(message))
         else:
             self._text(message, room_of(message))
 
@@ -156,7 +164,7 @@ class Session:
         if room is None:
             # Goes out in a later turn of the reactor, so after the callback, unless that closes.
             self.marks.arrived()
-        tell(self.callbacks.text, incoming)
+        self._tell("on_text", incoming)
 
     def _acknowledged(self, ack: wire.AckMes) -> None:
         place = self.outbox.room_of(ack.id)
@@ -174,14 +182,14 @@ class Session:
 
     def _presence(self, presence: wire.PresenceMes) -> None:
         self.roster.change(presence)
-        tell(self.callbacks.presence, presence.changes, presence.online)
+        self._tell("on_presence", presence.changes, presence.online)
 
     def _received_elsewhere(self, mark: wire.ReceivedMes) -> None:
-        tell(self.callbacks.mark, mark)
+        self._tell("on_mark", mark)
 
     def _read_elsewhere(self, mark: wire.ReadMes) -> None:
         self.marks.heard(mark, read_seq(mark.seq))
-        tell(self.callbacks.mark, mark)
+        self._tell("on_mark", mark)
 
     def _error(self, error: wire.ErrorMes) -> None:
         if error.id is not UNSET:
@@ -219,7 +227,7 @@ class Session:
             gaps.append(Gap(None, read_seq(inbox)))
         for gap in gaps:
             self.position.restart(gap.room, gap.oldest)
-            tell(self.callbacks.gap, gap)
+            self._tell("on_gap", gap)
 
     # ------------------------------------------------------------ inside
 
@@ -228,4 +236,4 @@ class Session:
         self.outbox.touched()
 
     def _overdue(self) -> None:
-        self.link.drop("the server does not acknowledge what is sent")
+        self.link.drop(words.NOT_ACKNOWLEDGED)

@@ -116,7 +116,8 @@ class _Handshake(Protocol):
         if not self.done.called:
             error = reason.value
             if isinstance(error, SSL.Error):
-                error = NotConnected(_explained(error))
+                # What speaks no TLS, or another kind of it, will not learn it by being asked again.
+                error = NotConnected(_explained(error), final=bool(error.args and error.args[0]))
             self.done.errback(error)
 
 

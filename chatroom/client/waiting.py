@@ -52,7 +52,11 @@ class Waiters:
         self._waiting.append(waiter)
         return waiter
 
-    def fire(self, error: Exception | None = None) -> None:
+    def __bool__(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._waiting)
+
+    def fire(self, error: BaseException | None = None) -> None:
         """Let everybody go on, with ``error`` if there is one."""
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:

@@ -138,9 +138,13 @@ class AccountTable:
         return None if text is None else _read_legacy(user_id, text)
 
     def create_account(self, account: Account) -> Deferred[bool]:
-        return self._truth(
-            self._create_account, account.user_id, *_fields(account, account.password)
-        )
+        return Deferred.fromCoroutine(self._create(account))
+
+    async def _create(self, account: Account) -> bool:
+        fields = _fields(account, account.password)
+        reply = await self._commands.add(self._create_account, account.user_id, *fields)
+        await self._commands.confirm()
+        return bool(reply)
 
     def replace_password(
         self, account: Account, password: str, *, void_tokens: bool, spare: str = ""
@@ -158,7 +162,7 @@ class AccountTable:
         if text is None or _read_legacy(account.user_id, text) != account:
             return False
         return bool(
-            await self._commands.run(
+            await self._commands.write(
                 self._adopt_account, account.user_id, text, *_fields(account, password)
             )
         )
@@ -201,29 +205,29 @@ class AccountTable:
     def guess_wait(
         self, user_id: int, address: str, *, by_address: int, at_account: int
     ) -> Deferred[int]:
-        return self._number(self._guess_wait, user_id, address, by_address, at_account)
+        return self._seconds(self._guess_wait, user_id, address, by_address, at_account)
 
     def count_failure(self, user_id: int, address: str, *, window: int) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._done(self._count_failure, user_id, address, window))
+        return Deferred.fromCoroutine(self._noted(self._count_failure, user_id, address, window))
 
     def remember_address(
         self, user_id: int, address: str, *, most: int, lifetime: int
     ) -> Deferred[None]:
         return Deferred.fromCoroutine(
-            self._done(self._remember_address, user_id, address, most, lifetime)
+            self._noted(self._remember_address, user_id, address, most, lifetime)
         )
 
     def take_one(self, what: str, *, most: int, window: int) -> Deferred[int]:
-        return self._number(self._take_one, what, most, window)
+        return self._seconds(self._take_one, what, most, window)
 
     def _truth(self, script: Script, *args: object) -> Deferred[bool]:
         async def run() -> bool:
-            reply: Any = await self._commands.run(script, *args)
+            reply: Any = await self._commands.write(script, *args)
             return bool(reply)
 
         return Deferred.fromCoroutine(run())
 
-    def _number(self, script: Script, *args: object) -> Deferred[int]:
+    def _seconds(self, script: Script, *args: object) -> Deferred[int]:
         async def run() -> int:
             reply: Any = await self._commands.run(script, *args)
             return int(reply)
@@ -231,4 +235,8 @@ class AccountTable:
         return Deferred.fromCoroutine(run())
 
     async def _done(self, script: Script, *args: object) -> None:
+        await self._commands.write(script, *args)
+
+    async def _noted(self, script: Script, *args: object) -> None:
+        """What may be forgotten in a crash."""
         await self._commands.run(script, *args)

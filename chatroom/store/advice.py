@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from chatroom.store.connection import Connection, StoreRefused
-from chatroom.store.interface import StoreUnavailable
 
 #: The first Redis with all that the scripts use: ``EXPIRE ... LT``. Valkey calls itself newer.
 OLDEST = (7, 0)
@@ -12,7 +11,8 @@ OLDEST = (7, 0)
 async def advice(commands: Connection) -> list[str]:
     """One line for each promise that this Redis does not keep.
 
-    :raises StoreUnavailable: it can't be used at all: too old, or a cluster; or out of reach.
+    :raises StoreRefused: it can't be used at all: too old, or a cluster.
+    :raises StoreUnavailable: it is out of reach.
     """
     try:
         info = _fields(await commands.call("INFO", quiet=True))
@@ -20,9 +20,9 @@ async def advice(commands: Connection) -> list[str]:
         return [f"Whether the Redis keeps what it is given could not be checked: INFO: {error}"]
     version = info.get("redis_version", "")
     if version and _numbers(version) < OLDEST:
-        raise StoreUnavailable(f"Redis {version} is too old: 7.0 or newer is needed")
+        raise StoreRefused(f"Redis {version} is too old: 7.0 or newer is needed")
     if info.get("cluster_enabled") == "1":
-        raise StoreUnavailable("it is a Redis Cluster: a single Redis (with replicas) is needed")
+        raise StoreRefused("it is a Redis Cluster: a single Redis (with replicas) is needed")
     return [
         *_about_append_only(info.get("aof_enabled")),
         *_about_eviction(info.get("maxmemory_policy")),

@@ -2,11 +2,13 @@
 
 The streams are the bus. A node follows its rooms, its own events and everybody's presence by one
 ``XREAD BLOCK`` after another, each from the places that it has handed out. So a broken connection
-costs a delay and never a message.
+costs a delay and never a message. What a read brought is handed out, and so acknowledged, once the
+store says that it is in its file.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,8 +18,8 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatroom.store.connection import Connection
-from chatroom.store.conversations import Fields, entry_from, readable, room_key
+from chatroom.store.connection import Connection, NotWritten
+from chatroom.store.conversations import Fields, entry_from, readable, room_key, sent_at_of
 from chatroom.store.interface import (
     BusListener,
     EndEvent,
@@ -50,8 +52,16 @@ BLOCK = 2
 READ_AGAIN = 0.1
 #: Most entries of one stream that one read brings.
 READ_COUNT = 1000
+#: Seconds between two questions whether what was read is in the store's file.
+ASK_AGAIN = 0.2
+#: Heartbeats of its own that a node may not have heard back; with one more it is deaf.
+MOST_UNHEARD = 3
+#: Places of a room that are remembered, to find the last one that the store still has.
+REMEMBERED_PLACES = 1000
 
 _PRESENCE = "chatroom:presence"
+#: How a heartbeat's fields begin; the run follows, and its number.
+_BEAT = [b"u", b"0", b"k", b"beat"]
 _encode = msgspec.json.encode
 _people_decoder = msgspec.json.Decoder(list[Person])
 _ids_decoder = msgspec.json.Decoder(list[int])
@@ -90,6 +100,12 @@ class Bus:
         self._rooms_stored = rooms_stored
         self._positions: dict[str, str] = {}
         self._rooms: dict[str, str] = {}
+        #: The newest places in each room, those that were handed out; by its stream.
+        self._handed_out: dict[str, deque[str]] = {}
+        #: Whether the places are those of the store that is connected now.
+        self._in_step = False
+        self._beats = 0
+        self._heard = 0
         self._others: set[str] = set()
         self._listener: BusListener | None = None
         #: An answer to a heartbeat was lost: that this node had lapsed is said only once.
@@ -101,6 +117,7 @@ class Bus:
         self._take_node = Script("take_node")
         self._leave_node = Script("leave_node")
         self._heartbeat_script = Script("heartbeat")
+        self._compare_places = Script("compare_places")
         self._keep_counters = Script("keep_counters")
         self._counters = Script("counters")
 
@@ -116,10 +133,13 @@ class Bus:
             newest = await self._commands.call("XREVRANGE", key, "+", "-", "COUNT", 1)
             self._positions[key] = newest[0][0].decode() if newest else "0-0"
             self._rooms[key] = room
+            self._handed_out[key] = deque([self._positions[key]], REMEMBERED_PLACES)
             places[room] = Seq.parse(self._positions[key])
+        await self._commands.confirm()
         await self._learn_deleted()
         await self._look_around(listener)
         self._listener = listener
+        self._in_step = True
         self._heartbeat.start(HEARTBEAT, now=False).addErrback(
             lambda failure: _log.failure("The heartbeat stopped", failure)
         )
@@ -139,9 +159,46 @@ class Bus:
     async def reconnected(self) -> None:
         """The store is back: say at once that this node lives, and look around again."""
         if self._listener is not None:
+            # Before anything else is asked of it: what comes from here on is new.
+            await self._find_places(self._listener)
             await self._beat_once(self._listener)
             await self._learn_deleted()
             await self._look_around(self._listener)
+
+    def out_of_step(self) -> None:
+        """A connection was lost: the next one may lead to a store that holds something else."""
+        self._in_step = False
+
+    async def _find_places(self, listener: BusListener) -> None:
+        """Compare the places with the store's, and where it holds less, begin where it ends.
+
+        A replica that took over may lack what was handed out last, and its clock be behind: what it
+        gives places to then would be taken for old.
+        """
+        asked = []
+        for key, position in self._positions.items():
+            known = list(self._handed_out.get(key, ()))[::-1] or [position]
+            asked += [key, int(key in self._rooms), len(known), *known]
+        found = await self._commands.run(self._compare_places, *asked)
+        lost = {
+            key: place.decode()
+            for key, place in zip(self._positions, found, strict=True)
+            if place is not None
+        }
+        self._positions.update(lost)
+        for key in lost.keys() & self._handed_out.keys():
+            self._handed_out[key] = deque([lost[key]], REMEMBERED_PLACES)
+        self._beats = self._heard = 0
+        self._in_step = True
+        # Of who is online, all is about to be read anew.
+        if lost.keys() - {_PRESENCE}:
+            _log.warn(
+                "The store holds less than this node has read from it (it failed over, or is a "
+                "backup): clients that know more are told so"
+            )
+            self._may_have_lapsed = True
+            rooms = {room: Seq.parse(self._positions[key]) for key, room in self._rooms.items()}
+            _tell(listener.store_lost, rooms)
 
     # ---- presence
 
@@ -195,20 +252,31 @@ class Bus:
 
     async def _beat(self) -> None:
         if self._listener is not None and self._commands.ready:
+            if not self.hears_itself:
+                self._commands.drop("this node does not hear its own heartbeats from it")
+                return
             try:
                 await self._beat_once(self._listener)
             except StoreUnavailable as error:
                 _log.debug("No heartbeat: {error}", error=error)
 
+    @property
+    def hears_itself(self) -> bool:
+        """Whether the heartbeats come back by the bus."""
+        return self._beats - self._heard <= MOST_UNHEARD
+
     async def _beat_once(self, listener: BusListener) -> None:
+        read = Seq.parse(self._positions[self._events_key])
         try:
             state = await self._commands.run(
                 self._heartbeat_script,
-                *(self._node, self._run, _lifetime_ms(), self._positions[self._events_key]),
+                *(self._node, self._run, _lifetime_ms(), Seq(read.ms, read.n + 1)),
+                self._beats + 1,
             )
         except StoreUnavailable:
             self._may_have_lapsed = True
             raise
+        self._beats += 1
         if state == b"taken":
             _log.error(
                 "Another server runs under the node name {node}: each needs its own",
@@ -229,23 +297,53 @@ class Bus:
     async def _read(self, listener: BusListener) -> None:
         while True:
             try:
-                found = await self._blocking.call(
-                    *("XREAD", "COUNT", READ_COUNT, "BLOCK", BLOCK * 1000, "STREAMS"),
-                    *self._positions.keys(),
-                    *self._positions.values(),
-                )
+                found = await self._read_once() if self._in_step else None
             except StoreUnavailable:
+                found = None
+            if found is None:
                 # Not at once: it may have refused, and go on refusing.
                 await deferLater(self._clock, READ_AGAIN)
+                await self._commands.when_ready()
                 await self._blocking.when_ready()
                 continue
-            for stream, entries in found or ():
-                key = stream.decode()
+            for key, entries in found:
                 # Before it is handed out: what can't be handed out must not come for ever.
                 self._positions[key] = entries[-1][0].decode()
                 self._hand_out(listener, key, entries)
-            if any(stream.decode() in self._rooms for stream, _ in found or ()):
+            if any(key in self._rooms for key, _ in found):
                 await self._gather()
+
+    async def _read_once(self) -> list[tuple[str, list[Any]]]:
+        """What came in each stream, once the store has it in its file; empty if nothing did.
+
+        :raises StoreUnavailable: what was read may be gone again.
+        """
+        link = self._blocking.link
+        found = await self._blocking.call(
+            *("XREAD", "COUNT", READ_COUNT, "BLOCK", BLOCK * 1000, "STREAMS"),
+            *self._positions.keys(),
+            *self._positions.values(),
+        )
+        if not found:
+            return []
+        await self._until_written(link)
+        return [(stream.decode(), entries) for stream, entries in found]
+
+    async def _until_written(self, link: object) -> None:
+        """Hold what was read, which acknowledges it, as long as the store could not write it."""
+        waited = False
+        while True:
+            try:
+                await self._blocking.ask_whether_written(link)
+            except NotWritten as error:
+                if not waited:
+                    waited = True
+                    _log.error("Nothing is acknowledged, as the store says that {why}", why=error)
+                await deferLater(self._clock, ASK_AGAIN)
+                continue
+            if waited:
+                _log.info("The store's file is written again, and what waited is acknowledged")
+            return
 
     async def _gather(self) -> None:
         """Let all that was said while a room was told go into the next read.
@@ -264,9 +362,21 @@ class Bus:
                 self._others.add(event.node)
                 _tell(listener.presence_event, event)
         elif key == self._events_key:
-            self._tell_events(listener, readable(_event_from, found))
+            self._tell_events(listener, readable(_event_from, self._without_beats(found)))
         else:
+            self._handed_out[key].extend(seq.decode() for seq, _ in found)
             _tell(listener.room_entries, self._rooms[key], readable(entry_from, found))
+
+    def _without_beats(self, found: Sequence[Any]) -> list[Any]:
+        """The events but for this node's own heartbeats, which are heard."""
+        events = []
+        for seq, fields in found:
+            if fields[:4] == _BEAT:
+                if fields[5] == self._run.encode():
+                    self._heard = int(fields[7])
+            else:
+                events.append((seq, fields))
+        return events
 
     def _tell_events(
         self, listener: BusListener, events: Sequence[MailboxEvent | OversightEvent]
@@ -293,7 +403,9 @@ def _presence_from(_seq: bytes, fields: Fields) -> PresenceEvent:
 
 
 _OVERSIGHT: dict[bytes, Callable[[bytes, dict[bytes, bytes]], OversightEvent]] = {
-    b"announce": lambda seq, named: AnnounceEvent(text=named[b"t"].decode(), at=Seq.parse(seq).ms),
+    b"announce": lambda seq, named: AnnounceEvent(
+        text=named[b"t"].decode(), at=int(named.get(b"at", Seq.parse(seq).ms))
+    ),
     b"addresses": lambda _seq, _named: AddressesEvent(),
     b"deleted": lambda _seq, named: DeletedEvent(user_id=int(named[b"d"])),
 }
@@ -318,7 +430,12 @@ def _event_from(seq: bytes, fields: Fields) -> MailboxEvent | OversightEvent:
     if kind == b"read":
         return ReadEvent(owner=owner, origin=origin, peer=int(named[b"p"]), seq=place)
     return KnownEvent(
-        owner=owner, origin=origin, id=named[b"i"].decode(), seq=place, code=int(named[b"c"])
+        owner=owner,
+        origin=origin,
+        id=named[b"i"].decode(),
+        seq=place,
+        code=int(named[b"c"]),
+        sent_at=sent_at_of(place, named),
     )
 
 

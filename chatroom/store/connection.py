@@ -31,6 +31,11 @@ from chatroom.store.lua import Script
 
 #: Seconds between two tries to connect, at most: service is to be back soon after the store is.
 MAX_RETRY_DELAY = 0.5
+#: What a server refuses with that is no primary (any more): who connects anew may find the one that
+#: is. The second is what a blocking read gets when its server becomes a replica.
+_NO_PRIMARY = ("READONLY", "UNBLOCKED", "MASTERDOWN")
+#: In what INFO answers: what was answered last is in memory, but not in the append-only file.
+_APPEND_FAILED = b"aof_last_write_status:err"
 
 _log = Logger()
 
@@ -56,6 +61,8 @@ class LossNoticed:
         self.on_lost: Callable[[], None] = lambda: None
         self.lost: Deferred[None] = Deferred()
         self.lost_why = ""
+        #: Whether the server says if its append-only file is written.
+        self.tells = True
 
     def connectionMade(self) -> None:
         if hasattr(self.transport, "setTcpNoDelay"):
@@ -85,10 +92,10 @@ class LossNoticed:
 
 
 class _Protocol(LossNoticed, txredisapi.RedisProtocol):  # type: ignore[misc]  # no types
-    """With hiredis's parser where that is installed, else with txredisapi's own.
+    """With hiredis's parser.
 
-    Its way to pack a command and to unpack a reply asks of each piece what it may be, which took a
-    quarter of all that a message costs: here texts go out and bytes come in.
+    txredisapi's way to pack a command and to unpack a reply asks of each piece what it may be,
+    which took a quarter of all that a message costs: here texts go out and bytes come in.
     """
 
     def _build_command(self, *args: object, **_: object) -> bytes:
@@ -106,6 +113,7 @@ class Connection:
     :param timeout: seconds a reply may take; then the connection is dropped, because a server that
         froze is otherwise never noticed.
     :param on_ready: called, and awaited, each time that a connection is made.
+    :param on_lost: called each time that one which was made is lost.
     """
 
     def __init__(
@@ -115,18 +123,29 @@ class Connection:
         *,
         timeout: float,
         on_ready: Callable[[], Awaitable[None]] | None = None,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._reactor = reactor
         self._address = address
         self._timeout = timeout
         self._on_ready = on_ready
+        self._on_lost = on_lost
         self._protocol: Any = None
         self._waiting: list[Deferred[None]] = []
         self._running: Deferred[None] | None = None
         self._stopped = False
         self._refusal = ""
+        #: Those who wait to hear whether what was answered is written.
+        self._unconfirmed: list[Deferred[None]] = []
+        #: Why nothing new is taken in, as one line; empty: it is.
+        self.no_room = ""
         #: Why there is no connection, as one line.
         self.why_not = "not connected yet"
+
+    @property
+    def link(self) -> object:
+        """What is the same as long as the connection is not lost; None while there is none."""
+        return self._protocol
 
     @property
     def ready(self) -> bool:
@@ -146,6 +165,7 @@ class Connection:
         self.why_not = "stopped"
         if protocol is not None:
             protocol.abort()
+            self._not_confirmed(StoreUnavailable(self.why_not))
         elif self._running is not None:
             self._running.cancel()
         if self._running is not None:
@@ -184,6 +204,79 @@ class Connection:
         except _UnknownScript:
             return await self.call("EVAL", script.text, 0, *args)
 
+    async def add(self, script: Script, *args: object) -> Any:
+        """As `run`, for what makes the store grow.
+
+        :raises StoreUnavailable: as `call`; or there is no room for it (`StoreRefused`).
+        """
+        if self.no_room:
+            raise StoreRefused(self.no_room)
+        return await self.run(script, *args)
+
+    async def write(self, script: Script, *args: object) -> Any:
+        """As `run`, for what is then told to be done: the server's append-only file has it.
+
+        :raises StoreUnavailable: as `call`; or it was done, but not written (`NotWritten`).
+        """
+        reply = await self.run(script, *args)
+        await self.confirm()
+        return reply
+
+    def confirm(self) -> Deferred[None]:
+        """Fires once the server says that all it has answered here up to now is in its file.
+
+        Unless it syncs always, a Redis that can't append to its file (a full disk) answers all the
+        same, keeps in memory what it could not write, and tries again: killed before that works, it
+        has lost it. A server that does not say how that stands (INFO is forbidden), or that has no
+        such file, is taken at its word.
+
+        Fails with `NotWritten`; with `StoreUnavailable` where the connection is lost before.
+        """
+        deferred: Deferred[None] = Deferred()
+        if self._protocol is None:
+            deferred.errback(StoreUnavailable(self.why_not))
+            return deferred
+        self._unconfirmed.append(deferred)
+        if len(self._unconfirmed) == 1:
+            # It has to be asked after the answer came: only then the append was tried. Those who
+            # are answered in the same turn ask together.
+            self._reactor.callLater(0, self._ask_for_all)
+        return deferred
+
+    def _ask_for_all(self) -> None:
+        asking, self._unconfirmed = self._unconfirmed, []
+        if asking:
+            Deferred.fromCoroutine(self.ask_whether_written()).addBoth(_settle, asking)
+
+    async def ask_whether_written(self, link: object = None) -> None:
+        """As `confirm`, for who asks alone and at once.
+
+        :param link: the `link` by which the answer came that it is about, where that may be another
+            one by now.
+        :raises NotWritten: it is not, or not yet.
+        :raises StoreUnavailable: the connection was lost.
+        """
+        protocol = self._protocol
+        if protocol is None or link not in (None, protocol):
+            raise StoreUnavailable(self.why_not)
+        if not protocol.tells:
+            return
+        try:
+            info = await self._execute(protocol, "INFO", "persistence", quiet=True)
+        except StoreRefused:
+            protocol.tells = False
+            return
+        if isinstance(info, bytes) and _APPEND_FAILED in info:
+            raise NotWritten("it can't write its append-only file: its disk may be full")
+
+    def drop(self, why: str, *, quiet: bool = False) -> None:
+        """Lose the connection, if there is one, and make another."""
+        protocol = self._protocol
+        if protocol is not None:
+            protocol.lost_why = why
+            self._lost(protocol, quiet=quiet)
+            protocol.abort()
+
     async def _execute(self, protocol: Any, *command: object, quiet: bool = False) -> Any:
         try:
             reply = await protocol.execute_command(*command)
@@ -195,13 +288,14 @@ class Connection:
             raise StoreUnavailable(protocol.lost_why) from None
         except txredisapi.RedisError as error:
             raise StoreUnavailable(protocol.lost_why or str(error)) from None
-        self._refusal = ""
+        if not quiet:
+            self._refusal = ""
         return reply
 
     def _refused(self, protocol: Any, text: str, quiet: bool) -> StoreRefused:
         if text.startswith("NOSCRIPT"):
             return _UnknownScript(text)
-        if text.startswith("READONLY"):
+        if text.startswith(_NO_PRIMARY):
             # Another server has become the primary; who connects anew finds it.
             protocol.lost_why = text
             protocol.abort()
@@ -263,6 +357,18 @@ class Connection:
         # Asked even when there is nothing to say: a server that froze accepts connections, and one
         # that is still loading its data refuses commands.
         await self._execute(protocol, "PING")
+        await self._check_role(protocol)
+
+    async def _check_role(self, protocol: Any) -> None:
+        try:
+            role = await self._execute(protocol, "ROLE", quiet=True)
+        except StoreRefused:
+            return
+        if isinstance(role, list) and role[0] == b"slave":
+            primary = f"{role[1].decode()}:{int(role[2])}"
+            raise StoreUnavailable(
+                f"it is a replica of {primary}, and takes no writes: the primary is needed"
+            )
 
     def _wake_waiting(self, error: Exception | None) -> None:
         waiting, self._waiting = self._waiting, []
@@ -272,23 +378,40 @@ class Connection:
             else:
                 deferred.errback(error)
 
-    def _lost(self, protocol: Any) -> None:
-        if self._protocol is protocol:
-            self._protocol = None
-            self.why_not = protocol.lost_why
+    def _lost(self, protocol: Any, *, quiet: bool = False) -> None:
+        if self._protocol is not protocol:
+            return
+        self._protocol = None
+        self.why_not = protocol.lost_why
+        if not quiet:
             _log.warn(
                 "The connection to the store at {address} was lost: {why}",
                 address=self._address,
                 why=self.why_not,
             )
+        self._on_lost()
+        self._not_confirmed(StoreUnavailable(self.why_not))
+
+    def _not_confirmed(self, error: StoreUnavailable) -> None:
+        asking, self._unconfirmed = self._unconfirmed, []
+        _settle(Failure(error), asking)
 
 
 class StoreRefused(StoreUnavailable):
     """The server answered that it won't."""
 
 
+class NotWritten(StoreRefused):
+    """What it has answered last is in its memory, but could not be written to its file."""
+
+
 class _UnknownScript(StoreRefused):
     """The server does not know the script (any more)."""
+
+
+def _settle(result: Failure | None, waiting: list[Deferred[None]]) -> None:
+    for deferred in waiting:
+        deferred.callback(result)
 
 
 def _ignore_cancelling(failure: Failure) -> None:

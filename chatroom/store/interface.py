@@ -79,9 +79,14 @@ class Post(msgspec.Struct, kw_only=True, array_like=True, gc=False):
 
 
 class Entry(msgspec.Struct, kw_only=True, gc=False):
-    """A message in its place. ``code`` is what its sender is told: 200, or 202 (kept)."""
+    """A message in its place. ``code`` is what its sender is told: 200, or 202 (kept).
+
+    ``sent_at`` is when the store took it, in milliseconds since 1970, UTC, by the store's clock;
+    the same in both mailboxes. Later places may have earlier times: a clock can be set back.
+    """
 
     seq: Seq
+    sent_at: int
     post: Post
     code: int = 200
 
@@ -106,11 +111,15 @@ class Outcome(Enum):
 
 
 class Receipt(msgspec.Struct, kw_only=True, gc=False):
-    """The store's answer to a `Post`; ``seq`` and ``code`` only with STORED and KNOWN."""
+    """The store's answer to a `Post`; ``seq`` and ``code`` only with STORED and KNOWN.
+
+    ``sent_at``, as `Entry` has it, only with KNOWN.
+    """
 
     outcome: Outcome
     seq: Seq = SEQ_ZERO
     code: int = 200
+    sent_at: int = 0
 
 
 class ConversationState(msgspec.Struct, kw_only=True, gc=False):
@@ -150,6 +159,7 @@ class KnownEvent(msgspec.Struct, kw_only=True, gc=False):
     id: str
     seq: Seq
     code: int
+    sent_at: int
 
 
 class ReceivedEvent(msgspec.Struct, kw_only=True, gc=False):
@@ -217,6 +227,13 @@ class BusListener(Protocol):
 
     def presence_event(self, event: PresenceEvent) -> None:
         """Users of a node came, changed or went; what this node itself told comes back too."""
+
+    def store_lost(self, rooms: Mapping[str, Seq]) -> None:
+        """The store holds less than this node had handed out, of rooms or of what concerns it.
+
+        From these places on the rooms are told from now on; what is there after them is new. Then
+        comes `lapsed`.
+        """
 
     def lapsed(self) -> None:
         """The store had taken this node for dead: mailbox and oversight events may be missing."""

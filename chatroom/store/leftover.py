@@ -35,7 +35,7 @@ def stop_leftover(lock: Path, config: Path) -> None:
     :raises StartError: it does not go, or can't be told from a stranger's process.
     """
     for number in (signal.SIGTERM, signal.SIGKILL):
-        process = _holder(lock)
+        process = holder(lock)
         if process is None:
             return
         if str(config) not in _command_line(process):
@@ -57,12 +57,15 @@ def stop_leftover(lock: Path, config: Path) -> None:
             return
     raise StartError(
         f"the private store that an earlier chat server left in {lock.parent}, process "
-        f"{_holder(lock)}, does not end: end it"
+        f"{holder(lock)}, does not end: end it"
     )
 
 
-def _holder(lock: Path) -> int | None:
-    """The process that holds the lock, None if none does; 0 where it did not say who it is."""
+def holder(lock: Path) -> int | None:
+    """The process that holds the lock, None if none does; 0 where it did not say who it is.
+
+    :raises StartError: the lock can't be looked at.
+    """
     try:
         file = os.open(lock, os.O_RDWR)
     except FileNotFoundError:
@@ -83,7 +86,7 @@ def _holder(lock: Path) -> int | None:
 def _gone_soon(lock: Path) -> bool:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        if _holder(lock) is None:
+        if holder(lock) is None:
             return True
         time.sleep(0.01)
     return False

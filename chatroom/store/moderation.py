@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 
 from chatroom.store.accounts import LEGACY_USERS, sanction_from
 from chatroom.store.connection import Connection
-from chatroom.store.conversations import readable
+from chatroom.store.conversations import readable, sent_at_of
 from chatroom.store.lua import Script
 from chatroom.store.oversight import MOST_ACTIONS, Action, Measure, Sanction
 from chatroom.wire import Person, Seq
@@ -43,11 +43,12 @@ class ModerationTable:
         self._delete_account = Script("delete_account")
         self._delete_token_of = Script("delete_token_of")
         self._announce = Script("announce")
+        self._record = Script("record")
         self._login_addresses_of = Script("login_addresses")
 
     def _number(self, script: Script, *args: object) -> Deferred[int]:
         async def run() -> int:
-            return int(await self._commands.run(script, *args))
+            return int(await self._commands.write(script, *args))
 
         return Deferred.fromCoroutine(run())
 
@@ -93,7 +94,7 @@ class ModerationTable:
         return Deferred.fromCoroutine(self._delete(user_id))
 
     async def _delete(self, user_id: int) -> bool:
-        if not await self._commands.run(self._delete_account, user_id, *self._forget_in):
+        if not await self._commands.write(self._delete_account, user_id, *self._forget_in):
             return False
         # Without their account they are void already.
         async for key in self._tokens_of(user_id):
@@ -176,9 +177,7 @@ class ModerationTable:
 
     def record(self, action: Action) -> Deferred[None]:
         async def run() -> None:
-            await self._commands.call(
-                *("XADD", _AUDIT, "MAXLEN", "~", MOST_ACTIONS, "*", "a", _encode(action))
-            )
+            await self._commands.write(self._record, MOST_ACTIONS, _encode(action))
 
         return Deferred.fromCoroutine(run())
 
@@ -191,6 +190,7 @@ class ModerationTable:
 
 
 def _action_from(seq: bytes, fields: Sequence[bytes]) -> Action:
-    action = _action_decoder.decode(fields[1])
-    action.at = Seq.parse(seq).ms
+    named = dict(zip(fields[::2], fields[1::2], strict=True))
+    action = _action_decoder.decode(named[b"a"])
+    action.at = sent_at_of(Seq.parse(seq), named)
     return action

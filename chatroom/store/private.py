@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,9 +18,10 @@ from twisted.python.logfile import LogFile
 
 from chatroom.data_folder import DataFolder, refusal
 from chatroom.settings import Fsync, StartError
-from chatroom.store import launcher
+from chatroom.store import append_only, launcher
 from chatroom.store.address import RedisAddress
 from chatroom.store.binary import find_binary
+from chatroom.store.disk_space import DiskSpace
 from chatroom.store.disk_sync import DiskSync
 from chatroom.store.leftover import stop_leftover
 from chatroom.store.probe import Loading, is_ready
@@ -41,6 +44,10 @@ LOG_SIZE: Final = 1024 * 1024
 #: Longest path of a Unix socket, in bytes without the final NUL: sun_path in <sys/un.h>.
 SOCKET_PATH: Final = 107 if sys.platform == "linux" else 103
 
+#: The file in the data folder that holds the id of the store that was there last.
+STORE_ID: Final = "store-id"
+#: What it says when it cuts off a command that was not written to its end.
+_TORN = re.compile(r"Truncating the AOF (\S+) at offset (\d+)")
 #: Its socket, in the folder ``store``.
 SOCKET: Final = "valkey.sock"
 _CONFIG: Final = """\
@@ -78,6 +85,8 @@ class PrivateStore(Service):
     """Runs Valkey in the folder ``store`` of the data folder, on a Unix socket, and restarts it.
 
     First `check`, before the reactor runs; then the service starts and stops it.
+
+    :ivar on_room: called with False when its disk is nearly full, and with True once it is not.
     """
 
     #: Where it can be reached, from this process only. Known after `check`, as is the version.
@@ -89,7 +98,11 @@ class PrivateStore(Service):
         self._reactor = reactor
         self._data = folder
         self._fsync = fsync
+        self.on_room: Callable[[bool], None] = lambda _: None
         self._run: Run | None = None
+        #: How large what was appended to was before the store looked at it.
+        self._sizes: dict[str, int] = {}
+        self._disk_space: DiskSpace | None = None
         self._disk_sync: DiskSync | None = None
         self._ready = False
         self._failed: StartError | None = None
@@ -107,10 +120,29 @@ class PrivateStore(Service):
         """
         self._binary, self.version = find_binary()
         self._folder = self._data.subfolder("store")
+        self._appended = self._folder / append_only.FOLDER
+        self._marker = self._data.path / STORE_ID
         self._config = self._folder / "valkey.conf"
         self._lock = self._folder / "valkey.lock"
         self.address = RedisAddress(path=reachable(self._folder))
         stop_leftover(self._lock, self._config)
+        self._check_parts()
+
+    @property
+    def known_id(self) -> str:
+        """The id of the store that was in this folder last; empty: there was none."""
+        return (self._data.read(self._marker) or b"").decode("ascii", "replace").strip()
+
+    def remember_id(self, found: str) -> None:
+        """Keep the id of the store that is in this folder."""
+        if found != self.known_id:
+            try:
+                self._data.write(self._marker, f"{found}\n".encode("ascii"))
+            except StartError as error:
+                _log.warn("The private store's id could not be kept: {why}", why=error)
+
+    def _check_parts(self) -> None:
+        append_only.check_parts(self._appended, had_store=bool(self.known_id))
 
     def startService(self) -> None:
         """Start it, and from now on whenever it ends.
@@ -133,8 +165,10 @@ class PrivateStore(Service):
         super().startService()  # type: ignore[no-untyped-call]
         self._stopping = False
         if self._fsync == "everysec":
-            self._disk_sync = DiskSync(self._reactor, self._folder / "appendonlydir")
+            self._disk_sync = DiskSync(self._reactor, self._appended)
             self._disk_sync.start()
+        self._disk_space = DiskSpace(self._reactor, self._folder, lambda it: self.on_room(it))
+        self._disk_space.start()
         self._supervision = Deferred.fromCoroutine(self._supervise())
 
     def stopService(self) -> Deferred[None]:
@@ -162,8 +196,9 @@ class PrivateStore(Service):
 
     async def _stop(self) -> None:
         self._stopping = True
-        if self._disk_sync is not None:
-            self._disk_sync.stop()
+        for watching in (self._disk_sync, self._disk_space):
+            if watching is not None:
+                watching.stop()
         if self._pause is not None:
             self._pause.cancel()
         killing: DelayedCall | None = None
@@ -189,7 +224,15 @@ class PrivateStore(Service):
     async def _keep_running(self) -> None:
         deaths, was_ready = 0, False
         while not self._stopping:
-            run = self._spawn()
+            try:
+                run = self._spawn()
+            except StartError as error:
+                if not was_ready:
+                    self._failed = error
+                    return
+                _log.error("The private store can't be started again: {why}", why=error)
+                await self._sleep(PAUSES[-1])
+                continue
             started = self._reactor.seconds()
             if await self._until_ready(run):
                 was_ready = True
@@ -208,6 +251,11 @@ class PrivateStore(Service):
             if self._is_stopping():
                 return
             why = f"the private store {run.why}; its last words: {run.last_words()}"
+            if run.by_itself and self._sizes:
+                why += (
+                    f"; if they are about what it reads, 'chatroom-admin check-store --data "
+                    f"{self._data.path}' says what is damaged, and with --repair mends it"
+                )
             if run.by_itself and not was_ready:
                 self._failed = StartError(why)
                 return
@@ -218,14 +266,27 @@ class PrivateStore(Service):
             await self._sleep(pause)
 
     def _spawn(self) -> Run:
+        """:raises StartError: it would hold less than it did."""
+        self._check_parts()
+        self._sizes = append_only.sizes(self._appended)
         for leftover in self._folder.glob("temp-*"):
             # What a rewrite of the append-only file had written when its parent was killed.
             leftover.unlink(missing_ok=True)
-        run = self._run = Run(self._reactor, self._output)
+        run = self._run = Run(self._reactor, self._output, self._hear)
         command = [str(self._binary), str(self._config)]
         script = [launcher.__file__, str(os.getpid()), str(self._lock), *command]
         run.start([sys.executable, "-I", "-S", *script], str(self._folder))
         return run
+
+    def _hear(self, line: str) -> None:
+        torn = _TORN.search(line)
+        if torn is not None:
+            _log.warn(
+                "The end of the private store's file {file} was torn, as a crash of the machine "
+                "leaves it: {bytes} bytes that are no whole command were cut off",
+                file=torn[1],
+                bytes=self._sizes.get(torn[1], 0) - int(torn[2]),
+            )
 
     async def _until_ready(self, run: Run) -> bool:
         """False if it ends before."""

@@ -16,6 +16,7 @@ from chatroom.store.advice import advice
 from chatroom.store.bus import BLOCK, Bus
 from chatroom.store.connection import Connection
 from chatroom.store.conversations import Conversations
+from chatroom.store.identity import identify
 from chatroom.store.interface import BusListener, StoreUnavailable
 from chatroom.store.moderation import ModerationTable
 from chatroom.wire import LOBBY, Person, Seq
@@ -44,8 +45,19 @@ class RedisStore(AccountTable, Conversations, ModerationTable):
         mailbox_unread: int = 10_000,
         mailbox_history: int = 10_000,
     ) -> None:
-        commands = Connection(reactor, address, timeout=timeout, on_ready=self._on_ready)
-        blocking = Connection(reactor, address, timeout=BLOCK + timeout)
+        commands = Connection(
+            reactor,
+            address,
+            timeout=timeout,
+            on_ready=self._on_ready,
+            on_lost=lambda: self._lost_one(self._blocking),
+        )
+        blocking = Connection(
+            reactor,
+            address,
+            timeout=BLOCK + timeout,
+            on_lost=lambda: self._lost_one(self._connection),
+        )
         deleted: set[int] = set()
         AccountTable.__init__(self, commands)
         ModerationTable.__init__(self, commands, rooms=[LOBBY])
@@ -89,6 +101,14 @@ class RedisStore(AccountTable, Conversations, ModerationTable):
         """
         return await advice(self._connection)
 
+    def identify(self, known: str) -> Deferred[str]:
+        """The store's own id; see `chatroom.store.identity.identify`."""
+        return Deferred.fromCoroutine(identify(self._connection, known))
+
+    def has_room(self, room: bool) -> None:
+        """Whether new messages and accounts are taken: not while its disk is nearly full."""
+        self._connection.no_room = "" if room else "its disk is nearly full"
+
     def keep_counters(self, counters: Mapping[str, int]) -> Deferred[None]:
         return Deferred.fromCoroutine(self._bus.keep_counters(counters))
 
@@ -108,8 +128,19 @@ class RedisStore(AccountTable, Conversations, ModerationTable):
         await self.connect()
         return await self._bus.follow(listener, rooms)
 
+    @property
+    def hears_itself(self) -> bool:
+        """Whether what this node puts on the bus comes back to it; else it hears nobody."""
+        return self._connection.ready and self._blocking.ready and self._bus.hears_itself
+
     async def _on_ready(self) -> None:
         await self._bus.reconnected()
+
+    def _lost_one(self, other: Connection) -> None:
+        # Both are to lead to one and the same server. Behind the address there may be another one
+        # now, to which only new connections lead, while the former still answers.
+        self._bus.out_of_step()
+        other.drop("the other connection to it was lost", quiet=True)
 
     def stop(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._stop())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.base import DelayedCall
@@ -18,13 +19,18 @@ class Run(ProcessProtocol):
     """One process, from its start to its end, and what it says meanwhile.
 
     ``ended`` fires when it has gone. Then ``why`` says how; ``by_itself``: it was no signal.
+
+    :param hear: called with each line that it says.
     """
 
     #: Seconds for the rest of its output once it has ended. A child of its own that rewrites the
     #: append-only file may hold the pipe open for longer.
     _GRACE = 0.2
 
-    def __init__(self, reactor: Any, output: LogFile) -> None:
+    def __init__(
+        self, reactor: Any, output: LogFile, hear: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._hear = hear
         self._reactor = reactor
         self._output = output
         self._lines: deque[str] = deque(maxlen=3)
@@ -53,7 +59,10 @@ class Run(ProcessProtocol):
 
     def outReceived(self, data: bytes) -> None:
         *lines, self._partial = (self._partial + data).split(b"\n")
-        self._lines.extend(line.decode(errors="replace").strip() for line in lines if line.strip())
+        said = [line.decode(errors="replace").strip() for line in lines if line.strip()]
+        self._lines.extend(said)
+        for line in said:
+            self._hear(line)
         # The disk is full, perhaps, which must not end what still works.
         with contextlib.suppress(OSError):
             self._output.write(data)

@@ -15,6 +15,7 @@ from twisted.web import http
 
 from chatroom import refusals, wire
 from chatroom.accounts import Login
+from chatroom.names import BadName
 from chatroom.node import Node
 from chatroom.refusals import Refusal, Refused
 from chatroom.web import cookie
@@ -49,6 +50,9 @@ class Answer(wire.Message, omit_defaults=True):
     retry_after: int | UnsetType = UNSET
     #: Of a ban; in milliseconds since 1970, UTC, 0: for good.
     until: int | UnsetType = UNSET
+    #: What is wrong in a word, and of what is too short the least number of characters.
+    reason: str | UnsetType = UNSET
+    least: int | UnsetType = UNSET
 
 
 Cookie = bytes | None
@@ -95,7 +99,10 @@ class Api:
         except Refused as refused:
             answer = _refusal(refused.refusal, name)
         except msgspec.ValidationError as error:
-            answer = _refusal(refusals.malformed(str(error)), name)
+            refusal = refusals.malformed(str(error))
+            if isinstance(error.__cause__, BadName):
+                refusal = refusal._replace(reason=error.__cause__.reason)
+            answer = _refusal(refusal, name)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             request.refuse(http.BAD_REQUEST, "the body is no JSON")
             return
@@ -161,4 +168,6 @@ def _refusal(refusal: Refusal, name: str) -> Answer:
         error=words,
         retry_after=refusal.retry_after or UNSET,
         until=UNSET if refusal.until is None else refusal.until,
+        reason=refusal.reason or UNSET,
+        least=refusal.least or UNSET,
     )

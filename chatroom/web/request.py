@@ -16,6 +16,7 @@ from chatroom.limits import Pace
 from chatroom.tcp import COME_BACK, is_plain, peer_of
 from chatroom.web import cookie
 from chatroom.web.headers import HEADERS, HSTS
+from chatroom.web.hosts import Hosts
 
 #: Largest body of a request, in bytes.
 MAX_BODY = 4096
@@ -25,6 +26,8 @@ TIMEOUT = 30
 #: What a request counts besides its body, in bytes: what a browser sends, about.
 REQUEST_BYTES = 512
 
+#: RFC 9110, 15.5.20.
+_MISDIRECTED = 421
 #: RFC 6585, 4.
 _TOO_MANY_REQUESTS = 429
 
@@ -73,7 +76,11 @@ class Request(http.Request):
         proto = self.headers("X-Forwarded-Proto")
         self.secure = proxies.is_secure(peer, proto) or bool(self.isSecure())  # type: ignore[no-untyped-call]
         try:
-            if self._body_size > MAX_BODY:
+            if not self._asks_for_us(by_proxy=proxies.trusts(peer)):
+                self.refuse(
+                    _MISDIRECTED, "no server of that name is here (--web-host gives it one)"
+                )
+            elif self._body_size > MAX_BODY:
                 self.refuse(http.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY} bytes")
             elif wait := self.channel.wait(self._body_size, costs=self.path.startswith(b"/api/")):
                 retry_after = (b"Retry-After", b"%d" % wait)
@@ -82,6 +89,11 @@ class Request(http.Request):
                 self.channel.factory.handle(self)
         except Exception:  # noqa: BLE001 - a fault of ours, which is told and logged
             self.failed(Failure())
+
+    def _asks_for_us(self, *, by_proxy: bool) -> bool:
+        hosts: Hosts = self.channel.factory.hosts
+        own_address = str(getattr(self.getHost(), "host", ""))  # type: ignore[no-untyped-call]
+        return hosts.allow(self.header("Host"), own_address, by_proxy=by_proxy)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.gone = True

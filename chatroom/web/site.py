@@ -12,6 +12,7 @@ from chatroom.doorkeeper import LOCAL
 from chatroom.node import Node
 from chatroom.web.api import Api
 from chatroom.web.files import INDEX, File, is_known, service_worker
+from chatroom.web.hosts import Hosts
 from chatroom.web.proxy import Proxies
 from chatroom.web.request import TIMEOUT, Channel, Request, TurnedAway
 from chatroom.web.websocket import WebSocketFactory
@@ -22,6 +23,7 @@ class Site(http.HTTPFactory):
 
     :param files: what is below ``/static/``; `INDEX` is the page.
     :param proxies: whose word for where a client is counts.
+    :param hosts: by which names the page may be asked for.
     :param max_frame: largest message taken from a client that is logged in, in bytes.
     :param send_queue: what may wait for one slow client, in bytes.
     """
@@ -35,6 +37,7 @@ class Site(http.HTTPFactory):
         node: Node,
         files: Mapping[str, File],
         proxies: Proxies,
+        hosts: Hosts,
         *,
         max_frame: int,
         send_queue: int,
@@ -42,6 +45,7 @@ class Site(http.HTTPFactory):
         super().__init__(timeout=TIMEOUT, reactor=reactor)
         self.node = node
         self.proxies = proxies
+        self.hosts = hosts
         self._files = files
         self._worker = service_worker(files)
         self._api = Api(node)

@@ -38,7 +38,7 @@ def test_registering_connects_and_asks() -> None:
     assert stage.server.last(wire.RegisterMes).invite is UNSET
     stage.say(wire.RegisterResMes(505, "taken"))
     assert isinstance(again.error, RegisterRefused)
-    assert (again.error.code, again.error.text) == (505, "taken")
+    assert (again.error.code, again.error.text_en) == (505, "taken")
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,11 @@ from chatroom.client.errors import (
     Unconfirmed,
 )
 from chatroom.client.model import Login, Sent, State
-from chatroom.client.screen import BadLine, OutputClosed
+from chatroom.client.screen import BadLine, EndOfInput, OutputClosed
 from chatroom.refusals import INVITATION_NEEDED
 from chatroom.wire import Seq, UsersResMes
 
-from .menu_stage import GONE, MING, TOM, Stage
+from .menu_stage import GONE, MING, TOM, Stage, private
 
 IN = "1 100 123456 "
 
@@ -72,6 +72,43 @@ MENU = (
 )
 
 
+def test_a_person_sees_the_menu_at_the_login_and_on_demand() -> None:
+    answers: list[str | Exception] = ["1", "100", "123456", "1", "2", "hello", "", "9", "？", "4"]
+    stage = Stage(answers, language="zh", interactive=True)
+    hint = "(输入?或者直接回车, 就再显示菜单)"
+    assert stage.screen.said[1:] == [
+        "-------恭喜Tom登录成功---------",
+        "当前在线1人",
+        f"{MENU}\n{hint}",
+        "当前在线用户列表:\n用户id:\t 100 Tom (你)\n用户id:\t 101 小明 [忙碌]",
+        "已发送",
+        f"{MENU}\n{hint}",
+        *("你输入的选项不正确..", hint),
+        f"{MENU}\n{hint}",
+        "你选择退出了系统...",
+    ]
+    assert {question.prompt for question in stage.screen.questions[3:]} == {
+        "请选择(1-7):",
+        "你想对大家说的什么:)",
+    }
+
+
+def test_a_script_finds_the_menu_before_each_choice_and_no_other_words() -> None:
+    stage = Stage(["1", "100", "123456", "", "?", "4"], language="zh")
+    assert stage.screen.said[3:] == [
+        *(MENU, "你输入的选项不正确.."),
+        *(MENU, "你输入的选项不正确.."),
+        *(MENU, "你选择退出了系统..."),
+    ]
+
+
+def test_a_person_is_reminded_of_what_is_unread() -> None:
+    stage = Stage(IN.strip(), ends=False, interactive=True)
+    stage.arrive(private(5), private(6))
+    stage.screen.answer("6")
+    assert stage.screen.questions[-1].prompt == "(2 unread) Choose (1-7):"
+
+
 def test_a_script_registers_logs_in_speaks_and_leaves() -> None:
     stage = Stage(["2", "100", "123456", " Tom ", *IN.split(), "2", " hello  all ", "4"])
     assert stage.status == 0
@@ -85,6 +122,52 @@ def test_a_script_registers_logs_in_speaks_and_leaves() -> None:
     ]
 
 
+def test_a_line_that_is_no_choice_fails_a_script_and_not_a_person() -> None:
+    for answers, told in ((["x" * 50 + "\x1b", "3"], "x" * 40), ([*IN.split(), "hi", "4"], "hi")):
+        stage = Stage([*answers])
+        assert stage.status == 1
+        (error,) = stage.screen.errors
+        assert error.startswith("This line of the script is not one of the choices, ")
+        assert error.endswith(f": {told}")
+        person = Stage([*answers], interactive=True)
+        assert (person.status, person.screen.errors) == (0, [])
+
+
+def test_an_empty_line_where_something_is_chosen_fails_nothing() -> None:
+    stage = Stage(["", *IN.split(), " ", "4"])
+    assert (stage.status, stage.screen.errors) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("answers", "missing"),
+    [
+        (["1"], "Your user id"),
+        (["1", "100"], "Your password"),
+        (["2", "100", "123456"], "Your name (nickname):"),
+        ([*IN.split(), "2"], "What do you want to say to everybody :)"),
+        ([*IN.split(), "5", "101"], "What do you want to say to them :)"),
+        ([*IN.split(), "7", "123456", "better"], "The new password once more:"),
+    ],
+)
+def test_a_script_that_ends_in_the_middle_of_something_has_failed(
+    answers: list[str | Exception], missing: str
+) -> None:
+    stage = Stage(answers)
+    assert stage.status == 1
+    assert stage.screen.errors == [
+        f"The input ended where one more answer was wanted, so that was not done: {missing}"
+    ]
+    assert Stage([*answers], interactive=True).status == 0
+
+
+def test_input_that_can_not_be_read_is_told_and_is_status_1() -> None:
+    for before in ([], ["1", "100"], IN.split()):
+        stage = Stage([*before, EndOfInput(texts.UNREADABLE)])
+        assert stage.status == 1
+        assert len(stage.screen.errors) == 1
+        assert stage.screen.errors[0].startswith("The input can't be read")
+
+
 def test_full_width_digits_are_digits() -> None:
     stage = Stage(["１", " １００ ", "123456", "４"])
     assert stage.called("log_in") == [(100, "123456")]
@@ -92,9 +175,8 @@ def test_full_width_digits_are_digits() -> None:
 
 
 def test_leaving_at_the_first_menu_logs_nobody_out() -> None:
-    stage = Stage("x 3")
+    stage = Stage("3")
     assert stage.status == 0
-    assert "not one of the choices" in stage.said
     assert stage.called("log_out") == []
     assert stage.called("close") == [()]
 
@@ -268,7 +350,7 @@ def test_end_of_input_without_a_connection_is_status_1() -> None:
     stage = Stage(IN.strip(), ends=False)
     stage.client.become(State.RECONNECTING)
     stage.screen.ends = True
-    stage.screen.answer("x")
+    stage.screen.answer("")
     assert stage.status == 1
     assert stage.screen.errors == ["Not connected to the server: the server is gone"]
     assert stage.called("log_out") == []
@@ -329,7 +411,7 @@ def test_a_script_that_ends_at_the_first_menu_is_no_failure() -> None:
     stage = Stage([], ends=False)
     stage.client.become(State.OFFLINE)
     stage.screen.ends = True
-    stage.screen.answer("x")
+    stage.screen.answer("")
     assert stage.status == 0
 
 

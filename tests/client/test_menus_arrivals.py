@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -40,7 +40,7 @@ def test_an_announcement_is_shown_as_the_servers_and_not_kept_in_the_list() -> N
     assert stage.screen.said[-1] == "[system] down␛[2J"
     assert "unread" not in stage.screen.said[-2]
     stage.screen.answer("3")
-    assert "down" not in stage.screen.said[-2]
+    assert "down" not in stage.screen.said[-1]
 
 
 @pytest.mark.parametrize(("language", "name"), [("en", "deleted user"), ("zh", "已注销用户")])
@@ -78,16 +78,16 @@ def test_the_list_shows_what_is_unread_and_then_it_is_read() -> None:
     stage = logged_in()
     stage.arrive(message(1), private(2), private(2), private(3))
     stage.screen.answer("3")
-    assert stage.screen.said[-2] == (
+    assert stage.screen.said[-1] == (
         "Messages:\n"
         "2023-11-14 22:13:21 (unread) [小明] User id:\t101 says to everybody:\thello\n"
         "2023-11-14 22:13:22 (unread) [小明] User id:\t101 says to you:\tpsst\n"
         "2023-11-14 22:13:23 (unread) [小明] User id:\t101 says to you:\tpsst"
     )
     # The first mark makes the conversation known to the server, the second one is the reading.
-    assert stage.called("mark_read") == [(101, "1-0"), (101, "3-0")]
+    assert stage.called("mark_read") == [(101, "1-9999999999999999999"), (101, "3-0")]
     stage.screen.answer("3")
-    assert "unread" not in stage.screen.said[-2] + stage.screen.said[-1]
+    assert "unread" not in stage.screen.said[-1] + stage.screen.questions[-1].prompt
 
 
 def test_the_list_is_not_empty_after_a_restart() -> None:
@@ -95,7 +95,7 @@ def test_the_list_is_not_empty_after_a_restart() -> None:
     stage.client.answers["history"] = History([private(4), private(6), message(7, "old")], False)
     stage.screen.answer("3")
     assert stage.called("history") == [("lobby",), (101,)]
-    lines = stage.screen.said[-2].split("\n")
+    lines = stage.screen.said[-1].split("\n")
     assert [("unread" in line, line[-4:]) for line in lines[1:]] == [
         (False, "psst"),
         (True, "psst"),
@@ -107,7 +107,7 @@ def test_the_list_is_not_empty_after_a_restart() -> None:
 def test_no_messages_yet() -> None:
     stage = logged_in()
     stage.screen.answer("3")
-    assert stage.screen.said[-2] == "Messages:\nNo messages yet"
+    assert stage.screen.said[-1] == "Messages:\nNo messages yet"
 
 
 def test_without_its_history_the_list_shows_what_is_at_hand() -> None:
@@ -115,7 +115,7 @@ def test_without_its_history_the_list_shows_what_is_at_hand() -> None:
     stage.arrive(message(1))
     stage.client.answers["history"] = NotConnected("gone")
     stage.screen.answer("3")
-    assert "hello" in stage.screen.said[-2]
+    assert "hello" in stage.screen.said[-1]
     assert stage.screen.errors == ["Not connected to the server: gone"]
 
 
@@ -124,7 +124,7 @@ def test_what_another_device_has_shown_is_read() -> None:
     stage.arrive(private(2), private(4))
     stage.client.callbacks["on_mark"](ReceivedMes("4-0"))
     stage.client.callbacks["on_mark"](ReadMes(101, "3-0"))
-    stage.screen.answer("x")
+    stage.screen.answer("?")
     assert "(1 unread)" in stage.screen.said[-1]
 
 
@@ -243,6 +243,72 @@ def test_an_unread_message_is_listed_however_old_it_is() -> None:
     assert [entry.message.seq.ms for entry in log.latest(2)] == [1, 18, 19]
 
 
+def at(hours: float) -> datetime:
+    """So many hours after all other messages of these tests, by the server's clock."""
+    return datetime.fromtimestamp(1_700_000_000, UTC) + timedelta(hours=hours)
+
+
+def listed(log: MessageLog, limit: int = 50) -> list[str]:
+    return [entry.message.content for entry in log.latest(limit)]
+
+
+def test_a_private_message_just_read_is_listed_though_the_room_has_later_times() -> None:
+    log = MessageLog()
+    # The server's clock was a day ahead while these were sent, and was then set right.
+    log.add_old(message(n, f"room {n}", sent_at=at(24 + n / 60)) for n in range(60))
+    log.add_new(private(1, "one", sent_at=at(1)))
+    log.add_new(private(2, "two", sent_at=at(1)))
+    for _ in range(2):
+        assert [text for text in listed(log) if "room" not in text] == ["one", "two"]
+        log.mark_all_read()
+    assert len(listed(log)) == 50
+    log.add_new(private(3, "three", sent_at=at(1)))
+    log.mark_read(101, Seq(3, 0))
+    assert [text for text in listed(log) if "room" not in text] == ["one", "two", "three"]
+
+
+def test_what_one_has_just_written_in_private_is_listed_though_the_room_has_later_times() -> None:
+    mine = private(9, "mine", own=True, user_id=100, sent_at=at(1))
+    room = History([message(n, f"room {n}", sent_at=at(24 + n / 60)) for n in range(60)], False)
+    stage = logged_in(history=room)
+    for answer in ("5", "101", "mine"):
+        stage.screen.answer(answer)
+    stage.client.answers["history"] = History([*room.messages[10:], mine], False)
+    stage.screen.answer("3")
+    assert "mine" in "\n".join(stage.screen.said)
+
+
+def test_much_that_was_read_in_the_room_hides_no_private_message_just_read() -> None:
+    log = MessageLog()
+    log.add_new(private(1, "psst", sent_at=at(1)))
+    for n in range(60):
+        log.add_new(message(n, f"room {n}", sent_at=at(24 + n / 60)))
+    log.mark_all_read()
+    assert "psst" in listed(log)
+    assert "room 59" in listed(log)
+    assert len(listed(log)) == 50
+
+
+@pytest.mark.parametrize("wrong", [-24, 24 * 365])
+def test_one_time_that_is_wrong_changes_nothing_of_a_conversations_order(wrong: float) -> None:
+    log = MessageLog()
+    times = [1, 2, 3 + wrong, 4, 5]
+    log.add_old(message(n, f"room {n}", sent_at=at(hours)) for n, hours in enumerate(times))
+    log.add_old(private(n, f"to me {n}", sent_at=at(n + 1.5)) for n in range(5))
+    texts = listed(log)
+    assert [text for text in texts if "room" in text] == [f"room {n}" for n in range(5)]
+    assert [text for text in texts if "to me" in text] == [f"to me {n}" for n in range(5)]
+    assert texts[-3:] == ["to me 3", "room 4", "to me 4"]
+
+
+def test_what_was_just_read_is_kept_however_much_comes_with_later_times() -> None:
+    log = MessageLog()
+    log.add_new(private(1, "psst", sent_at=at(-24)))
+    log.mark_all_read()
+    log.add_old(message(n) for n in range(3 * MAX_READ))
+    assert "psst" in listed(log)
+
+
 def test_ones_own_messages_and_those_read_elsewhere_are_not_unread() -> None:
     log = MessageLog()
     log.mark_read(101, Seq(5, 0))
@@ -258,3 +324,10 @@ def test_a_message_that_was_not_numbered_within_its_millisecond_is_marked_before
     stage = logged_in()
     stage.arrive(private(0, seq=Seq(7, 3)), private(0, seq=Seq(0, 0), peer=102))
     assert stage.called("mark_read") == [(101, "7-2"), (102, "0-0")]
+
+
+def test_what_came_in_the_millisecond_before_a_new_conversation_is_before_it() -> None:
+    stage = logged_in()
+    stage.arrive(private(0, seq=Seq(5, 0)))
+    ((_, marked),) = stage.called("mark_read")
+    assert Seq(4, 7) < Seq.parse(marked) < Seq(5, 0)

@@ -16,7 +16,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -24,7 +24,7 @@ from chatroom import __version__
 from chatroom.client.main import arguments, main
 
 IN = "1\n100\n123456\n"
-SECONDS = 20.0
+SECONDS = 120.0
 
 
 @contextlib.contextmanager
@@ -94,13 +94,21 @@ def test_a_script_says_its_words_and_leaves(server: str) -> None:
     assert done.stdout.endswith("You left the chat room...\n")
 
 
+def until_read(pipe: IO[bytes]) -> None:
+    """Wait until the other end has read all that was written."""
+    end = time.monotonic() + SECONDS
+    while any(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))):
+        assert time.monotonic() < end, "nobody reads it"
+        time.sleep(0.01)
+
+
 def test_lines_that_come_late_and_in_pieces_are_the_same_answers(server: str) -> None:
     process = subprocess.Popen(command(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
     for piece in (b"1\r\n10", b"0\r", b"\n123456\n", b"2\nhel", b"lo", b"\n4\n"):
         process.stdin.write(piece)
         process.stdin.flush()
-        time.sleep(0.1)
+        until_read(process.stdin)
     out, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == 0
     assert b"\nSent\n" in out
@@ -133,17 +141,6 @@ def test_no_input_and_no_output_are_no_error(server: str, closed: str) -> None:
         timeout=SECONDS,
     )
     assert (done.returncode, done.stderr) == (0, b"")
-
-
-def test_a_reader_that_has_enough_is_no_error(server: str) -> None:
-    done = subprocess.run(
-        ["bash", "-c", '"$0" "$@" | head -n 1; exit ${PIPESTATUS[0]}', *command(server)],
-        input=(IN + "1\n" * 2000).encode(),
-        capture_output=True,
-        timeout=SECONDS,
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.count(b"\n") == 1
 
 
 def test_a_login_refused_at_the_end_is_status_1_and_one_line(server: str) -> None:

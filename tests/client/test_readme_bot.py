@@ -20,7 +20,7 @@ from tests.serving import Serving, reactor
 CHECKOUT = Path(__file__).parent.parent.parent
 BOT = CHECKOUT / "examples" / "echo_bot.py"
 #: Seconds for everything that one test waits for.
-PATIENCE = 20
+PATIENCE = 120
 
 
 class Running(ProcessProtocol):

@@ -11,7 +11,7 @@ from twisted.internet.error import DNSLookupError
 from twisted.internet.protocol import Factory
 
 from chatroom import wire
-from chatroom.client import ChatError, LoginRefused, NotConnected, Position, State, Timing
+from chatroom.client import ChatError, LoginRefused, NotConnected, Position, State, Timing, words
 from tests.client.network import REFUSED
 from tests.client.stage import Outcome, Stage, a_welcome, to_person, to_room
 
@@ -539,7 +539,7 @@ def test_a_fault_of_our_own_while_reconnecting_is_logged(logged: list[Exception]
 def test_a_client_sent_away_by_mistake_of_a_dead_connection_stays_as_it_is(online: Stage) -> None:
     link = online.client._link
     online.network.last.cut()
-    link.drop("nothing to drop")
+    link.drop(words.Words("nothing to drop"))
     link.server_closes(wire.ErrorMes(409, "too late"))
     online.come_back()
     assert online.state() is State.ONLINE

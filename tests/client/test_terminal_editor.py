@@ -7,10 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatroom.client.screen.editor import LineEditor, lay_out
-from chatroom.client.screen.glyphs import as_typed, harmless, harmless_name, width
+from chatroom.client.screen.glyphs import as_typed, clusters, harmless, harmless_name, width
 from chatroom.client.screen.keys import Key
 
 K = Key
+
+
+FAMILY = "👩\u200d👩\u200d👧\u200d👦"
 
 
 def edited(text: str, *keys: Key, then: str = "|") -> str:
@@ -50,10 +53,11 @@ def test_keys_edit_the_line(keys: list[Key], result: str) -> None:
 
 
 def test_what_combines_is_one_character_to_the_cursor() -> None:
-    family, accented = "👩\u200d👧", "e\u0301"
-    assert edited(f"x{family}", K.LEFT) == f"x|{family}"
-    assert edited(f"x{family}", K.BACKSPACE) == "x|"
-    assert edited(f"{accented}x", K.HOME, K.RIGHT) == f"{accented}|x"
+    for whole in (FAMILY, "e\u0301", "\u1112\u1161\u11ab", "🇩🇪", "👍🏽", "☺\ufe0f"):
+        assert edited(f"x{whole}", K.LEFT) == f"x|{whole}"
+        assert edited(f"x{whole}", K.BACKSPACE) == "x|"
+        assert edited(f"{whole}x", K.HOME, K.RIGHT) == f"{whole}|x"
+        assert edited(f"{whole}x", K.HOME, K.DELETE) == "|x"
 
 
 def test_up_and_down_go_through_earlier_lines_and_keep_the_one_begun() -> None:
@@ -67,20 +71,20 @@ def test_up_and_down_go_through_earlier_lines_and_keep_the_one_begun() -> None:
 
 
 def test_a_line_wraps_where_the_terminal_wraps_it() -> None:
-    assert lay_out("> ", "abcdef", 6, 5) == (("> abc", "def"), 1, 3)
+    assert lay_out("> ", "abcdef", 6, 5) == (("> abc", "def"), 1, "def")
 
 
 def test_a_wide_character_goes_to_the_next_row_whole() -> None:
-    assert lay_out(">", "a你好", 3, 3) == ((">a", "你", "好"), 2, 2)
+    assert lay_out(">", "a你好", 3, 3) == ((">a", "你", "好"), 2, "好")
 
 
 def test_after_a_full_row_the_cursor_stands_on_a_new_one() -> None:
-    assert lay_out("", "abc", 3, 3) == (("abc", ""), 1, 0)
-    assert lay_out("", "abc", 0, 3) == (("abc", ""), 0, 0)
+    assert lay_out("", "abc", 3, 3) == (("abc", ""), 1, "")
+    assert lay_out("", "abc", 0, 3) == (("abc", ""), 0, "")
 
 
 def test_the_cursor_never_stands_behind_a_row() -> None:
-    assert lay_out("", "abc\u0301d", 3, 3) == (("abc\u0301", "d"), 1, 0)
+    assert lay_out("", "abc\u0301d", 3, 3) == (("abc\u0301", "d"), 1, "")
 
 
 def test_tabs_of_a_prompt_go_to_the_tab_stops() -> None:
@@ -89,23 +93,35 @@ def test_tabs_of_a_prompt_go_to_the_tab_stops() -> None:
 
 def test_a_line_longer_than_the_screen_shows_the_part_around_the_cursor() -> None:
     layout = lay_out("", "a" * 10 + "b" * 10 + "c" * 10, 15, 10).within(1)
-    assert layout == (("b" * 10,), 0, 5)
-    assert lay_out("", "abc", 3, 10).within(4) == (("abc",), 0, 3)
+    assert layout == (("b" * 10,), 0, "b" * 5)
+    assert lay_out("", "abc", 3, 10).within(4) == (("abc",), 0, "abc")
 
 
 @given(st.text(max_size=60), st.integers(2, 12))
 def test_no_row_is_wider_than_the_screen(text: str, columns: int) -> None:
     layout = lay_out("> ", text, len(text), columns)
-    assert all(sum(map(width, row)) <= columns for row in layout.rows)
-    assert 0 <= layout.column < columns
-    assert layout.row < len(layout.rows)
+    for row in layout.rows:
+        assert sum(map(width, clusters(row))) <= columns or len([*clusters(row)]) == 1
+    assert layout.rows[layout.row].startswith(layout.before)
+    assert sum(map(width, clusters(layout.before))) < columns
+
+
+def test_the_rows_above_the_cursor_are_counted_as_a_narrower_terminal_wraps_them() -> None:
+    layout = lay_out("", "a" * 20 + "b" * 15, 33, 20)
+    assert (layout.row, layout.rows_above(20), layout.rows_above(10)) == (1, 1, 3)
+    # What some terminals show as one picture may have stayed in its row.
+    assert lay_out("", FAMILY * 8, 40, 20).rows_above(10) == 3
 
 
 @pytest.mark.parametrize(
-    ("char", "columns"), [("a", 1), ("你", 2), ("😀", 2), ("\u0301", 0), ("\u200d", 0), ("é", 1)]
+    ("cluster", "columns"),
+    [
+        *[("a", 1), ("你", 2), ("😀", 2), ("\u0301", 0), ("\u200d", 0), ("é", 1), ("e\u0301", 1)],
+        *[("\u1112\u1161\u11ab", 2), ("☺\ufe0f", 2), (FAMILY, 8), ("🇩🇪", 4)],
+    ],
 )
-def test_characters_have_the_width_that_terminals_give_them(char: str, columns: int) -> None:
-    assert width(char) == columns
+def test_a_cluster_has_the_most_columns_that_terminals_give_it(cluster: str, columns: int) -> None:
+    assert width(cluster) == columns
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,11 @@ from typing import Any, cast
 
 import pytest
 from twisted.internet.defer import CancelledError
+from twisted.internet.error import ConnectionLost
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
 
+from chatroom.client import texts
 from chatroom.client.screen import (
     BadLine,
     EndOfInput,
@@ -92,7 +96,7 @@ def test_end_of_input_ends_the_question_that_waits() -> None:
 
 def test_a_line_that_is_no_text_costs_that_line_only() -> None:
     stage = Stage()
-    stage.screen.dataReceived(b"\xff\xfe\nfine\n")
+    stage.screen.dataReceived(b"\xff\xfd\nfine\n")
     bad = stage.answer()
     assert isinstance(bad, BadLine)
     assert bad.values == {"encoding": "UTF-8"}
@@ -149,6 +153,37 @@ def test_output_that_nobody_reads_ends_the_questions() -> None:
     assert stage.screen.close().called
 
 
+def test_a_reader_that_has_enough_when_all_is_done_is_no_loss() -> None:
+    stage = Stage()
+    stage.screen.dataReceived(b"one\n")
+    stage.screen.readConnectionLost()
+    assert stage.answer() == "one"
+    stage.screen.writeConnectionLost()
+    assert isinstance(stage.answer(), EndOfInput)
+    assert stage.screen.loss == ""
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_reader_that_has_enough_before_all_is_done_is_one(waits: bool) -> None:
+    stage = Stage()
+    if waits:
+        stage.screen.ask(NAME)
+    stage.screen.writeConnectionLost()
+    if not waits:
+        assert stage.screen.loss == ""
+        stage.screen.dataReceived(b"one\n")
+        assert isinstance(stage.answer(), OutputClosed)
+    assert stage.screen.loss == texts.OUTPUT_CLOSED
+
+
+def test_output_that_is_kept_is_lost_if_any_of_it_is() -> None:
+    for lost in (False, True):
+        stage = Stage(read=False)
+        stage.screen.close()
+        stage.screen.connectionLost(Failure(ConnectionLost()) if lost else connectionDone)
+        assert stage.screen.loss == (texts.OUTPUT_LOST if lost else "")
+
+
 def test_closing_waits_until_all_is_written() -> None:
     stage = Stage()
     closed = stage.screen.close()
@@ -201,6 +236,29 @@ def test_a_plain_terminal_hides_passwords_only_while_they_are_typed(
     stage.screen.close()
     stage.screen.connectionLost()
     assert echo()
+
+
+@pytest.mark.parametrize("pieces", [[b"x" * 4095 + b"\n"], [b"x" * 4095, b"more\n"]])
+def test_a_line_that_a_terminal_may_have_cut_is_not_taken(
+    typist: tuple[Stage, int], pieces: list[bytes]
+) -> None:
+    stage, _ = typist
+    for piece in (*pieces, b"fine\n"):
+        stage.screen.dataReceived(piece)
+    cut = stage.answer()
+    assert isinstance(cut, BadLine)
+    assert cut.reason == texts.CUT
+    assert stage.answer() == "fine"
+
+
+def test_a_line_that_a_terminal_handed_over_in_pieces_is_not_cut(
+    typist: tuple[Stage, int],
+) -> None:
+    stage, _ = typist
+    # Ctrl-D hands over what was typed so far, and the line goes on.
+    stage.screen.dataReceived(b"x" * 2000)
+    stage.screen.dataReceived("好".encode() * 1000 + b"\n")
+    assert stage.answer() == "x" * 2000 + "好" * 1000
 
 
 def test_a_plain_terminal_asks_again_after_what_arrives(typist: tuple[Stage, int]) -> None:

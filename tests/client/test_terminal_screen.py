@@ -9,13 +9,14 @@ from typing import Any, cast
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
 
 from chatroom.client.screen import BadLine, EndOfInput, OutputClosed, Question, Style
 from chatroom.client.screen.keys import PASTE_OFF, PASTE_ON
-from chatroom.client.screen.terminal import TerminalScreen
+from chatroom.client.screen.terminal import PASTE_PAUSE, TerminalScreen
 from chatroom.client.screen.tty_mode import TtyMode
 
-from .terminal_emulator import Emulator
+from .terminal_emulator import OPINIONS, Emulator, Opinion, by_character
 
 NAME = Question("name:")
 SECRET = Question("password:", secret=True)
@@ -39,11 +40,20 @@ class Mode(TtyMode):
 class Stage:
     """A screen on an emulated terminal."""
 
-    def __init__(self, columns: int = 20, rows: int = 6, *, colour: bool = False) -> None:
-        self.emulator = Emulator(columns, rows)
+    def __init__(
+        self,
+        columns: int = 20,
+        rows: int = 6,
+        *,
+        colour: bool = False,
+        opinion: Opinion = by_character,
+    ) -> None:
+        self.emulator = Emulator(columns, rows, opinion)
         self.mode = Mode()
+        self.clock = Clock()
         self.screen = TerminalScreen(
-            "utf-8", self.mode, lambda: (self.emulator.columns, self.emulator.rows), colour=colour
+            *("utf-8", self.mode, lambda: (self.emulator.columns, self.emulator.rows), self.clock),
+            colour=colour,
         )
         self.screen.transport = cast(Any, self.emulator)
         self.screen.connectionMade()
@@ -57,6 +67,11 @@ class Stage:
     @property
     def seen(self) -> list[str]:
         return self.emulator.seen
+
+    @property
+    def visible(self) -> list[str]:
+        """What is not scrolled away."""
+        return self.seen[max(0, len(self.emulator.lines) - self.emulator.rows) :]
 
     @property
     def cursor(self) -> tuple[int, int]:
@@ -182,6 +197,57 @@ def test_pasted_lines_are_answers_where_one_line_is_wanted() -> None:
     assert stage.seen[-1] == "name: c"
 
 
+def test_a_paste_without_an_end_ends_with_the_next_key_after_a_pause() -> None:
+    stage = Stage(columns=40)
+    answer = stage.ask(TEXT)
+    stage.type("\x1b[200~one\r")
+    stage.type("two")
+    assert stage.seen == ["say:"]
+    stage.clock.advance(PASTE_PAUSE / 2)
+    # What still comes may be part of it, so that nothing is sent that is not whole.
+    stage.type("\rthr")
+    stage.clock.advance(PASTE_PAUSE / 2)
+    assert stage.seen == ["say:"]
+    stage.clock.advance(PASTE_PAUSE / 2)
+    assert stage.seen == ["say: one↵two↵thr"]
+    stage.type("e")
+    stage.type("\x1b[D")
+    stage.type("e")
+    assert stage.seen == ["say: one↵two↵three"]
+    stage.type("\r")
+    assert result(answer) == "one\ntwo\nthree"
+
+
+def test_a_paste_that_stalls_goes_on_as_one() -> None:
+    stage = Stage(columns=40)
+    answer = stage.ask(TEXT)
+    stage.type("\x1b[200~one\r")
+    stage.clock.advance(PASTE_PAUSE)
+    stage.type("two\rthree\x1b[20")
+    stage.clock.advance(PASTE_PAUSE)
+    stage.type("1~!\r")
+    assert result(answer) == "one\ntwo\nthree!"
+    assert stage.clock.getDelayedCalls() == []
+
+
+def test_a_paste_without_an_end_leaves_ctrl_d_and_escape_what_they_are() -> None:
+    for key in ("\x04", "\x1b"):
+        stage = Stage()
+        answer = stage.ask()
+        stage.type("\x1b[200~")
+        stage.clock.advance(PASTE_PAUSE)
+        stage.type(key)
+        stage.type("\x04")
+        assert isinstance(result(answer), EndOfInput)
+
+
+def test_a_screen_that_is_closed_waits_for_no_paste() -> None:
+    stage = Stage()
+    stage.type("\x1b[200~one")
+    stage.screen.connectionLost()
+    assert stage.clock.getDelayedCalls() == []
+
+
 def test_letters_that_come_in_pieces_are_put_together() -> None:
     stage = Stage()
     answer = stage.ask()
@@ -209,13 +275,89 @@ def test_a_line_that_is_too_long_is_refused_and_can_be_brought_back() -> None:
     assert result(answer) == "x" * 4000
 
 
-def test_a_line_longer_than_the_screen_is_drawn_around_the_cursor() -> None:
+def test_a_long_line_takes_half_of_the_screen_so_that_what_arrives_is_seen() -> None:
     stage = Stage(columns=10, rows=4)
-    stage.ask(TEXT)
+    answer = stage.ask(TEXT)
     stage.type("a" * 30 + "b" * 30)
     stage.screen.show("news")
-    assert stage.seen[-4:] == ["aaaaabbbbb", "b" * 10, "b" * 10, "b" * 5]
-    assert "news" in stage.seen
+    assert stage.visible == ["news", "b" * 10, "b" * 5]
+    stage.type("\x1b[D" * 30)
+    assert stage.visible == ["news", "a" * 10, "aaaaabbbbb"]
+    assert stage.cursor[1] == 5
+    stage.screen.show("more")
+    stage.screen.show("yet more")
+    assert stage.visible == ["more", "yet more", "a" * 10, "aaaaabbbbb"]
+    # What was said stays whole.
+    stage.type("\r")
+    assert result(answer) == "a" * 30 + "b" * 30
+    assert stage.seen[2:] == [
+        "yet more",
+        "say: aaaaa",
+        *["a" * 10] * 2,
+        "aaaaabbbbb",
+        *["b" * 10] * 2,
+        "b" * 5,
+    ]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_a_screen_of_very_few_rows_has_room_for_the_line(rows: int) -> None:
+    stage = Stage(columns=10, rows=rows)
+    stage.ask(TEXT)
+    stage.type("a" * 30)
+    stage.screen.show("news")
+    assert stage.seen == ["news", "aaaaa"]
+
+
+FAMILY = "👩\u200d👩\u200d👧\u200d👦"
+#: What terminals disagree about: joined emoji, Hangul in its parts, flags, marks, variants.
+DISPUTED = (FAMILY, "\u1112\u1161\u11ab", "ᄒ\ud7b0", "🇩🇪", "e\u0301\u0302", "☺\ufe0f", "👍🏽")
+
+
+@pytest.mark.parametrize("opinion", OPINIONS)
+@pytest.mark.parametrize("cluster", DISPUTED)
+def test_what_arrives_stays_whatever_the_terminal_thinks_of_widths(
+    cluster: str, opinion: Opinion
+) -> None:
+    stage = Stage(columns=20, rows=12, opinion=opinion)
+    answer = stage.ask(TEXT)
+    for number in range(30):
+        stage.type(cluster)
+        stage.screen.show(f"news {number}")
+        if number % 3 == 0:
+            stage.type("\x1b[D\x1b[D")
+    stage.type("\x05\x7f")
+    assert stage.seen[:30] == [f"news {number}" for number in range(30)]
+    # Nothing of the question is left behind above the place where it stands.
+    assert len(stage.seen) <= 30 + 6
+    stage.type("\r")
+    assert result(answer) == cluster * 29
+    stage.screen.show("end")
+    assert stage.seen[-1] == "end"
+
+
+@pytest.mark.parametrize("opinion", OPINIONS)
+@pytest.mark.parametrize("cluster", DISPUTED)
+def test_the_cursor_stands_where_the_terminal_puts_what_is_before_it(
+    cluster: str, opinion: Opinion
+) -> None:
+    stage = Stage(columns=40, opinion=opinion)
+    stage.ask(TEXT)
+    stage.type(cluster)
+    place = stage.cursor
+    stage.type(cluster + "x\x1b[D\x1b[D")
+    assert stage.cursor == place
+
+
+@pytest.mark.parametrize("opinion", OPINIONS)
+def test_a_new_size_wipes_nothing_whatever_the_terminal_thinks_of_widths(opinion: Opinion) -> None:
+    stage = Stage(columns=20, rows=12, opinion=opinion)
+    stage.screen.show("news")
+    stage.ask(TEXT)
+    stage.type(FAMILY * 4)
+    stage.emulator.reflow(10)
+    stage.screen.resized()
+    assert stage.seen[0] == "news"
 
 
 def test_a_new_size_draws_the_question_anew() -> None:
@@ -223,10 +365,7 @@ def test_a_new_size_draws_the_question_anew() -> None:
     stage.screen.resized()
     stage.ask()
     stage.type("a line of some length")
-    stage.emulator.columns = 10
-    # What a terminal does with the rows that it has.
-    stage.emulator.lines = [list("name: a li"), list("ne of some"), list(" length")]
-    stage.emulator.row = 2
+    stage.emulator.reflow(10)
     stage.screen.resized()
     assert stage.seen == ["name: a li", "ne of some", " length"]
 
@@ -242,6 +381,7 @@ def test_ctrl_l_clears_the_screen() -> None:
 def test_stopped_and_continued_the_question_is_asked_again() -> None:
     stage = Stage()
     stage.screen.suspend()
+    stage.screen.retake()
     stage.screen.resume()
     stage.ask()
     stage.type("To")
@@ -249,6 +389,7 @@ def test_stopped_and_continued_the_question_is_asked_again() -> None:
     stage.screen.suspend()
     modes.append(stage.mode.now)
     stage.emulator.write(b"\nStopped\n")
+    stage.screen.retake()
     stage.screen.resume()
     modes.append(stage.mode.now)
     assert modes == ["keys", "found", "keys"]

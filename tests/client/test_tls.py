@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ from chatroom.client import (
 from chatroom.client.tls import TlsEndpoint
 from tests.certificates import Issued
 from tests.client.stage import ScriptedServer, a_welcome
+from tests.ports import deaf_port
 
 # zope's interfaces tell mypy too little.
 reactor: Any = running
@@ -370,9 +370,7 @@ async def test_a_handshake_can_be_cancelled(
 
 @ensureDeferred
 async def test_nobody_there_is_said_as_without_tls() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
-    with pytest.raises(NotConnected, match="connection refused"):
+    with deaf_port() as port, pytest.raises(NotConnected, match="connection refused"):
         await connect(f"127.0.0.1:{port}", tls=True)
 
 

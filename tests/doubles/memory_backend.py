@@ -162,6 +162,14 @@ class MemoryBackend:
         self._last = now if now > self._last else Seq(self._last.ms, self._last.n + 1)
         return self._last
 
+    def leave_in_future(self, conversation: str | int, entry: Entry) -> None:
+        """What comes from now on has its place behind that."""
+        if isinstance(conversation, str):
+            self.room(conversation).entries.append(entry)
+        else:
+            self.mailbox(conversation).entries.append(entry)
+        self._last = entry.seq
+
     def changed(self) -> None:
         """Let every node look for news, in a turn of its own."""
         for look in self.followers:
@@ -264,8 +272,8 @@ class MemoryBackend:
         room = self.room(name)
         receipt = room.recall(post)
         if receipt is None:
-            receipt = Receipt(outcome=Outcome.STORED, seq=self.next_seq())
-            room.entries.append(Entry(seq=receipt.seq, post=post))
+            receipt = Receipt(outcome=Outcome.STORED, seq=self.next_seq(), sent_at=self.now_ms())
+            room.entries.append(Entry(seq=receipt.seq, sent_at=receipt.sent_at, post=post))
             room.remember(post, receipt)
         room.trim(len(room.entries) - keep)
         self.changed()
@@ -283,6 +291,7 @@ class MemoryBackend:
                         id=post.id,
                         seq=receipt.seq,
                         code=receipt.code,
+                        sent_at=receipt.sent_at,
                     )
                 )
             return receipt
@@ -291,18 +300,18 @@ class MemoryBackend:
             return Receipt(outcome=Outcome.NO_RECIPIENT)
         if len(mine.after_mark()) >= 2 * most_unread:
             return Receipt(outcome=Outcome.SENDER_FULL)
-        code = 200
+        code, now = 200, self.now_ms()
         if post.to != post.user_id:
             if theirs.unread(post.to) >= most_unread:
                 return Receipt(outcome=Outcome.MAILBOX_FULL)
-            entry = Entry(seq=self.next_seq(), post=post)
+            entry = Entry(seq=self.next_seq(), sent_at=now, post=post)
             theirs.entries.append(entry)
             if not self.wake(PrivateEvent(owner=post.to, entry=entry)):
                 code = 202
             theirs.tidy(post.to, keep)
-        entry = Entry(seq=self.next_seq(), post=post, code=code)
+        entry = Entry(seq=self.next_seq(), sent_at=now, post=post, code=code)
         mine.entries.append(entry)
-        receipt = Receipt(outcome=Outcome.STORED, seq=entry.seq, code=code)
+        receipt = Receipt(outcome=Outcome.STORED, seq=entry.seq, code=code, sent_at=now)
         mine.remember(post, receipt)
         self.wake(PrivateEvent(owner=post.user_id, entry=entry))
         mine.tidy(post.user_id, keep)

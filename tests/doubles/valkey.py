@@ -15,7 +15,7 @@ from chatroom.store.address import RedisAddress
 def ask(path: Path, *command: str) -> bytes:
     """Send one command to the Redis on a Unix socket; the first part of the reply."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(120)
         connection.connect(str(path))
         parts = [f"${len(part.encode())}\r\n{part}\r\n" for part in command]
         connection.sendall(f"*{len(parts)}\r\n{''.join(parts)}".encode())
@@ -41,7 +41,7 @@ class Valkey:
     def start(self) -> None:
         """Start it and wait, without the reactor, until it accepts connections."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 120
         while True:
             try:
                 self.ask("PING")

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogLevel, globalLogPublisher
 
 from chatroom.settings import StartError
-from chatroom.store import bus, connection
+from chatroom.store import bus
 from chatroom.store.address import RedisAddress
 from chatroom.store.binary import find_binary
 from chatroom.store.connection import Connection
@@ -24,14 +24,14 @@ from chatroom.wire import LOBBY
 from tests.doubles.proxy import Proxy
 from tests.doubles.scripted_redis import ScriptedRedis
 from tests.doubles.valkey import Valkey
-from tests.store.connecting import TIMEOUT, Connect, PureProtocol
+from tests.store.connecting import TIMEOUT, Connect
 from tests.store.nodes import HEARTBEAT, LIFETIME, Recorder, Start
 
 pytest.register_assert_rewrite(
     *("tests.store.contract_accounts", "tests.store.contract_bus"),
     *("tests.store.contract_limits", "tests.store.contract_mailboxes"),
     *("tests.store.contract_marks", "tests.store.contract_moderation"),
-    "tests.store.contract_rooms",
+    *("tests.store.contract_rooms", "tests.store.contract_times"),
 )
 
 
@@ -83,14 +83,6 @@ def own_valkey(valkey_binary: Path, short_folder: Path) -> Iterator[Callable[...
         server.kill()
 
 
-@pytest.fixture(params=["hiredis", "pure"])
-def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What reads the replies."""
-    if request.param == "pure":
-        monkeypatch.setattr(connection, "_Protocol", PureProtocol)
-    return str(request.param)
-
-
 @pytest.fixture
 def logged() -> Iterator[list[Any]]:
     """What was logged; nothing may have been left unhandled."""
@@ -111,9 +103,12 @@ def connect() -> Iterator[Connect]:
     made: list[Connection] = []
 
     def connect(
-        address: RedisAddress, on_ready: Callable[[], Awaitable[None]] | None = None
+        address: RedisAddress,
+        on_ready: Callable[[], Awaitable[None]] | None = None,
+        *,
+        timeout: float = TIMEOUT,
     ) -> Connection:
-        one = Connection(reactor, address, timeout=TIMEOUT, on_ready=on_ready)
+        one = Connection(reactor, address, timeout=timeout, on_ready=on_ready)
         made.append(one)
         one.start()
         return one
@@ -146,7 +141,7 @@ def start(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     async def start(
         name: str = "one", *, address: RedisAddress = valkey.address, told: Any = None
     ) -> tuple[RedisStore, Any]:
-        store = RedisStore(reactor, address, node=name, timeout=1)
+        store = RedisStore(reactor, address, node=name, timeout=120)
         stores.append(store)
         told = told or Recorder()
         await store.start(told, [LOBBY])

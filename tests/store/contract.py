@@ -12,6 +12,7 @@ from tests.store.contract_mailboxes import MailboxContract
 from tests.store.contract_marks import MarkContract
 from tests.store.contract_moderation import ModerationContract
 from tests.store.contract_rooms import RoomContract
+from tests.store.contract_times import TimesContract
 
 
 class StoreContract(
@@ -22,5 +23,6 @@ class StoreContract(
     MarkContract,
     BusContract,
     ModerationContract,
+    TimesContract,
 ):
     """Everything that holds for any store."""

@@ -134,9 +134,9 @@ class AccountsContract:
     async def test_a_token_is_held_for_its_lifetime(self, nodes: Nodes) -> None:
         store = await nodes.make()
         token = Token(user_id=BIGGEST_ID, generation=7)
-        await store.create_token("d1", token, lifetime=1)
+        await store.create_token("d1", token, lifetime=50)
         assert await store.token("d1") == token
-        await nodes.pass_time(1.1)
+        await nodes.pass_time(51)
         assert await store.token("d1") is None
 
     @ensureDeferred

@@ -12,7 +12,7 @@ from tests.store.nodes import (
     LIFETIME,
     Nodes,
     Recorder,
-    a_moment,
+    heard_all,
     people,
     person,
     say,
@@ -115,6 +115,7 @@ class BusContract:
         assert (await tell(other, 2, 1, "hi")).code == 202
         await nodes.thaw(silent)
         await until(lambda: told.lapses == 1)
+        await heard_all(other, told)
         assert told.mail == []
 
     @ensureDeferred
@@ -194,8 +195,7 @@ class BusContract:
         [entry] = await one.mailbox_after(2, SEQ_ZERO, 10)
         await one.mark_received(2, entry.seq, "phone")
         await one.mark_received(2, entry.seq, "phone")
-        await until(lambda: told_two.mail)
-        await a_moment()
+        await heard_all(one, told_one, told_two)
         assert told_two.mail == [ReceivedEvent(owner=2, origin="phone", seq=entry.seq)]
         assert told_one.mail == []
 
@@ -209,8 +209,7 @@ class BusContract:
         [entry] = await one.mailbox_after(2, SEQ_ZERO, 10)
         await one.mark_read(2, 1, entry.seq, "phone")
         await one.mark_read(2, 1, entry.seq, "phone")
-        await until(lambda: told.mail)
-        await a_moment()
+        await heard_all(one, told)
         assert told.mail == [ReadEvent(owner=2, origin="phone", peer=1, seq=entry.seq)]
 
     @ensureDeferred
@@ -222,8 +221,7 @@ class BusContract:
         await store.update_presence([person(1)], [])
         await other.update_presence([person(2)], [])
         await other.end_sessions(1, Ending.PASSWORD_CHANGED, spare="s", text="why: \u00fc")
-        await until(lambda: told.mail)
-        await a_moment()
+        await heard_all(other, told, elsewhere)
         event = EndEvent(owner=1, origin="s", ending=Ending.PASSWORD_CHANGED, text="why: \u00fc")
         assert (told.mail, elsewhere.mail) == ([event], [])
 
@@ -240,8 +238,7 @@ class BusContract:
         account.password = "rehashed"
         assert await store.replace_password(account, "new", void_tokens=True, spare="s")
         assert not await store.replace_password(account, "newer", void_tokens=True)
-        await until(lambda: told.mail and elsewhere.mail)
-        await a_moment()
+        await heard_all(other, told, elsewhere)
         event = EndEvent(owner=1, origin="s", ending=Ending.PASSWORD_CHANGED)
         assert (told.mail, elsewhere.mail) == ([event], [event])
 

@@ -33,7 +33,7 @@ class LimitsContract:
         await fail(store, 0, HERE)
         assert await wait(store, 1, HERE) == 0
         await fail(store, 2, HERE)
-        assert WINDOW - 10 <= await wait(store, 1, HERE) <= WINDOW
+        assert 0 < await wait(store, 1, HERE) <= WINDOW
         assert await wait(store, 0, HERE) > 0
         assert await wait(store, 2, THERE) == 0
         assert await wait(await nodes.make("two"), 1, HERE) > 0
@@ -50,10 +50,10 @@ class LimitsContract:
     @ensureDeferred
     async def test_failures_are_forgotten_some_time_after_the_first(self, nodes: Nodes) -> None:
         store = await nodes.make()
-        await store.count_failure(1, HERE, window=1)
+        await store.count_failure(1, HERE, window=WINDOW // 2)
         await store.count_failure(1, HERE, window=WINDOW)
-        assert await wait(store, 1, HERE) == 1
-        await nodes.pass_time(1.1)
+        assert 0 < await wait(store, 1, HERE) <= WINDOW // 2
+        await nodes.pass_time(WINDOW // 2 + 1)
         assert await wait(store, 1, HERE) == 0
         await fail(store, 1, HERE)
         assert await wait(store, 1, HERE) == 0
@@ -76,13 +76,13 @@ class LimitsContract:
     @ensureDeferred
     async def test_where_somebody_logged_in_is_forgotten_in_time(self, nodes: Nodes) -> None:
         store = await nodes.make()
-        await store.remember_address(1, HERE, most=20, lifetime=1)
+        await store.remember_address(1, HERE, most=20, lifetime=WINDOW // 2)
         await store.remember_address(1, THERE, most=20, lifetime=WINDOW)
         await fail(store, 0, HERE, BY_ADDRESS)
         await fail(store, 0, THERE, BY_ADDRESS)
         assert await wait(store, 1, HERE) == 0
         # The store counts in whole seconds here.
-        await nodes.pass_time(2.1)
+        await nodes.pass_time(WINDOW // 2 + 2)
         assert await wait(store, 1, HERE) > 0
         assert await wait(store, 1, THERE) == 0
 
@@ -106,13 +106,13 @@ class LimitsContract:
             [stores[n % 2].take_one("bread", most=3, window=WINDOW) for n in range(10)]
         )
         assert waits.count(0) == 3
-        assert all(WINDOW - 10 <= wait <= WINDOW for wait in waits if wait)
+        assert all(0 < wait <= WINDOW for wait in waits if wait)
         assert await stores[0].take_one("butter", most=3, window=WINDOW) == 0
 
     @ensureDeferred
     async def test_what_was_taken_is_there_again_in_time(self, nodes: Nodes) -> None:
         store = await nodes.make()
-        assert await store.take_one("bread", most=1, window=1) == 0
-        assert await store.take_one("bread", most=1, window=WINDOW) == 1
-        await nodes.pass_time(1.1)
+        assert await store.take_one("bread", most=1, window=WINDOW // 2) == 0
+        assert 0 < await store.take_one("bread", most=1, window=WINDOW) <= WINDOW // 2
+        await nodes.pass_time(WINDOW // 2 + 1)
         assert await store.take_one("bread", most=1, window=WINDOW) == 0

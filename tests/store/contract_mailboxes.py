@@ -15,7 +15,7 @@ from chatroom.store.interface import (
     Store,
 )
 from chatroom.wire import SEQ_ZERO
-from tests.store.nodes import Nodes, a_moment, people, person, post, tell, until
+from tests.store.nodes import Nodes, heard_all, people, person, post, tell, until
 
 ANN, BEN, CAT = 1, 2**53 - 1, 3
 
@@ -84,8 +84,7 @@ class MailboxContract:
         assert (receipt.outcome, receipt.code) == (Outcome.STORED, 200)
         assert await texts(store, ANN) == ["milk"]
         assert (await store.mailbox_state(ANN)).unread == 0
-        await until(lambda: told.mail)
-        await a_moment()
+        await heard_all(store, told)
         assert len(told.mail) == 1
         page = await store.mailbox_before(ANN, ANN, None, 10)
         assert [entry.post.content for entry in page.entries] == ["milk"]
@@ -123,7 +122,11 @@ class MailboxContract:
         again = await two.append_private(post(ANN, "hi", id="a", to=BEN, origin="phone"))
         assert (again.outcome, again.seq, again.code) == (Outcome.KNOWN, first.seq, 202)
         await until(lambda: told.mail)
-        assert told.mail == [KnownEvent(owner=ANN, origin="phone", id="a", seq=first.seq, code=202)]
+        [stored] = await one.mailbox_after(ANN, SEQ_ZERO, 10)
+        [event] = told.mail
+        assert event == KnownEvent(
+            owner=ANN, origin="phone", id="a", seq=first.seq, code=202, sent_at=stored.sent_at
+        )
         assert await texts(one, BEN) == await texts(one, ANN) == ["hi"]
         assert (await one.mailbox_state(BEN)).unread == 1
 

@@ -6,7 +6,7 @@ from pytest_twisted import ensureDeferred
 
 from chatroom.store.interface import Account, ReadEvent, ReceivedEvent
 from chatroom.wire import SEQ_ZERO, Seq
-from tests.store.nodes import Nodes, a_moment, people, person, tell, until
+from tests.store.nodes import Nodes, heard_all, people, person, tell
 
 ANN, BEN, CAT = 1, 2**53 - 1, 3
 
@@ -73,8 +73,7 @@ class MarkContract:
         await store.mark_received(BEN, question.seq, "s")
         assert (await store.mailbox_state(BEN)).received == answer.seq
         await store.mark_received(BEN, answer.seq, "s")
-        await until(lambda: told.mail)
-        await a_moment()
+        await heard_all(store, told)
         assert told.mail == [ReceivedEvent(owner=BEN, origin="s", seq=question.seq)]
 
     @ensureDeferred
@@ -104,6 +103,5 @@ class MarkContract:
         for peer in (CAT, 10**9, legacy.user_id):
             await store.mark_read(BEN, peer, newest, "s")
         assert (await store.mailbox_state(BEN)).read == {legacy.user_id: newest}
-        await until(lambda: told.mail)
-        await a_moment()
+        await heard_all(store, told)
         assert told.mail == [ReadEvent(owner=BEN, origin="s", peer=legacy.user_id, seq=newest)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet import reactor
@@ -17,13 +18,16 @@ from chatroom.store.interface import (
     Receipt,
     Store,
 )
-from chatroom.store.oversight import OversightEvent
+from chatroom.store.oversight import AnnounceEvent, OversightEvent
 from chatroom.wire import LOBBY, Person, Seq
 
 E = TypeVar("E")
 
-#: Seconds that a node of these tests lives without a heartbeat.
-LIFETIME = 0.8
+#: Where a clock that was wrong has led: the year 2100, in milliseconds since 1970.
+FUTURE = 4_102_444_800_000
+#: Seconds that a node of these tests lives without a heartbeat: no machine is so busy for so long.
+#: None waits for that to pass; `Nodes.pass_time` makes it pass.
+LIFETIME = 60
 #: Seconds between its heartbeats.
 HEARTBEAT = 0.1
 
@@ -37,6 +41,10 @@ class Recorder:
         self.presence: list[PresenceEvent] = []
         self.oversight: list[OversightEvent] = []
         self.lapses = 0
+        #: What `heard_all` waits for.
+        self.marks: list[str] = []
+        #: From where on the lobby is told after each time that the store had lost something.
+        self.losses: list[Seq] = []
 
     def room_entries(self, room: str, entries: Sequence[Entry]) -> None:
         assert room == LOBBY
@@ -46,10 +54,16 @@ class Recorder:
         self.mail += events
 
     def oversight_event(self, event: OversightEvent) -> None:
-        self.oversight.append(event)
+        if isinstance(event, AnnounceEvent) and event.text.startswith(_MARK):
+            self.marks.append(event.text)
+        else:
+            self.oversight.append(event)
 
     def presence_event(self, event: PresenceEvent) -> None:
         self.presence.append(event)
+
+    def store_lost(self, rooms: Mapping[str, Seq]) -> None:
+        self.losses.append(rooms[LOBBY])
 
     def lapsed(self) -> None:
         self.lapses += 1
@@ -99,15 +113,22 @@ class Nodes(Protocol):
     async def legacy_text(self, user_id: int) -> object | None:
         """What is left of the original program's account."""
 
-    async def pass_time(self, seconds: float) -> None: ...
+    async def leave_in_future(self, conversation: str | int, post: Post) -> None:
+        """Put a message where a clock that was wrong has led, in 2100, as earlier versions did.
+
+        :param conversation: a room's name, or whose mailbox it is.
+        """
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let all that the store keeps for a time be so much older; who lives has beaten."""
 
 
 #: Starts a `RedisStore` on Valkey as a node, and gives it and its `Recorder`.
 Start = Callable[..., Any]
 
 
-async def until(what: Callable[[], object], seconds: float = 30) -> None:
-    """Wait until something holds."""
+async def until(what: Callable[[], object], seconds: float = 120) -> None:
+    """Wait until something holds; only what hangs takes so long."""
     clock: Any = reactor
     deadline = clock.seconds() + seconds
     while not what():
@@ -115,10 +136,15 @@ async def until(what: Callable[[], object], seconds: float = 30) -> None:
         await deferLater(clock, 0.005)
 
 
-async def a_moment() -> None:
-    """Wait for what is not to come."""
-    clock: Any = reactor
-    await deferLater(clock, 0.05)
+#: How the announcements begin that `heard_all` makes, and a number for each of them.
+_MARK, _marks = "that is all: ", count()
+
+
+async def heard_all(store: Store, *told: Recorder) -> None:
+    """Wait until nodes were told all that there is for them: the last of it overtakes nothing."""
+    mark = f"{_MARK}{next(_marks)}"
+    await store.announce(mark)
+    await until(lambda: all(mark in one.marks for one in told))
 
 
 def post(user_id: int, content: str, *, id: str = "", to: int = 0, origin: str = "") -> Post:  # noqa: A002

@@ -16,7 +16,7 @@ from tests.doubles.valkey import Valkey
 from tests.store.connecting import Connect, why
 from tests.store.nodes import until
 
-pytestmark = pytest.mark.usefixtures("parser", "logged")
+pytestmark = pytest.mark.usefixtures("logged")
 
 
 @ensureDeferred

@@ -23,7 +23,7 @@ from tests.store.connecting import Connect, why
 from tests.store.nodes import until
 
 pytestmark = [
-    pytest.mark.usefixtures("parser", "logged"),
+    pytest.mark.usefixtures("logged"),
     # Twisted hands pyOpenSSL its own kind of certificate.
     pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning"),
 ]
@@ -110,7 +110,8 @@ async def test_a_server_that_never_finishes_the_handshake_is_given_up(connect: C
         return taken[-1]
 
     port = listening.listenTCP(0, Factory.forProtocol(take), interface="127.0.0.1")
-    connection = connect(RedisAddress(host="localhost", port=port.getHost().port, tls=True))
+    address = RedisAddress(host="localhost", port=port.getHost().port, tls=True)
+    connection = connect(address, timeout=0.2)
     await until(lambda: "no answer" in connection.why_not)
     await until(lambda: len(taken) == 2)
     await port.stopListening()
@@ -121,7 +122,8 @@ async def test_a_server_without_tls_is_refused(valkey: Valkey, connect: Connect)
     proxy = Proxy(reactor, valkey.socket)
     listening: Any = reactor
     port = listening.listenTCP(0, proxy.factory, interface="127.0.0.1")
-    connection = connect(RedisAddress(host="localhost", port=port.getHost().port, tls=True))
+    address = RedisAddress(host="localhost", port=port.getHost().port, tls=True)
+    connection = connect(address, timeout=0.2)
     await until(lambda: "yet" not in connection.why_not)
     assert await why(connection)
     await port.stopListening()

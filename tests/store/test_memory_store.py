@@ -11,12 +11,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 
-from chatroom.store.interface import Account, Outcome, Store, StoreUnavailable
-from chatroom.wire import LOBBY, SEQ_ZERO
+from chatroom.store.interface import Account, Entry, Outcome, Post, Store, StoreUnavailable
+from chatroom.wire import LOBBY, SEQ_ZERO, Seq
 from tests.doubles.memory_backend import MemoryBackend
 from tests.doubles.memory_store import MemoryStore, Trouble
 from tests.store.contract import StoreContract
-from tests.store.nodes import HEARTBEAT, LIFETIME, Recorder, post
+from tests.store.nodes import FUTURE, HEARTBEAT, LIFETIME, Recorder, post
 
 T = TypeVar("T")
 
@@ -69,6 +69,11 @@ class MemoryNodes:
 
     async def legacy_text(self, user_id: int) -> object | None:
         return self.backend.legacy.get(user_id)
+
+    async def leave_in_future(self, conversation: str | int, post: Post) -> None:
+        self.backend.leave_in_future(
+            conversation, Entry(seq=Seq(FUTURE, 0), sent_at=FUTURE, post=post)
+        )
 
     async def pass_time(self, seconds: float) -> None:
         self.clock.pump([0.1] * round(seconds * 10))

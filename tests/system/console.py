@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.system.lab import environment
+from tests.system.wire_client import PATIENCE
 
 CHATROOM = str(Path(sys.executable).with_name("chatroom"))
 _SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -63,7 +64,7 @@ class Console:
         """Type lines, each with its end."""
         raise NotImplementedError
 
-    def sees(self, text: str, seconds: float = 10) -> None:
+    def sees(self, text: str, seconds: float = PATIENCE) -> None:
         """Wait until it says that."""
         deadline = time.monotonic() + seconds
         while text not in self._unseen():
@@ -78,7 +79,7 @@ class Console:
     def _unseen(self) -> str:
         return self.said[self._seen :]
 
-    def ends(self, seconds: float = 10) -> int:
+    def ends(self, seconds: float = PATIENCE) -> int:
         """Wait for its end; gives the exit status."""
         deadline = time.monotonic() + seconds
         while self._read(0.05) and self._process.poll() is None:

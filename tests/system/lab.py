@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.doubles.valkey import Valkey
-from tests.system.wire_client import WireClient
+from tests.system.wire_client import PATIENCE, WireClient
 
 T = TypeVar("T")
 
@@ -31,9 +31,11 @@ CHEAP = ("--argon2", "1,8,1")
 #: Whatever a test says at once, and from wherever: these tests are not about floods.
 UNLIMITED = ("--message-rate", "0", "--byte-rate", "0", "--max-per-address", "0")
 PROC = Path("/proc")
+#: Seconds that a process may take to be gone whose parent has ended.
+LEFT = 30
 
 
-def until(what: Callable[[], T], seconds: float = 10, why: str = "it never came") -> T:
+def until(what: Callable[[], T], seconds: float = PATIENCE, why: str = "it never came") -> T:
     """Wait until ``what`` gives something true, and give that back."""
     deadline = time.monotonic() + seconds
     while True:
@@ -151,7 +153,7 @@ class Server:
             assert self._process is None or self._process.poll() is None, self.said()
             return "Ready: clients may connect" in self.log()
 
-        until(is_ready, 20, f"the server did not get ready: {self.said()}")
+        until(is_ready, why=f"the server did not get ready: {self.said()}")
         if self._pid_file is not None:
             self.pid = int(self._pid_file.read_text())
 
@@ -179,7 +181,7 @@ class Server:
         if alive(self.pid):
             os.kill(self.pid, number)
 
-    def wait(self, seconds: float = 5) -> int | None:
+    def wait(self, seconds: float = PATIENCE) -> int | None:
         """Wait until it has ended; its exit status, a daemon's is not known."""
         if self._process is not None:
             return self._process.wait(seconds)
@@ -276,7 +278,7 @@ class Lab:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=PATIENCE,
             check=False,
             env=environment() if env is None else env,
             **{"cwd": self.folder, **more},
@@ -296,12 +298,12 @@ class Lab:
                 process.terminate()
         for process in self._started:
             try:
-                process.wait(10)
+                process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
         with contextlib.suppress(AssertionError):
-            until(lambda: not processes_naming(str(self.folder)), 5)
+            until(lambda: not processes_naming(str(self.folder)), LEFT)
         left = processes_naming(str(self.folder))
         for number in left:
             with contextlib.suppress(ProcessLookupError):
@@ -316,4 +318,4 @@ def _end_daemon(pid_file: Path) -> None:
         return
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGTERM)
-    until(lambda: not alive(process), 10, "the daemon does not end")
+    until(lambda: not alive(process), why="the daemon does not end")

@@ -9,6 +9,8 @@ import threading
 import time
 from typing import Any
 
+from tests.system.wire_client import PATIENCE
+
 #: The buffer that it reads into; it panics where a frame is larger.
 BUFFER = 8096
 
@@ -27,7 +29,7 @@ class OriginalClient:
         self.contents: list[str] = []
         self.torn: Torn | None = None
         self._slow = slow
-        self._socket = socket.create_connection(("127.0.0.1", port), 10)
+        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
         self.user_id = user_id
         self.send("LoginMes", {"userId": user_id, "userPwd": password, "userName": ""})
         name, answer = self._frame()
@@ -47,7 +49,7 @@ class OriginalClient:
     def close(self) -> None:
         self._socket.close()
 
-    def wait_for(self, content: str, seconds: float) -> None:
+    def wait_for(self, content: str, seconds: float = PATIENCE) -> None:
         """Wait until that was read whole."""
         deadline = time.monotonic() + seconds
         while content not in self.contents:

@@ -16,7 +16,7 @@ import pytest
 from chatroom import wire
 from tests.system.console import Terminal
 from tests.system.lab import CHEAP, PROGRAMS, Ended, Lab, Server, environment, own_valkey, until
-from tests.system.wire_client import PASSWORD, WireClient
+from tests.system.wire_client import PASSWORD, PATIENCE, WireClient
 
 NewUser = Callable[[], int]
 ADMIN = str(PROGRAMS / "chatroom-admin")
@@ -34,7 +34,7 @@ class Admin:
             input=typed,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=PATIENCE,
             check=False,
             env=environment(),
         )

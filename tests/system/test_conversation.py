@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.ports import own_port
 from tests.system.lab import Lab
+from tests.system.wire_client import PATIENCE
 
 JSON = dict[str, Any]
 
@@ -20,7 +22,7 @@ class Plain:
     """A socket, and frames made from nothing but the protocol's description."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), 5)
+        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
 
     def close(self) -> None:
         self._socket.close()
@@ -65,8 +67,8 @@ def _user(user_id: int, name: str) -> JSON:
 
 
 def test_the_first_conversation_in_dialect_2(lab: Lab, people: list[Plain]) -> None:
-    server = lab.server(cheap=False)
-    here = ("--listen", f"tcp:{server.port}:interface=127.0.0.1")
+    here = ("--listen", f"tcp:{own_port()}:interface=127.0.0.1")
+    server = lab.server(cheap=False, listen=here)
 
     def connect() -> Plain:
         people.append(Plain(server.port))

@@ -20,10 +20,7 @@ import pytest
 
 from chatroom import wire
 from tests.system.lab import Lab, Server, alive, own_valkey, until
-from tests.system.wire_client import Closed, new_id
-
-#: Seconds after which a request has failed at the latest, and what a busy machine may add to that.
-STORE_TIMEOUT, SLACK = 5, 3
+from tests.system.wire_client import PATIENCE, Closed, new_id
 
 
 class Talker:
@@ -33,22 +30,22 @@ class Talker:
         self.client = server.client().enter(user_id)
         #: What was acknowledged: content by its place.
         self.acknowledged: dict[str, str] = {}
-        #: Codes of refused tries, and how many seconds each took.
-        self.refused: list[tuple[int, float]] = []
+        #: Codes of refused tries.
+        self.refused: list[int] = []
         self.lost = False
         self._stopping = False
         self._thread = threading.Thread(target=self._talk, daemon=True)
         self._thread.start()
 
-    def progress(self, more: int = 20, seconds: float = 15) -> None:
+    def progress(self, more: int = 20) -> None:
         """Wait until so much more was acknowledged."""
         target = len(self.acknowledged) + more
-        until(lambda: len(self.acknowledged) >= target or self.lost, seconds, "nothing is taken")
+        until(lambda: len(self.acknowledged) >= target or self.lost, why="nothing is taken")
         assert not self.lost
 
     def stop(self) -> None:
         self._stopping = True
-        self._thread.join(20)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
         self.client.close()
 
@@ -63,13 +60,12 @@ class Talker:
 
     def _say(self, content: str, message_id: str) -> None:
         while True:
-            began = time.monotonic()
             self.client.send(wire.SmsMes(content=content, id=message_id))
-            answer = self.client.expect(wire.AckMes, STORE_TIMEOUT + SLACK, id=message_id)
+            answer = self.client.expect(wire.AckMes, id=message_id)
             if answer.code == 200:
                 self.acknowledged[str(answer.seq)] = content
                 return
-            self.refused.append((answer.code, time.monotonic() - began))
+            self.refused.append(answer.code)
             if self._stopping:
                 return
             time.sleep(0.02)
@@ -103,9 +99,7 @@ def the_server_is_killed_under_load(lab: Lab, _: Path) -> None:
             talker.progress(100)
         valkey = server.valkey
         server.kill()
-        began = time.monotonic()
         again = lab.server(data=server.data)
-        assert time.monotonic() - began < 5 + SLACK
     assert not alive(valkey)
     assert again.errors() == ""
     for talker in talkers:
@@ -148,15 +142,13 @@ def the_store_is_killed_under_load(lab: Lab, _: Path) -> None:
                 talker.progress(50)
             valkey = server.valkey
             os.kill(valkey, signal.SIGKILL)
-            began = time.monotonic()
             for talker in talkers:
                 talker.progress(1)
-            assert time.monotonic() - began < 5 + SLACK
             until(lambda old=valkey: server.valkey != old)  # type: ignore[misc]
         for talker in talkers:
             talker.stop()
             assert not talker.lost
-            assert {code for code, _ in talker.refused} <= {505}
+            assert set(talker.refused) <= {505}
         assert listener.say("the end").code == 200
         heard = [message for message in listener.got if isinstance(message, wire.SmsMes)]
     # The listener heard on one connection all that is held, in order, and nothing twice.
@@ -175,24 +167,22 @@ def the_store_freezes_for_a_while(lab: Lab, _: Path) -> None:
         for talker in talkers:
             talker.progress()
         os.kill(server.valkey, signal.SIGSTOP)
-        frozen = time.monotonic()
         try:
             asking.send(wire.HistoryMes())
-            refused = asking.expect(wire.ErrorMes, STORE_TIMEOUT + SLACK)
+            refused = asking.expect(wire.ErrorMes)
             assert refused.code == 505
             # From here on nothing waits that long.
             assert stranger.log_in(100).code == 505
             assert stranger.register(104) == 506
             assert asking.is_alive()
-            time.sleep(max(0.0, frozen + 7 - time.monotonic()))
+            until(lambda: all(talker.refused for talker in talkers), why="nobody is refused")
         finally:
             os.kill(server.valkey, signal.SIGCONT)
         for talker in talkers:
             talker.progress(20)
             talker.stop()
             assert not talker.lost
-            assert {code for code, _ in talker.refused} == {505}
-            assert max(seconds for _, seconds in talker.refused) < STORE_TIMEOUT + SLACK
+            assert set(talker.refused) == {505}
         assert stranger.log_in(100).code == 200
         assert asking.say("again").code == 200
     _everything_once(server, talkers)
@@ -209,7 +199,7 @@ def a_node_of_two_is_killed(lab: Lab, binary: Path) -> None:
             two.kill()
             # Who is online elsewhere as well stays.
             gone = wire.Person(user_id=101, user_name="user 101", user_status=1)
-            alice.expect(wire.PresenceMes, 20 + SLACK, changes=[gone], online=1)
+            alice.expect(wire.PresenceMes, changes=[gone], online=1)
             assert set(alice.online()) == {100}
             assert alice.tell(101, "are you there?").code == 202
         again = lab.server("--redis", f"unix://{valkey.socket}", data=two.data)

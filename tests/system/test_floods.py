@@ -13,11 +13,12 @@ import pytest
 from chatroom import wire
 from chatroom.wire import Code
 from tests.system.lab import PROC, Lab, Server, environment, until
-from tests.system.wire_client import Closed, WireClient
+from tests.system.wire_client import PATIENCE, Closed, WireClient
 
 
 def test_a_script_with_a_hundred_lines_gets_through_without_loss(lab: Lab) -> None:
-    server = lab.server(limited=True)
+    # Twice as fast as a server is by default, as the test would take twice as long.
+    server = lab.server("--message-rate", "10", limited=True)
     with server.client() as listener, server.client() as guest:
         listener.enter(1)
         assert guest.register(2) == 200
@@ -32,7 +33,7 @@ def test_a_script_with_a_hundred_lines_gets_through_without_loss(lab: Lab) -> No
             input="\n".join(answers) + "\n",
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=PATIENCE,
             check=False,
             env=environment(),
         )
@@ -114,7 +115,7 @@ def test_out_of_open_files_nobody_connected_is_harmed_and_the_store_still_works(
         connection.close()
     late = WireClient(server.port)
     late.enter(3)
-    until(lambda: "New connections are taken again" in server.log(), 30)
+    until(lambda: "New connections are taken again" in server.log())
     assert server.log().count("Almost all open files are in use") == 1
     assert "EMFILE" not in server.log()
     for client in (*clients, late):

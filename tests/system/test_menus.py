@@ -11,9 +11,10 @@ from contextlib import ExitStack
 import pytest
 
 from chatroom import wire
+from tests.ports import own_port
 from tests.system.console import Console, Pipe, Terminal, command, locale
 from tests.system.lab import Ended, Lab, Server, until
-from tests.system.wire_client import PASSWORD, WireClient
+from tests.system.wire_client import PASSWORD, PATIENCE, WireClient
 
 NewUser = Callable[[], int]
 
@@ -31,7 +32,7 @@ def script(server: Server) -> Callable[..., Ended]:
             command(port or server.port, "--lang", language),
             input="".join(line + newline for line in lines).encode(),
             capture_output=True,
-            timeout=20,
+            timeout=PATIENCE,
             check=False,
             env=locale(),
         )
@@ -169,7 +170,7 @@ def test_a_file_may_be_the_input(lab: Lab, server: Server, registered: int) -> N
     file.write_text("\n".join([*_login(registered), SEND, "from a file", LEAVE]))
     with file.open() as lines:
         ran = subprocess.run(
-            command(server.port), stdin=lines, capture_output=True, timeout=20, env=locale()
+            command(server.port), stdin=lines, capture_output=True, timeout=PATIENCE, env=locale()
         )
     assert (ran.returncode, ran.stderr) == (0, b"")
     assert "已发送" in ran.stdout.decode()
@@ -180,7 +181,7 @@ def test_python_dash_m_is_the_same(server: Server, registered: int) -> None:
         [sys.executable, "-m", "chatroom", "--server", f"tcp:127.0.0.1:{server.port}"],
         input="\n".join([*_login(registered), LEAVE]).encode(),
         capture_output=True,
-        timeout=20,
+        timeout=PATIENCE,
         env=locale("en_US.UTF-8"),
     )
     assert (ran.returncode, ran.stderr) == (0, b"")
@@ -207,7 +208,8 @@ def test_control_characters_from_others_are_harmless(
 
 @pytest.mark.parametrize("console", [Pipe, Terminal])
 def test_the_first_conversation(lab: Lab, console: type[Pipe] | type[Terminal]) -> None:
-    server = lab.server(cheap=False)
+    here = ("--listen", f"tcp:{own_port()}:interface=127.0.0.1")
+    server = lab.server(cheap=False, listen=here)
     with ExitStack() as stack:
 
         def enter(*lines: str, language: str = "en") -> Console:
@@ -248,7 +250,6 @@ def test_the_first_conversation(lab: Lab, console: type[Pipe] | type[Terminal]) 
         alice.sees("kept until they come back")
         # The server is killed, and comes back: so does who is there, by itself.
         server.kill()
-        here = ("--listen", f"tcp:{server.port}:interface=127.0.0.1")
         again = lab.server(data=server.data, listen=here)
         bob = enter(*_login(101))
         bob.sees("came while you were away")

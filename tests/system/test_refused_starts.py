@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.certificates import Issued
 from tests.doubles.valkey import Valkey
+from tests.ports import deaf_port
 from tests.system.lab import (
     ANY_PORT,
     TAC,
@@ -32,8 +33,10 @@ from tests.system.lab import (
     Server,
     environment,
     processes_naming,
+    until,
     works_for,
 )
+from tests.system.wire_client import PATIENCE
 
 #: Runs ``twistd`` with some arguments, and gives the line that it says.
 Start = Callable[..., str]
@@ -137,6 +140,20 @@ def test_a_port_of_the_page_that_is_taken(chatroom: Start) -> None:
     assert "give --web another one" in line
 
 
+def test_one_port_for_clients_and_for_the_page(chatroom: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    endpoint = f"tcp:{port}:interface=127.0.0.1"
+    line = chatroom("--listen", endpoint, "--web", endpoint)
+    assert f"can't listen on {endpoint}: Address already in use" in line
+    assert "another --listen or --web has that port: give --web another one" in line
+
+
+def test_a_unix_socket_in_a_folder_that_is_missing(chatroom: Start, lab: Lab) -> None:
+    line = chatroom("--listen", f"unix:{lab.folder}/none/s")
+    assert "none/s: No such file or directory; give --listen another one" in line
+
+
 def test_an_address_that_this_machine_has_not(chatroom: Start) -> None:
     assert "can't listen on" in chatroom("--listen", "tcp:0:interface=192.0.2.1")
 
@@ -221,13 +238,79 @@ def test_a_data_folder_that_another_server_uses(chatroom: Start, server: Server)
         assert client.is_alive()
 
 
+# ---------------------------------------------------------------- once the reactor runs
+
+
+@pytest.fixture
+def broken(lab: Lab) -> Path:
+    """A data folder whose store can't load what it holds."""
+    data = lab.folder / "broken"
+    lab.server(data=data).stop()
+    [file] = (data / "store" / "appendonlydir").glob("*.incr.aof")
+    with file.open("r+b") as opened:
+        opened.write(b"rubbish")
+    return data
+
+
+def test_a_store_that_can_not_load_its_data_ends_a_start_in_the_foreground(
+    lab: Lab, broken: Path
+) -> None:
+    ended = lab.run([TWISTD, "-n", "chatroom", *ANY_PORT, "--data", str(broken)])
+    assert ended.status not in (0, None)
+    assert "The server can't start: the private store" in ended.said
+    assert "Traceback" not in ended.said
+
+
+@pytest.mark.parametrize("start", ["plugin", "tac"])
+def test_a_store_that_can_not_load_its_data_ends_a_daemon_and_what_started_it(
+    lab: Lab, broken: Path, start: str
+) -> None:
+    options = ["chatroom", *ANY_PORT, "--data", str(broken)]
+    env = environment(CHATROOM_DATA=str(broken), CHATROOM_LISTEN=ANY_PORT[1])
+    arguments = options if start == "plugin" else ["-y", str(TAC)]
+    parent, server = lab.daemon(arguments, broken, env=env)
+    assert "the private store" in the_line(parent)
+    assert "The server can't start: the private store" in server.log()
+    until(lambda: not list(lab.folder.glob("*.pid")), 60)
+    until(lambda: not processes_naming(str(lab.folder)), 60)
+
+
+def test_a_daemon_that_is_killed_before_it_is_ready_is_no_success(
+    lab: Lab, answering: Answering
+) -> None:
+    # A Redis that answers the first connection, which only asks, and no other.
+    asked: list[socket.socket] = []
+
+    def answer(connection: socket.socket) -> None:
+        asked.append(connection)
+        if len(asked) == 1:
+            connection.recv(4096)
+            connection.sendall(b"+PONG\r\n")
+            connection.recv(4096)
+            connection.sendall(b"*1\r\n$6\r\nmaster\r\n")
+        connection.recv(4096) and connection.recv(4096)
+
+    redis = f"redis://127.0.0.1:{answering(answer)}"
+    arguments = ["chatroom", *ANY_PORT, "--data", "data", "--redis", redis]
+    pid_file = lab.folder / "early.pid"
+    output, errors = lab.folder / "out", lab.folder / "err"
+    command = [TWISTD, f"--pidfile={pid_file}", "--logfile=early.log", *arguments]
+    parent = lab.start(command, output, errors, environment())
+    until(lambda: len(asked) > 1 and pid_file.exists() and pid_file.read_text(), 60)
+    assert parent.poll() is None, "it waits for its daemon"
+    os.kill(int(pid_file.read_text()), signal.SIGKILL)
+    assert parent.wait(60) == 1
+    assert errors.read_text().splitlines()[1:] == [
+        "chatroom: the server ended before it was ready; see its log"
+    ]
+
+
 # ---------------------------------------------------------------- the store
 
 
 def test_a_redis_that_is_not_there(chatroom: Start) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
-    line = chatroom("--redis", f"redis://127.0.0.1:{port}")
+    with deaf_port() as port:
+        line = chatroom("--redis", f"redis://127.0.0.1:{port}")
     assert f"the store at redis://127.0.0.1:{port} is out of reach: Connection refused" in line
     assert "start it, or correct --redis" in line
 
@@ -354,5 +437,5 @@ def test_a_start_that_is_interrupted_while_it_waits_says_nothing_frightening(
     while "reaching for the store" not in errors.read_text():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    assert process.wait(5) != 0
+    assert process.wait(PATIENCE) != 0
     assert "Traceback" not in errors.read_text()

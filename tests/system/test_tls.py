@@ -12,9 +12,10 @@ import pytest
 
 from chatroom import wire
 from tests.certificates import Issued
+from tests.ports import own_port
 from tests.system.console import Pipe, Terminal
 from tests.system.lab import TAC, TWISTD, Lab, Server
-from tests.system.wire_client import WireClient, new_id
+from tests.system.wire_client import PATIENCE, WireClient, new_id
 
 LOCAL = "tcp:{}:interface=127.0.0.1"
 MENU = "Welcome to the chat room"
@@ -48,7 +49,7 @@ def test_a_server_listens_with_tls_and_sends_much_through_it(lab: Lab, pem: Path
         for _ in range(60):
             other.hears("好" * 4000)
         client.send(wire.HistoryMes(limit=200))
-        page = client.expect(wire.HistoryResMes, seconds=10)
+        page = client.expect(wire.HistoryResMes)
         assert len(page.messages) == 60
 
 
@@ -73,7 +74,7 @@ def hello(port: int, version: ssl.TLSVersion) -> str:
     # OpenSSL's own caution would not even say hello by the old ones.
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = context.maximum_version = version
-    with socket.create_connection(("127.0.0.1", port), 5) as plain:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as plain:
         try:
             with context.wrap_socket(plain) as tls:
                 return str(tls.version())
@@ -110,7 +111,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def own(lab: Lab) -> Server:
     """A server with ``--tls-self-signed``."""
-    return lab.server("--tls-self-signed")
+    return lab.server("--tls-self-signed", listen=("--listen", LOCAL.format(own_port())))
 
 
 def shown(server: Server) -> str:
@@ -243,7 +244,7 @@ def test_a_client_goes_on_after_a_restart_without_asking(lab: Lab, own: Server) 
         listen = ("--listen", LOCAL.format(own.port))
         again = lab.server("--tls-self-signed", data=own.data, listen=listen)
         assert shown(again) == shown(own)
-        person.sees("Connected again", 20)
+        person.sees("Connected again")
         person.type("2", "over TLS")
         person.sees("Sent")
 
@@ -268,7 +269,7 @@ def test_a_connection_too_many_costs_no_handshake(lab: Lab, pem: Path) -> None:
         client.enter(100)
         for _ in range(10):
             with socket.create_connection(("127.0.0.1", server.port)) as refused:
-                refused.settimeout(5)
+                refused.settimeout(PATIENCE)
                 with contextlib.suppress(ConnectionResetError):
                     assert refused.recv(100) == b""
         assert client.is_alive()

@@ -17,6 +17,8 @@ from chatroom.wire import Message
 M = TypeVar("M", bound=Message)
 
 PASSWORD = "a long password"
+#: Seconds that nothing takes, however much else the machine has to do.
+PATIENCE = 120.0
 
 
 def new_id() -> str:
@@ -50,7 +52,7 @@ class WireClient:
         self._socket = socket.socket()
         if receive_buffer is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self._socket.settimeout(5)
+        self._socket.settimeout(PATIENCE)
         if source is not None:
             self._socket.bind((source, 0))
         self._socket.connect(("127.0.0.1", port))
@@ -76,10 +78,10 @@ class WireClient:
         self.send_bytes(b"".join(wire.frame(wire.encode(message)) for message in messages))
 
     def send_bytes(self, data: bytes) -> None:
-        self._socket.settimeout(10)
+        self._socket.settimeout(PATIENCE)
         self._socket.sendall(data)
 
-    def receive(self, seconds: float = 5) -> Message:
+    def receive(self, seconds: float = PATIENCE) -> Message:
         """The next message.
 
         :raises Silence: none came in time.
@@ -111,7 +113,7 @@ class WireClient:
             self._ready.append(message)
             self.got.append(message)
 
-    def expect(self, kind: type[M], seconds: float = 5, **fields: object) -> M:
+    def expect(self, kind: type[M], seconds: float = PATIENCE, **fields: object) -> M:
         """The next message of that kind, with these values; what comes before it is passed over."""
         deadline = time.monotonic() + seconds
         while True:
@@ -121,7 +123,7 @@ class WireClient:
             ):
                 return message
 
-    def expect_end(self, seconds: float = 5) -> list[Message]:
+    def expect_end(self, seconds: float = PATIENCE) -> list[Message]:
         """Wait until the server closes the connection; what came before that."""
         came = []
         deadline = time.monotonic() + seconds
@@ -174,18 +176,18 @@ class WireClient:
         """Send to the room; what the server answers."""
         message_id = message_id or new_id()
         self.send(wire.SmsMes(content=content, id=message_id))
-        return self.expect(wire.AckMes, 10, id=message_id)
+        return self.expect(wire.AckMes, id=message_id)
 
     def tell(self, to: int, content: str, message_id: str = "") -> wire.AckMes:
         """Send to one person; what the server answers."""
         message_id = message_id or new_id()
         self.send(wire.PrivateMes(content=content, to_user_id=to, id=message_id))
-        return self.expect(wire.AckMes, 10, id=message_id)
+        return self.expect(wire.AckMes, id=message_id)
 
-    def hears(self, content: str, seconds: float = 5) -> wire.SmsMes:
+    def hears(self, content: str, seconds: float = PATIENCE) -> wire.SmsMes:
         return self.expect(wire.SmsMes, seconds, content=content)
 
-    def is_told(self, content: str, seconds: float = 5) -> wire.PrivateMes:
+    def is_told(self, content: str, seconds: float = PATIENCE) -> wire.PrivateMes:
         return self.expect(wire.PrivateMes, seconds, content=content)
 
     def online(self) -> dict[int, int]:
@@ -200,7 +202,7 @@ class WireClient:
         before: str | None = None
         while True:
             self.send(wire.HistoryMes(before=before or UNSET, limit=limit))
-            page = self.expect(wire.HistoryResMes, 10)
+            page = self.expect(wire.HistoryResMes)
             pages.append(page.messages)
             if not page.more:
                 return [message for page in reversed(pages) for message in page]

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from chatroom.web.files import read_files
+from chatroom.web.hosts import Hosts
 from chatroom.web.proxy import Proxies
 from chatroom.web.site import Site
-from tests.web.browser import Tab
+from tests.web.browser import HOST, Tab
 from tests.world import World
 
 PAGE = b"<!doctype html><title>page</title>"
@@ -39,13 +40,20 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_site(world: World, folder: Path) -> Callable[..., Site]:
-    def make(*, trusted: str = "", max_frame: int = 65536, send_queue: int = 1 << 20) -> Site:
+    def make(
+        *,
+        trusted: str = "",
+        hosts: tuple[str, ...] = (HOST,),
+        max_frame: int = 65536,
+        send_queue: int = 1 << 20,
+    ) -> Site:
         proxies = Proxies([ip_network(trusted)] if trusted else [])
         return Site(
             world.clock,
             world.node(),
             read_files(folder),
             proxies,
+            Hosts(hosts),
             max_frame=max_frame,
             send_queue=send_queue,
         )

@@ -24,7 +24,7 @@ from tests.web.browser import (
 
 M = TypeVar("M", bound=Message)
 #: Seconds for whatever is waited for.
-PATIENCE = 10
+PATIENCE = 120
 
 
 class Browser:

@@ -111,6 +111,23 @@ def test_a_registration_that_can_not_be_is_told_why(
 # ---------------------------------------------------------------- log in
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"userPwd": "short"}, {"reason": "passwordShort", "least": 6}),
+        ({"userName": "a\u200bb"}, {"reason": "nameInvisible"}),
+        ({"userName": ""}, {"reason": "nameLength"}),
+        ({"userName": "a" + "\u0301" * 5}, {"reason": "nameAccents"}),
+    ],
+)
+def test_what_is_wrong_with_a_registration_is_told_in_a_word_for_the_pages_own(
+    world: World, tab: Tab, change: dict[str, str], told: dict[str, object]
+) -> None:
+    user = {"userId": 7, "userPwd": "secret", "userName": "kiwi"} | change
+    answer = post(world, tab, "register", {"user": user}).json
+    assert {name: answer.get(name) for name in told} == told
+
+
 def test_a_login_sets_a_cookie_that_no_script_and_no_other_site_can_use(
     world: World, tab: Tab
 ) -> None:

@@ -26,6 +26,16 @@ PROXIES = Proxies([ip_network("10.0.0.0/8"), ip_network("127.0.0.1"), ip_network
         ("10.0.0.1", ["203.0.113.5, nonsense"], "10.0.0.1"),
         ("10.0.0.1", [""], "10.0.0.1"),
         ("10.0.0.1", [], "10.0.0.1"),
+        # As Azure's gateways, HAProxy and others write it.
+        ("10.0.0.1", ["203.0.113.5:51234"], "203.0.113.5"),
+        ("10.0.0.1", ["[2001:db8::5]:51234"], "2001:db8::5"),
+        ("10.0.0.1", ["[2001:db8::5]"], "2001:db8::5"),
+        ("10.0.0.1", ["[::ffff:203.0.113.5]:1"], "203.0.113.5"),
+        ("10.0.0.1", ["::ffff:203.0.113.5"], "203.0.113.5"),
+        ("10.0.0.1", ["203.0.113.5:1, 10.0.0.2:2"], "203.0.113.5"),
+        ("10.0.0.1", ["unknown"], "10.0.0.1"),
+        ("10.0.0.1", ["203.0.113.5, _hidden"], "10.0.0.1"),
+        ("10.0.0.1", ["2001:db8::5:51234:1:2:3:4:5"], "10.0.0.1"),
         ("203.0.113.9", ["127.0.0.1"], "203.0.113.9"),
         ("local", ["127.0.0.1"], "local"),
     ],
@@ -52,6 +62,23 @@ def test_tls_is_what_a_trusted_proxy_says(
     peer: str, forwarded_proto: list[str], secure: bool
 ) -> None:
     assert PROXIES.is_secure(peer, forwarded_proto) is secure
+
+
+@pytest.mark.parametrize("forwarded_for", [["unknown"], [], [""], ["_hidden:80, 10.0.0.2"]])
+def test_a_proxy_that_hides_its_clients_is_told_of_once(
+    forwarded_for: list[str], logged: list[str]
+) -> None:
+    proxies = Proxies([ip_network("10.0.0.0/8")])
+    for _ in range(3):
+        assert proxies.client_of("10.0.0.1", forwarded_for).startswith("10.0.0.")
+    assert len(logged) == 1
+    assert "The proxy 10.0.0.1 sends" in logged[0]
+
+
+def test_what_strangers_send_is_not_worth_a_line(logged: list[str]) -> None:
+    PROXIES.client_of("203.0.113.9", ["unknown"])
+    Proxies().client_of("127.0.0.1", [])
+    assert logged == []
 
 
 def test_without_a_proxy_nobody_is_believed() -> None:

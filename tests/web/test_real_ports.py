@@ -21,8 +21,10 @@ from twisted.internet.threads import deferToThread
 from chatroom import wire
 from chatroom.outbox import DirectOutbox, TransportOutbox
 from chatroom.web.files import read_files
+from chatroom.web.hosts import Hosts
 from chatroom.web.proxy import Proxies
 from chatroom.web.site import Site
+from tests.ports import own_port
 from tests.serving import Serving, reactor
 from tests.store.test_connection_tls import certificate
 from tests.web.conftest import PAGE
@@ -33,8 +35,10 @@ T = TypeVar("T")
 
 CHECKOUT = Path(__file__).parent.parent.parent
 EXAMPLES = CHECKOUT / "examples" / "proxy"
+#: What the examples call the server.
+BEHIND_A_PROXY = "chat.example.org"
 #: Seconds for a proxy to start.
-PATIENCE = 10
+PATIENCE = 120
 
 # Twisted hands pyOpenSSL its own kind of certificate.
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
@@ -52,7 +56,8 @@ class WebServing(Serving):
         """Serve the site; gives the port."""
         proxies = Proxies([ip_network(trusted)] if trusted else [])
         files = read_files(self._folder)
-        site = Site(reactor, self.node, files, proxies, max_frame=65536, send_queue=1 << 20)
+        hosts = Hosts([BEHIND_A_PROXY])
+        site = Site(reactor, self.node, files, proxies, hosts, max_frame=65536, send_queue=1 << 20)
         port = await serverFromString(reactor, endpoint).listen(site)
         self._web.append(port)
         number: int = port.getHost().port
@@ -109,12 +114,6 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Pa
 def in_thread(function: Callable[..., T], *arguments: object) -> Deferred[T]:
     """What waits must not do so in the reactor."""
     return deferToThread(function, *arguments)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        number: int = listening.getsockname()[1]
-        return number
 
 
 def wait_until_it_listens(port: int, log: Path) -> None:
@@ -252,7 +251,7 @@ async def check_behind_a_proxy(serving: WebServing, port: int, pem: Path) -> Non
 @ensureDeferred
 async def test_behind_nginx(serving: WebServing, pem: Path, start: Callable[..., Path]) -> None:
     behind = await serving.serve("tcp:0:interface=127.0.0.1", trusted="127.0.0.1")
-    port, redirect = free_port(), free_port()
+    port, redirect = own_port(), own_port()
     log = start(nginx(port, redirect, behind, pem))
     await in_thread(wait_until_it_listens, port, log)
     moved = await in_thread(Browser(redirect).asks, "GET", "/")
@@ -263,7 +262,7 @@ async def test_behind_nginx(serving: WebServing, pem: Path, start: Callable[...,
 @ensureDeferred
 async def test_behind_caddy(serving: WebServing, pem: Path, start: Callable[..., Path]) -> None:
     behind = await serving.serve("tcp:0:interface=127.0.0.1", trusted="127.0.0.1")
-    port = free_port()
+    port = own_port()
     log = start(caddy(port, behind, pem))
     await in_thread(wait_until_it_listens, port, log)
     await check_behind_a_proxy(serving, port, pem)

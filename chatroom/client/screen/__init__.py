@@ -10,7 +10,16 @@ from twisted.internet.defer import Deferred
 
 
 class EndOfInput(Exception):
-    """There are no more answers, and none will come."""
+    """There are no more answers, and none will come.
+
+    ``reason`` says what is wrong with that: one of `texts`, not translated yet, with the ``values``
+    that it wants. Empty: nothing is.
+    """
+
+    def __init__(self, reason: str = "", **values: object) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.values = values
 
 
 class OutputClosed(Exception):

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from chatroom.client.screen.glyphs import TAB, as_typed, width
+from chatroom.client.screen.glyphs import (
+    TAB,
+    as_typed,
+    cluster_before,
+    clusters,
+    least_width,
+    width,
+)
 from chatroom.client.screen.keys import Key
-
-_JOINER: Final = "\u200d"
 
 
 class LineEditor:
@@ -42,9 +47,9 @@ class LineEditor:
         """Where ``key`` moves to, or up to where it deletes."""
         match key:
             case Key.LEFT | Key.BACKSPACE:
-                return self._before(self.cursor)
+                return cluster_before(self.text, self.cursor)
             case Key.RIGHT | Key.DELETE:
-                return self._after(self.cursor)
+                return self.cursor + len(next(clusters(self.text[self.cursor :]), ""))
             case Key.WORD_LEFT | Key.KILL_WORD:
                 return self.text[: self.cursor].rstrip().rfind(" ") + 1
             case Key.WORD_RIGHT:
@@ -65,22 +70,6 @@ class LineEditor:
             self.text = self._lines[at]
             self.cursor = len(self.text)
 
-    def _after(self, index: int) -> int:
-        """Behind the character at ``index``, with all that combines with it."""
-        index = min(index + 1, len(self.text))
-        while index < len(self.text) and self._combines(index):
-            index += 1
-        return index
-
-    def _before(self, index: int) -> int:
-        index = max(index - 1, 0)
-        while index > 0 and self._combines(index):
-            index -= 1
-        return index
-
-    def _combines(self, index: int) -> bool:
-        return width(as_typed(self.text[index])) == 0 or self.text[index - 1] == _JOINER
-
 
 _MOVES: Final = frozenset({Key.LEFT, Key.RIGHT, Key.WORD_LEFT, Key.WORD_RIGHT, Key.HOME, Key.END})
 _KILLS: Final = frozenset(
@@ -89,44 +78,54 @@ _KILLS: Final = frozenset(
 
 
 class Layout(NamedTuple):
-    """A prompt and a line as rows of the screen, and the cursor's place among them."""
+    """A prompt and a line as rows of the screen, and the cursor's place among them.
+
+    The cursor stands in ``row``, behind the text ``before``: how many columns that is, the terminal
+    knows best.
+    """
 
     rows: tuple[str, ...]
     row: int
-    column: int
+    before: str
 
     def within(self, height: int) -> Layout:
         """The rows around the cursor, at most ``height`` of them."""
         first = max(0, min(self.row - height // 2, len(self.rows) - height))
-        return Layout(self.rows[first : first + height], self.row - first, self.column)
+        return Layout(self.rows[first : first + height], self.row - first, self.before)
+
+    def rows_above(self, columns: int) -> int:
+        """How many rows above the cursor there are at least, once a terminal wrapped them anew."""
+        wrapped = sum(max(1, -(-_least(row) // columns)) for row in self.rows[: self.row])
+        return wrapped + _least(self.before) // columns
 
 
 def lay_out(prompt: str, text: str, cursor: int, columns: int) -> Layout:
-    """Put ``prompt`` and ``text`` on rows of ``columns`` as a terminal wraps them.
+    """Put ``prompt`` and ``text`` on rows of at most ``columns``.
 
     When the last row is exactly full, an empty one follows: that is where the cursor goes.
     """
-    rows: list[list[str]] = [[]]
+    rows: list[str] = [""]
     used = 0
-    places: list[tuple[int, int]] = []
-    for index, char in enumerate(prompt + text):
-        sign = char if index < len(prompt) else as_typed(char)
-        if sign == "\t":
-            wide = min(TAB - used % TAB, columns - used - 1)
-            sign = " " * wide
+    place: tuple[int, str] | None = None
+    index = -len(prompt)
+    for cluster in (*clusters(prompt), *clusters("".join(map(as_typed, text)))):
+        if cluster == "\t":
+            sign = " " * min(TAB - used % TAB, columns - used - 1)
+            wide = len(sign)
         else:
-            wide = width(sign)
-        if used + wide > columns:
-            rows.append([])
+            sign, wide = cluster, min(width(cluster), columns)
+        if used + max(wide, 1) > columns:
+            rows.append("")
             used = 0
-        places.append((len(rows) - 1, used))
-        rows[-1].append(sign)
+        if place is None and index >= cursor:
+            place = len(rows) - 1, rows[-1]
+        rows[-1] += sign
         used += wide
+        index += len(cluster)
     if used >= columns:
-        rows.append([])
-        used = 0
-    places.append((len(rows) - 1, used))
-    row, column = places[len(prompt) + cursor]
-    if column >= columns:
-        row, column = row + 1, 0
-    return Layout(tuple("".join(row) for row in rows), row, column)
+        rows.append("")
+    return Layout(tuple(rows), *(place or (len(rows) - 1, rows[-1])))
+
+
+def _least(row: str) -> int:
+    return sum(map(least_width, clusters(row)))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 from typing import Final
+
+from wcwidth import grapheme_boundary_before, iter_graphemes, wcswidth, wcwidth
 
 #: Before each further line of a message that has several, so that none passes for one of ours.
 CONTINUED: Final = "\n    │ "
@@ -15,18 +18,33 @@ TAB: Final = 8
 _JOINERS: Final = "\u200c\u200d"
 #: Invisible letters that make flags of regions, and the variation selectors of emoji.
 _TAGS: Final = range(0xE0020, 0xE0080)
-_WIDE: Final = frozenset({"W", "F"})
-_NO_WIDTH: Final = frozenset({"Mn", "Me", "Cf"})
 _MARKS: Final = frozenset({"Mn", "Me"})
 
 
-def width(char: str) -> int:
-    """Columns that a terminal gives to ``char``, which is no control character: 0, 1 or 2."""
-    if " " <= char <= "~":
-        return 1
-    if unicodedata.category(char) in _NO_WIDTH:
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in _WIDE else 1
+def clusters(text: str) -> Iterator[str]:
+    """What a person takes for one character each: a letter with its marks, a joined emoji."""
+    return iter_graphemes(text)
+
+
+def cluster_before(text: str, index: int) -> int:
+    """Where the cluster begins that stands before ``index``."""
+    return grapheme_boundary_before(text, index) if index else 0
+
+
+def width(cluster: str) -> int:
+    """The columns that a terminal may give to ``cluster``, which has no control characters.
+
+    Some show a joined emoji as one picture of two columns, others as each of its parts: the wider
+    way counts, so that a row that has room for it has room for it anywhere.
+    """
+    if len(cluster) == 1:
+        return max(wcwidth(cluster), 0)
+    return max(wcswidth(cluster), sum(max(wcwidth(char), 0) for char in cluster), 0)
+
+
+def least_width(cluster: str) -> int:
+    """The columns that any terminal gives to ``cluster``."""
+    return width(cluster) if len(cluster) == 1 else min(width(cluster), 1)
 
 
 def harmless(text: str) -> str:

@@ -106,9 +106,34 @@ class KeyDecoder:
     def __init__(self) -> None:
         self._waiting = ""
         self._paste: list[str] | None = None
+        #: Nothing came for a while, and the paste has no end yet.
+        self._stalled = False
+
+    @property
+    def pasting(self) -> bool:
+        """Whether a paste has begun that has not ended."""
+        return self._paste is not None
+
+    def pause(self) -> Iterator[Press]:
+        """Nothing has come for a while: what was pasted so far.
+
+        A paste whose end was lost would take every key. So the next input is a key if it is one,
+        whole and nothing else; other input still belongs to the paste.
+        """
+        if self._paste is not None:
+            self._stalled = True
+            so_far = "".join(self._paste)
+            lines = so_far.rstrip("\r\n")
+            yield from _pasted([lines])
+            # Whether the last line end is between two lines is not known yet.
+            self._paste[:] = [so_far[len(lines) :]]
 
     def feed(self, characters: str) -> Iterator[Press]:
         """The keys that are complete now; an incomplete sequence waits for its rest."""
+        if self._stalled and characters:
+            self._stalled = False
+            if not self._waiting and _is_one_key(characters):
+                self._paste = None
         text, self._waiting = self._waiting + characters, ""
         while text:
             if self._paste is not None:
@@ -120,10 +145,8 @@ class KeyDecoder:
     def _take_paste(self, pasted: list[str], text: str) -> tuple[str, list[Press]]:
         before, end, rest = text.partition(_PASTE_END)
         if end:
-            pasted.append(before)
             self._paste = None
-            whole = "".join(pasted).replace("\r\n", "\n").replace("\r", "\n")
-            return rest, [Pasted(whole)]
+            return rest, _pasted([*pasted, before])
         keep = _overlap(text, _PASTE_END)
         pasted.append(text[: len(text) - keep])
         self._waiting = text[len(text) - keep :]
@@ -143,6 +166,17 @@ class KeyDecoder:
             return "", []
         # The Escape key by itself, or no sequence that anybody sends: read on behind it.
         return text[1:], []
+
+
+def _pasted(pieces: list[str]) -> list[Press]:
+    whole = "".join(pieces).replace("\r\n", "\n").replace("\r", "\n")
+    return [Pasted(whole)] if whole else []
+
+
+def _is_one_key(characters: str) -> bool:
+    if characters == _PASTE_END:
+        return False
+    return len(characters) == 1 or _SEQUENCE.fullmatch(characters) is not None
 
 
 def _take_plain(text: str) -> tuple[str, list[Press]]:

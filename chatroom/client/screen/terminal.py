@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatroom.client import texts
+from chatroom.client.interfaces import Clock, Timer
 from chatroom.client.screen import BadLine, EndOfInput, OutputClosed, Question, Style, paint
 from chatroom.client.screen.editor import Layout, LineEditor, lay_out
 from chatroom.client.screen.keys import Key, KeyDecoder, Pasted, Press, Typed
@@ -23,8 +24,13 @@ from chatroom.wire import MAX_CONTENT
 
 #: Answers to one question that up and down bring back.
 MAX_EARLIER: Final = 100
+#: Seconds without input in a paste after which its end is no longer sure to come.
+PASTE_PAUSE: Final = 1.0
 _ERASE_BELOW: Final = "\x1b[J"
 _CLEAR: Final = "\x1b[H\x1b[2J"
+#: Whether the terminal goes on to the next row by itself where one is full (DECAWM).
+_NO_WRAP: Final = "\x1b[?7l"
+_WRAP: Final = "\x1b[?7h"
 
 
 @implementer(IHalfCloseableProtocol)
@@ -35,6 +41,7 @@ class TerminalScreen(Protocol):
     whether they are part of a password.
 
     :param size: tells the terminal's columns and rows.
+    :param clock: ends a paste that the terminal does not end.
     """
 
     interactive = True
@@ -44,15 +51,18 @@ class TerminalScreen(Protocol):
         encoding: str,
         mode: TtyMode,
         size: Callable[[], tuple[int, int]],
+        clock: Clock,
         *,
         colour: bool = False,
     ) -> None:
         self._encoding = encoding
         self._mode = mode
         self._size = size
+        self._clock = clock
         self._colour = colour
         self._decode = codecs.getincrementaldecoder(encoding)("replace").decode
         self._keys = KeyDecoder()
+        self._pause: Timer | None = None
         self._pressed: deque[Press] = deque()
         self._working = False
         self._question: Question | None = None
@@ -60,8 +70,8 @@ class TerminalScreen(Protocol):
         self._editor = LineEditor()
         #: Earlier answers, by question: at each one only its own come back.
         self._earlier: dict[str, deque[str]] = {}
-        #: How many rows above the cursor the question begins; None while it is not drawn.
-        self._rows_above: int | None = None
+        #: The question as it stands on the screen; None while it does not.
+        self._drawn: Layout | None = None
         self._input_ended = False
         self._output_closed = False
         self._closed: Deferred[None] | None = None
@@ -98,19 +108,21 @@ class TerminalScreen(Protocol):
 
     def resized(self) -> None:
         """Draw anew: the terminal has wrapped the rows to its new width."""
-        if self._rows_above is not None:
-            self._rows_above = self._layout().row
-            self._write(self._erase() + self._draw())
+        if self._drawn is not None:
+            above = self._drawn.rows_above(self._size()[0])
+            self._write(self._erase(above) + self._draw())
 
     def suspend(self) -> None:
-        """Give the terminal back, until `resume`."""
+        """Give the terminal back, until `retake`; both may be called in a signal handler."""
         self._mode.leave()
 
-    def resume(self) -> None:
-        """Take the terminal again, and repeat the question below what was printed since."""
+    def retake(self) -> None:
+        """Take the terminal again."""
         self._mode.key_by_key()
-        if self._rows_above is not None:
-            self._rows_above = None
+
+    def resume(self) -> None:
+        """Repeat the question below what was printed since."""
+        if self._drawn is not None:
             self._write("\r" + self._draw())
 
     # ---------------------------------------------------------------- what the transport tells
@@ -124,6 +136,7 @@ class TerminalScreen(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         self._pressed.extend(self._keys.feed(self._decode(data)))
+        self._await_end_of_paste()
         self._work()
 
     def readConnectionLost(self) -> None:  # noqa: N802 - Twisted's name
@@ -142,6 +155,16 @@ class TerminalScreen(Protocol):
 
     # ---------------------------------------------------------------- keys
 
+    def _await_end_of_paste(self) -> None:
+        if self._pause is not None and self._pause.active():
+            self._pause.cancel()
+        if self._keys.pasting:
+            self._pause = self._clock.callLater(PASTE_PAUSE, self._paste_paused)
+
+    def _paste_paused(self) -> None:
+        self._pressed.extend(self._keys.pause())
+        self._work()
+
     def _work(self) -> None:
         """Take the keys that were pressed, as far as they belong to what is asked."""
         if self._working:
@@ -153,7 +176,7 @@ class TerminalScreen(Protocol):
                 self._press(self._pressed.popleft(), self._question)
         finally:
             self._working = False
-        if self._rows_above is not None:
+        if self._drawn is not None:
             self._write(self._erase() + self._draw())
 
     def _press(self, press: Press, question: Question) -> None:
@@ -167,7 +190,6 @@ class TerminalScreen(Protocol):
         elif press is Key.END_OF_INPUT and not editor.text:
             self._finish(EndOfInput())
         elif press is Key.REDRAW:
-            self._rows_above = 0
             self._write(_CLEAR + self._draw())
         else:
             editor.press(Key.DELETE if press is Key.END_OF_INPUT else press)
@@ -204,39 +226,42 @@ class TerminalScreen(Protocol):
 
     def _forget(self, _: Deferred[str]) -> None:
         """The question is done with; what was typed stays on the screen."""
-        self._editor.press(Key.END)
-        self._write(self._erase() + self._draw() + "\n")
-        self._waiting = self._question = self._rows_above = None
+        # Whole, and wrapped by the terminal itself: it will not be erased any more.
+        self._write(self._erase() + "".join(self._lay_out().rows) + "\r\n")
+        self._waiting = self._question = None
 
     # ---------------------------------------------------------------- drawing
 
-    def _layout(self) -> Layout:
+    # Terminals disagree about how wide some characters are, so nothing here counts on it: each row
+    # is ended explicitly and none goes on by itself, and the cursor gets to its place behind what
+    # stands before it.
+
+    def _lay_out(self) -> Layout:
         assert self._question is not None
-        columns, rows = self._size()
         text, cursor = self._editor.text, self._editor.cursor
         if self._question.secret:
             text, cursor = "", 0
-        return lay_out(self._question.prompt + " ", text, cursor, columns).within(rows)
+        return lay_out(self._question.prompt + " ", text, cursor, self._size()[0])
 
-    def _erase(self) -> str:
-        """What wipes the question and leaves the cursor where it began."""
-        rows, self._rows_above = self._rows_above, None
-        if rows is None:
+    def _erase(self, above: int | None = None) -> str:
+        """What wipes the question and leaves the cursor where it began.
+
+        :param above: how many rows above the cursor that is, if not as many as were drawn.
+        """
+        drawn, self._drawn = self._drawn, None
+        if drawn is None:
             return ""
-        return "\r" + _up(rows) + _ERASE_BELOW
+        return "\r" + _up(drawn.row if above is None else above) + _ERASE_BELOW
 
     def _draw(self) -> str:
         """The question and what is typed, with the cursor in its place."""
         if self._question is None:
             return ""
-        layout = self._layout()
-        self._rows_above = layout.row
-        out = "".join(layout.rows)
-        if len(layout.rows) > 1 and not layout.rows[-1]:
-            # A terminal goes to the next row only when there is something to put on it.
-            out += " "
-        right = f"\x1b[{layout.column}C" if layout.column else ""
-        return out + "\r" + _up(len(layout.rows) - 1 - layout.row) + right
+        # At most half of the screen: what arrives is seen above it.
+        layout = self._drawn = self._lay_out().within(max(self._size()[1] // 2, 1))
+        up = _up(len(layout.rows) - 1 - layout.row)
+        rows = "\r\n".join(layout.rows)
+        return f"{_NO_WRAP}{rows}\r{up}{layout.before}{_WRAP}"
 
     def _write(self, text: str) -> None:
         if text and not self._output_closed:
@@ -244,6 +269,8 @@ class TerminalScreen(Protocol):
 
     def _gone(self) -> None:
         self._mode.leave()
+        if self._pause is not None and self._pause.active():
+            self._pause.cancel()
         closed, self._closed = self._closed, None
         if closed is not None:
             closed.callback(None)

@@ -7,6 +7,7 @@ import os
 import termios
 from typing import Any, Final
 
+from chatroom.client.screen.job_control import is_in_front, wait_for_front
 from chatroom.client.screen.keys import PASTE_OFF, PASTE_ON
 
 _IFLAG, _LFLAG, _CC = 0, 3, 6
@@ -48,15 +49,17 @@ class TtyMode:
 
     def leave(self) -> None:
         """Back to how the terminal was found; harmless where nothing was changed."""
-        if self._found is None:
+        found, self._found = self._found, None
+        keys, self._keys = self._keys, False
+        # From the background it is another program's, and so is its mode.
+        if found is None or not is_in_front(self._fd):
             return
-        self._set(self._found)
-        self._found = None
-        if self._keys:
-            self._keys = False
+        self._set(found)
+        if keys:
             self._tell(PASTE_OFF)
 
     def _remember(self) -> list[Any]:
+        wait_for_front(self._fd)
         found = termios.tcgetattr(self._fd)
         if self._found is None:
             self._found = found

@@ -3,6 +3,7 @@
 -- ARGV: unread messages a mailbox holds, read ones to keep, and a MessagePack list of: sender,
 -- recipient, id ("" = none), digest, message, origin. Returns for each: {outcome, seq, code}.
 local most_unread, keep = tonumber(ARGV[1]), tonumber(ARGV[2])
+local now = now_ms()
 
 -- What is read is all up to the received mark; where nothing is unread, that is all there is.
 local function tidy(box)
@@ -19,7 +20,8 @@ local function put(sender, recipient, id, digest, message, origin)
   if id ~= '' then
     local known, code, seq = recall(box .. ':ids', id)
     if known == digest then
-      wake(sender, 'k', 'known', 'o', origin, 'i', id, 's', seq, 'c', code)
+      local sent = sent_at(box, seq)
+      wake(sender, 'k', 'known', 'o', origin, 'i', id, 's', seq, 'c', code, 't', sent)
       return {'known', seq, code}
     elseif known then
       return {'conflict', '0-0', '400'}
@@ -42,18 +44,18 @@ local function put(sender, recipient, id, digest, message, origin)
     if tonumber(redis.call('HGET', theirs .. ':state', 'unread') or '0') >= most_unread then
       return {'mailbox full', '0-0', '507'}
     end
-    local their_seq = redis.call('XADD', theirs, '*', 'f', sender, 'm', message, 'c', '200')
+    local their_seq = redis.call('XADD', theirs, '*', 'f', sender, 'm', message, 'c', '200', 't', now)
     redis.call('HINCRBY', theirs .. ':state', 'unread', 1)
     redis.call('HINCRBY', theirs .. ':state', 'after', 1)
-    if not wake(recipient, 'k', 'private', 's', their_seq, 'm', message, 'c', '200') then
+    if not wake(recipient, 'k', 'private', 's', their_seq, 'm', message, 'c', '200', 't', now) then
       code = '202'
     end
     tidy(theirs)
   end
-  local seq = redis.call('XADD', box, '*', 'f', sender, 'm', message, 'c', code)
+  local seq = redis.call('XADD', box, '*', 'f', sender, 'm', message, 'c', code, 't', now)
   redis.call('HINCRBY', box .. ':state', 'after', 1)
   if id ~= '' then remember(box .. ':ids', box .. ':order', id, digest, code, seq) end
-  wake(sender, 'k', 'private', 's', seq, 'm', message, 'c', code)
+  wake(sender, 'k', 'private', 's', seq, 'm', message, 'c', code, 't', now)
   tidy(box)
   return {'stored', seq, code}
 end

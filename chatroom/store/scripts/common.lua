@@ -8,8 +8,8 @@
 --   tokens:ID         zset    digests of the user's tokens, by when they lapse in microseconds; expires
 --   failures:…        string  wrong guesses: of an address, at an account, of a pair of both; expires
 --   taken:WHAT        string  how many of what is to be had only so often; expires
---   room:NAME         stream  m = the message as JSON
---   mailbox:ID        stream  f = sender, m = the message, c = the code its sender is told
+--   room:NAME         stream  m = the message as JSON, t = when it was sent
+--   mailbox:ID        stream  f = sender, m and t as above, c = the code its sender is told
 --   STREAM:state      hash    trimmed; of a mailbox also received, unread, after
 --   STREAM:ids[:ID]   hash    message id -> digest code seq; STREAM:order[:ID] list, oldest first
 --   mailbox:ID:read   hash    peer -> seq
@@ -19,11 +19,14 @@
 --   node:NAME:events  stream  what concerns users on that node
 --   node:NAME:counters  hash  what that node has refused since its start; expires
 --   presence          stream  who came and went
+--   store             string  of a private store: its own id
 --   sanctioned        set     ids of accounts that are, or were lately, banned or muted
 --   bans              hash    network -> until and reason
 --   deleted           set     ids whose accounts are gone; never given out again
---   audit             stream  a = what an operator asked for, as JSON
+--   audit             stream  a = what an operator asked for, as JSON, t = when
 -- and "users", the hash of the original program: id -> account as JSON.
+-- A stream's ids are an order and no times: once one lies in the future, because the clock was wrong,
+-- all that follow it do. So what is sent has its own; it is missing where an older version wrote.
 
 local REMEMBERED_IDS = 1000
 local REMEMBERED_SECONDS = 30 * 86400
@@ -33,6 +36,24 @@ local COUNTERS_SECONDS = 3600
 local function newest(stream)
   local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
   return last[1] and last[1][1] or '0-0'
+end
+
+-- The time, in milliseconds since 1970. This server's and not the nodes', of which each may think
+-- another: so it is one clock for all, and the same by which bans and tokens end.
+local function now_ms()
+  local now = redis.call('TIME')
+  return string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000))
+end
+
+-- When the message at a place was sent. One that an older version stored, or that is not held any
+-- more, has only its place to tell.
+local function sent_at(stream, seq)
+  local entry = redis.call('XRANGE', stream, seq, seq)[1]
+  local fields = entry and entry[2] or {}
+  for i = 1, #fields, 2 do
+    if fields[i] == 't' then return fields[i + 1] end
+  end
+  return string.match(seq, '^(%d+)')
 end
 
 -- Is the place a after the place b?

@@ -1,5 +1,5 @@
--- A node lives, and has read its events up to a place; nodes that no longer do are cleared.
--- ARGV: node, run, milliseconds to live, seq read.
+-- A node lives, and has read its events before a place; nodes that no longer do are cleared. It hears
+-- its heartbeat back by the bus. ARGV: node, run, milliseconds to live, that place, number.
 -- Returns "alive"; "lapsed": it had been taken for dead; "taken": another run has the name.
 local name, run = ARGV[1], ARGV[2]
 local node = 'chatroom:node:' .. name
@@ -8,6 +8,7 @@ local known = redis.call('SISMEMBER', 'chatroom:nodes', name) == 1
 redis.call('SET', node .. ':alive', run, 'PX', ARGV[3])
 redis.call('SADD', 'chatroom:nodes', name)
 redis.call('XTRIM', node .. ':events', 'MINID', ARGV[4])
+redis.call('XADD', node .. ':events', '*', 'u', 0, 'k', 'beat', 'r', run, 'n', ARGV[5])
 redis.call('PERSIST', node .. ':events')
 redis.call('EXPIRE', node .. ':counters', COUNTERS_SECONDS)
 for _, other in ipairs(redis.call('SMEMBERS', 'chatroom:nodes')) do

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from tests.system.wire_client import PATIENCE
+
 CHECKOUT = Path(__file__).parents[3]
 
 
@@ -51,7 +53,7 @@ class Quiet:
     ) -> None:
         self._ours.close()
         try:
-            self._process.wait(10)
+            self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from twisted.internet import endpoints
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from chatroom.store.binary import find_binary
-from tests.system.lab import own_valkey
-from tests.system.torture.faults import Fault
-from tests.system.torture.ledger import Ledger, Verdict, place
+from chatroom.client import ChatError
+from tests.system.torture.faults import Fault, Need
+from tests.system.torture.ledger import LOBBY, Ledger, Verdict
 from tests.system.torture.original import OriginalClient
 from tests.system.torture.people import PASSWORD, Forgetful, Person
-from tests.system.torture.proxy import Proxy
 from tests.system.torture.reader import Reader
-from tests.system.torture.stage import Server, slow_disk, small_disk
+from tests.system.torture.service import Service
+from tests.system.torture.talker import Talker, tried
 
 #: Users with two devices each; every other device wanders.
 USERS = list(range(101, 111))
@@ -32,8 +30,12 @@ USERS = list(range(101, 111))
 ORIGINALS = [201, 202]
 #: A user whose device keeps no place.
 FORGETFUL = 251
-#: Who probes whether service is back.
-PROBE = 301
+#: The checker's own: who probes whether service is back, who whispers, and who has much to say.
+PROBE, WHISPERER, CROWD = 301, 302, 303
+#: Messages of each device that are acknowledged before the fault begins, and after it.
+TALK = 5
+#: Seconds for everybody to arrive, and for all to be read back: only a hang meets that.
+ARRIVAL = 300
 
 
 @dataclass
@@ -46,8 +48,7 @@ class Outcome:
     back_after: float
     #: From the cause being gone to every device being there with all that it had sent answered.
     well_after: float
-    torn: int
-    #: Why sends were not acknowledged, and how many of each.
+    #: Why sends were refused for good, and how many of each.
     refusals: Counter[str]
 
 
@@ -73,19 +74,24 @@ class Act:
     ) -> None:
         self._reactor = reactor
         self._fault = fault
-        self._folder = folder
         self._scale = scale
-        self._code = code
         self._patience = patience
         self._users = USERS if users is None else users
-        self.random = Random(f"{seed} {fault.name}")  # to be repeatable
+        self._seed = f"{seed} {fault.name}"
+        #: For the fault alone, so that it is the same again.
+        self.random = self._chance("fault")
         self.ledger = Ledger()
-        self.server: Server
-        self.front: Proxy
-        self.back: Proxy | None = None
+        self.service = Service(reactor, folder, fault.needs, fault.options, code, self._chance)
+        self.forgetful: Forgetful
+        self.whisperer: Talker
+        self.crowd: Talker
         self._people: list[Person] = []
         self._originals: list[OriginalClient] = []
-        self._probes = 0
+
+    def _chance(self, whose: str) -> Random:
+        return Random(f"{self._seed} {whose}")  # to be repeatable
+
+    # ---- for the faults
 
     def sleep(self, seconds: float) -> Deferred[None]:
         return deferLater(self._reactor, seconds)
@@ -94,176 +100,166 @@ class Act:
         """How long something takes in a run of this scale; in seconds, or times."""
         return max(full * self._scale, 1.0)
 
-    def whisper_to_forgetful(self) -> Deferred[None]:
-        """Some private messages to the user whose device keeps no place."""
-        return deferToThread(self._whisper)
+    async def until(self, what: Callable[[], object], seconds: float) -> bool:
+        """Wait until ``what`` gives something true; False if it does not within so many seconds."""
+        end = time.monotonic() + seconds
+        while not what():
+            if time.monotonic() > end:
+                return False
+            await self.sleep(0.02)
+        return True
 
-    def _whisper(self) -> None:
-        reader = Reader(self.server.port)
-        reader.log_in(PROBE, PASSWORD)
+    def whisper_to_forgetful(self) -> Deferred[bool]:
+        """Some private messages to the user whose device keeps no place."""
         for _ in range(5):
-            self._probes += 1
-            content = f"whisper#{self._probes}"
-            send = self.ledger.sending(content, PROBE, "probe", FORGETFUL)
-            send.acknowledged = place(reader.say(content, FORGETFUL))
-        reader.close()
+            self.whisperer.new(FORGETFUL)
+        return deferToThread(tried, partial(self.whisperer.insist, 5))
+
+    # ---- the cast
 
     async def play(self) -> Outcome:
         """:raises PermissionError: the stage can't be set here."""
-        with self._stage() as stage:
-            await stage
-            try:
-                return await self._play()
-            finally:
-                await self._clear()
+        # Whoever waits for what is broken must not keep others from what is not.
+        self._reactor.suggestThreadPoolSize(100)
+        try:
+            await self._enter(await self.service.set_up())
+            return await self._play()
+        finally:
+            await self._clear()
 
-    # ---- the stage
-
-    @contextlib.contextmanager
-    def _stage(self) -> Iterator[Any]:
-        with contextlib.ExitStack() as stack:
-            folder, redis = self._folder, None
-            if self._fault.stage == "small disk":
-                folder = stack.enter_context(small_disk(folder, "12m"))
-            if self._fault.stage == "redis":
-                redis = stack.enter_context(own_valkey(find_binary()[0])).socket
-            # Before anything is started, so that whatever happens it is ended.
-            self.server = self._server(folder, redis)
-            stack.callback(self.server.stop)
-            yield self._set(folder, redis)
-
-    def _server(self, folder: Path, redis: Path | None) -> Server:
-        url = None if redis is None else f"unix://{folder}/proxy.sock"
-        return Server(
-            folder,
-            redis=url,
-            code=self._code,
-            preload=slow_disk(folder) if self._fault.stage == "slow disk" else None,
-            more=self._fault.options,
-        )
-
-    async def _set(self, folder: Path, redis: Path | None) -> None:
-        if redis is not None:
-            target: Any = endpoints.UNIXClientEndpoint(self._reactor, str(redis))
-            self.back = Proxy(target, self.random)
-            self.back.port = self._reactor.listenUNIX(str(folder / "proxy.sock"), self.back)
-        await deferToThread(self.server.start)
-        target = endpoints.TCP4ClientEndpoint(self._reactor, "127.0.0.1", self.server.port)
-        self.front = Proxy(target, self.random)
-        port = self.front.port = self._reactor.listenTCP(0, self.front, interface="127.0.0.1")
+    async def _enter(self, through: Any) -> None:
+        server = self.service.server
         await deferToThread(self._register)
-        through = endpoints.TCP4ClientEndpoint(self._reactor, "127.0.0.1", port.getHost().port)
         for user in self._users:
             peers = [peer for peer in [*self._users, *ORIGINALS, FORGETFUL] if peer != user]
-            for device, wanders in (("a", False), ("b", True)):
+            for device, wanders in ((f"{user}a", False), (f"{user}b", True)):
+                chance = self._chance(device)
                 self._people.append(
                     Person(
-                        self._reactor,
-                        through,
-                        self.ledger,
-                        self.random,
-                        user,
-                        f"{user}{device}",
-                        peers,
+                        *(self._reactor, through, self.ledger, chance, user, device, peers),
                         wanders=wanders,
                     )
                 )
-        self._forgetful = Forgetful(self._reactor, through, self.ledger, FORGETFUL)
+        self.forgetful = Forgetful(self._reactor, through, self.ledger, FORGETFUL)
+        # These not through the proxy: it would tear frames itself.
         for user in ORIGINALS:
-            # Not through the proxy: it would tear frames itself.
-            self._originals.append(OriginalClient(self.server.port, self.ledger, user, PASSWORD))
+            self._originals.append(OriginalClient(server.port, self.ledger, user, PASSWORD))
+        self._probe, self.whisperer, self.crowd = (
+            Talker(server.port, self.ledger, user) for user in (PROBE, WHISPERER, CROWD)
+        )
+
+    @property
+    def _everybody(self) -> list[int]:
+        return [*self._users, *ORIGINALS, FORGETFUL, PROBE, WHISPERER, CROWD]
 
     def _register(self) -> None:
-        reader = Reader(self.server.port)
-        for user in (*self._users, *ORIGINALS, FORGETFUL, PROBE):
+        reader = Reader(self.service.server.port)
+        for user in self._everybody:
             reader.register(user, PASSWORD)
         reader.close()
 
     async def _clear(self) -> None:
-        for original in self._originals:
-            await deferToThread(original.stop)
-        await self._forgetful.end()
-        await gatherResults([Deferred.fromCoroutine(person.end()) for person in self._people])
-        for proxy in (self.front, self.back):
-            if proxy is not None and proxy.port is not None:
-                for pair in tuple(proxy.pairs):
-                    pair.cut()
-                await proxy.port.stopListening()
+        try:
+            for original in self._originals:
+                await deferToThread(original.stop)
+            if self._originals:
+                await self.forgetful.end()
+            await _all(person.end() for person in self._people)
+        finally:
+            await self.service.clear()
 
     # ---- the play
 
     async def _play(self) -> Outcome:
-        await gatherResults([Deferred.fromCoroutine(person.arrive()) for person in self._people])
+        await _all(person.arrive() for person in self._people).addTimeout(ARRIVAL, self._reactor)
         for original in self._originals:
             original.start()
-        self._forgetful.live()
+        self.forgetful.live()
         for person in self._people:
             person.live()
-        await self.sleep(self.length(2))
+        await self._talk(time.monotonic() + ARRIVAL)
         await self._fault.run(self)
         gone = time.monotonic()
-        back = await deferToThread(self._probe, gone)
-        await self.sleep(self.length(2))
-        well = await self._until_well(gone)
-        await self._until_quiet()
-        await self._forgetful.end()
-        for original in self._originals:
-            await deferToThread(original.stop)
-        verdict = await deferToThread(self._judge)
-        if well is None:
-            verdict.wrong("not everything that was sent was answered in time")
+        end = gone + self._patience
+        back = await deferToThread(self._until_back, gone)
+        talked = await self._talk(end)
+        settled = await _all(person.settle(end) for person in self._people)
+        well = time.monotonic() - gone if all(settled) else self._patience
+        verdict = await self._judge()
+        if not talked:
+            verdict.wrong("those who talked had no answers any more")
         torn = sum(original.torn for original in self._originals)
         if torn:
             verdict.wrong(f"{torn} torn frames reached an original client")
+        if Need.SMALL_DISK not in self._fault.needs:
+            for status in self.service.server.ends:
+                verdict.wrong(f"the server ended by itself, with status {status}")
         refusals = Counter(send.refused for send in self.ledger.sends.values() if send.refused)
-        return Outcome(self._fault.name, verdict, back, well or self._patience, torn, refusals)
+        return Outcome(self._fault.name, verdict, back, well, refusals)
 
-    def _probe(self, since: float) -> float:
-        """Log in and send as a newcomer, again and again until it works; seconds it took."""
-        while time.monotonic() - since < self._patience:
-            self._probes += 1
-            content = f"probe#{self._probes}"
-            send = self.ledger.sending(content, PROBE, "probe")
+    async def _talk(self, end: float) -> bool:
+        """Let everybody talk for a while; whether they were answered before that time."""
+
+        def acknowledged() -> int:
+            return sum(person.acknowledged for person in self._people)
+
+        goal = acknowledged() + max(round(TALK * self._scale), 1) * len(self._people)
+        return await self.until(lambda: acknowledged() >= goal, end - time.monotonic())
+
+    def _until_back(self, since: float) -> float:
+        """Log in and send as a newcomer, again and again until it works; seconds it took.
+
+        Then what else the checker itself had sent is sent again, until it is answered.
+        """
+        self._probe.new()
+        back, patience = self._patience, 1.0
+        waiting = [self._probe, self.whisperer, self.crowd]
+        while waiting and time.monotonic() - since < self._patience:
+            for talker in tuple(waiting):
+                if talker.unanswered and not tried(partial(talker.insist, patience)):
+                    continue
+                waiting.remove(talker)
+                if talker is self._probe:
+                    back = time.monotonic() - since
+            patience = min(patience * 1.2, 30.0)
+            time.sleep(0.05)
+        return back
+
+    async def _judge(self) -> Verdict:
+        """Compare as soon as all is well, or when it will not be any more."""
+        hopeless, end = time.monotonic() + ARRIVAL, None
+        while True:
             try:
-                reader = Reader(self.server.port, timeout=1.0)
-                try:
-                    reader.log_in(PROBE, PASSWORD)
-                    send.acknowledged = place(reader.say(content))
-                finally:
-                    reader.close()
-            except OSError:
-                time.sleep(0.05)
-                continue
-            return time.monotonic() - since
-        return self._patience
+                if not self.forgetful.settled:
+                    await self.forgetful.settle()
+                rooms, inboxes, unread = await deferToThread(self._read)
+            except (ChatError, OSError) as error:
+                if time.monotonic() > hopeless:
+                    verdict = self.ledger.judge({}, {}, {})
+                    verdict.wrong(f"nothing could be read back: {error}")
+                    return verdict
+            else:
+                end = end or time.monotonic() + self._patience
+                verdict = self.ledger.judge(rooms, inboxes, unread)
+                if verdict.final or time.monotonic() > end:
+                    return verdict
+            await self.sleep(0.2)
 
-    async def _until_well(self, since: float) -> float | None:
-        settled: list[bool] = await gatherResults(
-            [Deferred.fromCoroutine(person.settle(self._patience)) for person in self._people]
-        )
-        return time.monotonic() - since if all(settled) else None
+    def _read(self) -> tuple[dict[str, Any], dict[int, Any], dict[int, int]]:
+        """All rooms, all mailboxes, and how many are unread in each."""
+        rooms, inboxes, unread = {}, {}, {}
+        for user in self._everybody:
+            reader = Reader(self.service.server.port)
+            try:
+                unread[user] = reader.log_in(user, PASSWORD)["unread"]
+                inboxes[user] = reader.inbox(peer for peer in self._everybody if peer != user)
+                if LOBBY not in rooms:
+                    rooms[LOBBY] = reader.room(LOBBY)
+            finally:
+                reader.close()
+        return rooms, inboxes, unread
 
-    async def _until_quiet(self) -> None:
-        """Wait until nobody gets anything new any more: everybody has caught up."""
-        still, before = 0, None
-        for _ in range(int(self._patience * 5)):
-            now = [
-                (*person.place, *map(len, person.record.shown.values())) for person in self._people
-            ]
-            still = still + 1 if now == before else 0
-            if still >= 10:
-                return
-            before = now
-            await self.sleep(0.1)
 
-    def _judge(self) -> Verdict:
-        everybody = [*self._users, *ORIGINALS, FORGETFUL, PROBE]
-        inboxes, unread, room = {}, {}, []
-        for user in everybody:
-            reader = Reader(self.server.port)
-            answer = reader.log_in(user, PASSWORD)
-            unread[user] = answer["unread"]
-            inboxes[user] = reader.inbox([peer for peer in everybody if peer != user])
-            room = reader.room()
-            reader.close()
-        return self.ledger.judge(room, inboxes, unread)
+def _all(work: Any) -> Deferred[list[Any]]:
+    coroutines: list[Coroutine[Any, Any, Any]] = list(work)
+    return gatherResults([Deferred.fromCoroutine(coroutine) for coroutine in coroutines])

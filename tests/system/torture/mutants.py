@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Seconds to be well again that are enough where the program is as it was.
+PATIENCE = 6
 #: File, text that stands there exactly once, what is put in its place.
 Change = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One way to break the promise, and the fault of the world under which it shows."""
+    """One way to break the promise, and the fault of the world under which it shows.
+
+    What it does it does by count, or always: none depends on the clock or on luck.
+    """
 
     name: str
     fault: str
+    #: What a verdict on it has to say, one of these: the checker must not be right by mistake.
+    signs: tuple[str, ...]
     changes: tuple[Change, ...]
 
 
@@ -21,13 +28,14 @@ MUTANTS = (
     Mutant(
         "drop a write",
         "none",
+        ("was never answered", "is not in the room"),
         (
             (
                 "chatroom/store/scripts/append_room.lua",
                 "seq = redis.call('XADD', stream, '*', 'm', message)\n",
                 (
                     "seq = redis.call('XADD', stream, '*', 'm', message)\n"
-                    "    if tonumber(string.match(seq, '%d+')) % 9 == 0 then\n"
+                    "    if redis.call('INCR', 'mutant') % 9 == 0 then\n"
                     "      redis.call('XDEL', stream, seq)\n"
                     "    end\n"
                 ),
@@ -37,6 +45,7 @@ MUTANTS = (
     Mutant(
         "acknowledge before storing",
         "both killed",
+        ("was acknowledged at another place",),
         (
             (
                 "chatroom/commands.py",
@@ -52,6 +61,7 @@ MUTANTS = (
     Mutant(
         "skip the dedupe",
         "clients cut inside the reply",
+        ("doubled",),
         (
             (
                 "chatroom/store/scripts/append_room.lua",
@@ -63,6 +73,7 @@ MUTANTS = (
     Mutant(
         "resume from one too late",
         "clients cut at a random byte",
+        ("was not shown",),
         (
             (
                 "chatroom/node.py",
@@ -79,6 +90,7 @@ MUTANTS = (
     Mutant(
         "move the mark too early",
         "clients vanish without FIN",
+        ("never got",),
         (
             (
                 "chatroom/feeds.py",
@@ -94,6 +106,7 @@ MUTANTS = (
     Mutant(
         "forget the subscription",
         "store killed",
+        ("was never answered",),
         (
             (
                 "chatroom/store/bus.py",

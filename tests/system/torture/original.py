@@ -8,10 +8,14 @@ import struct
 import threading
 from typing import Any
 
-from tests.system.torture.ledger import Device, Ledger
+from tests.system.torture.ledger import INBOX, LOBBY, Device, Ledger
 
 #: The original's buffer, in bytes.
 BUFFER = 8096
+#: What a private message to it begins with, and what the server itself has to say.
+_PRIVATE, _SYSTEM = "[私聊] ", "[系统]"
+#: Seconds for the rest of a frame that has begun: only a server that hangs takes so long.
+_PATIENCE = 60
 
 
 class TornFrame(Exception):
@@ -29,7 +33,7 @@ class OriginalClient:
         self._number = 0
         self.torn = 0
         self.refused = 0
-        self._inbox = ledger.device(user, f"original {user}", original=True, watches=("inbox",))
+        self._inbox = ledger.device(user, f"original {user}", original=INBOX)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -39,7 +43,8 @@ class OriginalClient:
     def stop(self) -> None:
         """End the connection, and wait for the thread."""
         self._stop.set()
-        self._thread.join(10)
+        if self._thread.is_alive():
+            self._thread.join(2 * _PATIENCE)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -52,12 +57,15 @@ class OriginalClient:
 
     def _converse(self) -> None:
         with socket.create_connection(("127.0.0.1", self._port), timeout=2) as connection:
+            # Who hangs up on an answer that is under way may lose what came with it.
+            connection.settimeout(_PATIENCE)
             _send(
                 connection,
                 "LoginMes",
                 {"userId": self._user, "userPwd": self._password, "userName": ""},
             )
             kind, data = self._read(connection)
+            connection.settimeout(0.5)
             if kind != "LoginResMes" or data["code"] != 200:
                 self.refused += 1
                 self._stop.wait(0.2)
@@ -65,7 +73,7 @@ class OriginalClient:
             self._number += 1
             # The room is judged connection by connection: what is said while it is away, it misses.
             name = f"original {self._user}.{self._number}"
-            room = self._ledger.device(self._user, name, original=True, watches=("room",))
+            room = self._ledger.device(self._user, name, original=LOBBY)
             while not self._stop.is_set():
                 try:
                     self._note(*self._read(connection), room)
@@ -76,10 +84,10 @@ class OriginalClient:
         if kind != "SmsMes":
             return
         content = data["content"]
-        if content.startswith("[私聊]"):
-            self._inbox.shown["inbox"].append(((0, 0), content))
-        elif not content.startswith("[系统]"):
-            room.shown["room"].append(((0, 0), content))
+        if content.startswith(_PRIVATE):
+            self._inbox.shown[INBOX].append(((0, 0), content.removeprefix(_PRIVATE)))
+        elif not content.startswith(_SYSTEM):
+            room.shown[LOBBY].append(((0, 0), content))
 
     @staticmethod
     def _read(connection: socket.socket) -> tuple[str, dict[str, Any]]:
@@ -91,9 +99,13 @@ class OriginalClient:
         (length,) = struct.unpack("!I", head)
         if length > BUFFER:
             raise TornFrame
-        connection.settimeout(5)
-        body = connection.recv(length)
-        connection.settimeout(0.5)
+        waits = connection.gettimeout()
+        connection.settimeout(_PATIENCE)
+        try:
+            body = connection.recv(length)
+        except TimeoutError:
+            raise ConnectionError("the rest of a frame did not come") from None
+        connection.settimeout(waits)
         if not body:
             raise ConnectionError("the server hung up")
         if len(body) < length:

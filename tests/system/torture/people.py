@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from random import Random
 from typing import Any
 
@@ -10,18 +11,18 @@ from twisted.internet.task import deferLater
 
 from chatroom.client import (
     ChatClient,
-    ChatError,
     Incoming,
     LoginRefused,
     NotConnected,
     Position,
     RegisterRefused,
+    SendRefused,
     Sent,
     State,
     Timing,
 )
 from chatroom.wire import SEQ_ZERO, Seq
-from tests.system.torture.ledger import Device, Ledger, Place, Send
+from tests.system.torture.ledger import INBOX, LOBBY, Device, Ledger, Place, Send
 
 #: Everybody's password; who they are is not what is tested here.
 PASSWORD = "123456"
@@ -43,6 +44,9 @@ TIMING = Timing(
 class Person:
     """One device of one user: sends what nobody else sends, and notes what it is shown.
 
+    What it had no answer to when it went, it sends again under the same id when it is back.
+
+    :param random: its own, so that what it does does not depend on when others do something.
     :param wanders: whether it goes away and comes back all the time.
     """
 
@@ -65,12 +69,15 @@ class Person:
         self._peers = peers
         self._wanders = wanders
         self.user = user
-        self.record: Device = ledger.device(user, device)
+        self._record: Device = ledger.device(user, device)
         self._count = 0
+        #: How many of its messages were acknowledged.
+        self.acknowledged = 0
         self._position = Position()
         self._client: ChatClient | None = None
-        self._pending: list[Deferred[None]] = []
-        self.talking = True
+        #: What has no answer yet, by the ids that it is sent under.
+        self._open: dict[str, Send] = {}
+        self._talking = True
         self._leaving = False
         self._life: Deferred[None] | None = None
 
@@ -95,13 +102,15 @@ class Person:
                 await self._sleep(0.2)
                 continue
             self._client = client
-            if not self.record.began:
+            if not self._record.began:
                 # From here on it is to miss nothing.
                 position = client.position
-                self.record.began = {
-                    "room": _place(position.rooms["lobby"]),
-                    "inbox": _place(position.inbox or SEQ_ZERO),
-                }
+                self._record.began = {
+                    room: _place(newest) for room, newest in position.rooms.items()
+                } | {INBOX: _place(position.inbox or SEQ_ZERO)}
+            for name, send in tuple(self._open.items()):
+                send.carried_over = True
+                self._send(client, name, send)
             return
 
     async def _log_in(self, client: ChatClient) -> None:
@@ -121,8 +130,8 @@ class Person:
             self._position = client.position.copy()
 
     def _shown(self, text: Incoming) -> None:
-        conversation = "room" if text.kind == "room" else "inbox"
-        self.record.shown[conversation].append((_place(text.seq), text.content))
+        conversation = INBOX if text.room is None else text.room
+        self._record.shown[conversation].append((_place(text.seq), text.content))
 
     # ---- talking
 
@@ -133,33 +142,48 @@ class Person:
     async def _live(self) -> None:
         while not self._leaving:
             await self._sleep(0.1 + 0.5 * self._random.random())
-            if self.talking and self._client is not None:
+            if self._talking and self._client is not None:
                 self._say_something(self._client)
-            if self._wanders and self.talking and self._random.random() < 0.1:
+            if self._wanders and self._talking and self._random.random() < 0.1:
                 await self.depart(8)
                 await self._sleep(self._random.random())
                 await self.arrive()
 
     def _say_something(self, client: ChatClient) -> None:
         self._count += 1
-        content = f"{self.record.name}#{self._count}" + "·" * self._random.choice((0, 5, 300))
+        name = f"{self._record.name}#{self._count}"
+        content = name + "·" * self._random.choice((0, 5, 300))
         to = self._random.choice(self._peers) if self._random.random() < 0.3 else 0
-        send = self._ledger.sending(content, self.user, self.record.name, to)
-        sending = client.send_private(to, content) if to else client.send(content)
-        self._pending.append(
-            sending.addCallbacks(_acknowledged, _refused, callbackArgs=(send,), errbackArgs=(send,))
+        send = self._ledger.sending(content, self.user, self._record.name, to, LOBBY)
+        self._open[name] = send
+        self._send(client, name, send)
+
+    def _send(self, client: ChatClient, name: str, send: Send) -> None:
+        if send.to:
+            sending = client.send_private(send.to, send.content, message_id=name)
+        else:
+            sending = client.send(send.content, send.room, message_id=name)
+        sending.addCallbacks(
+            self._acknowledged, self._failed, callbackArgs=(name,), errbackArgs=(name,)
         )
 
-    async def settle(self, patience: float) -> bool:
-        """Stop talking; whether everything sent was answered within so many seconds."""
-        self.talking = False
-        until = self._reactor.seconds() + patience
-        while self._reactor.seconds() < until:
-            self._pending = [pending for pending in self._pending if not pending.called]
-            if not self._pending and self._client is not None:
-                return True
+    def _acknowledged(self, sent: Sent, name: str) -> None:
+        self._open.pop(name).acknowledged = _place(sent.seq)
+        self.acknowledged += 1
+
+    def _failed(self, failure: Any, name: str) -> None:
+        # Without a connection nobody can tell: it stays open, for the next client.
+        if failure.trap(SendRefused, NotConnected) is SendRefused:
+            self._open.pop(name).refused = failure.getErrorMessage()
+
+    async def settle(self, end: float) -> bool:
+        """Stop talking; whether everything sent was answered before that time."""
+        self._talking = False
+        while self._open or self._client is None:
+            if time.monotonic() > end:
+                return False
             await self._sleep(0.05)
-        return False
+        return True
 
     async def end(self) -> None:
         """Stop everything."""
@@ -168,29 +192,12 @@ class Person:
             await self._life
         await self.depart(3)
 
-    @property
-    def place(self) -> tuple[Any, ...]:
-        """How far it has come."""
-        client = self._client
-        if client is None:
-            return ()
-        return client.position.rooms.get("lobby"), client.position.inbox
-
     def _sleep(self, seconds: float) -> Deferred[None]:
         return deferLater(self._reactor, seconds)
 
 
 def _place(seq: Seq) -> Place:
     return seq.ms, seq.n
-
-
-def _acknowledged(sent: Sent, send: Send) -> None:
-    send.acknowledged = _place(sent.seq)
-
-
-def _refused(failure: Any, send: Send) -> None:
-    failure.trap(ChatError)
-    send.refused = failure.getErrorMessage()
 
 
 class Forgetful:
@@ -204,10 +211,11 @@ class Forgetful:
         self._reactor = reactor
         self._endpoint = endpoint
         self._user = user
-        self._record = ledger.device(user, f"forgetful {user}", original=True, watches=("inbox",))
+        self._record = ledger.device(user, f"forgetful {user}", original=INBOX)
         self._leaving = False
         self._client: ChatClient | None = None
         self._life: Deferred[None] | None = None
+        self.settled = False
 
     def live(self) -> None:
         """Be there, again and again."""
@@ -233,23 +241,36 @@ class Forgetful:
 
     def _shown(self, text: Incoming) -> None:
         if text.kind == "private":
-            self._record.shown["inbox"].append((_place(text.seq), text.content))
+            self._record.shown[INBOX].append((_place(text.seq), text.content))
 
-    async def end(self) -> None:
-        """Stop, after one last login at which all that was missed comes."""
-        self._leaving = True
-        if self._life is None:
-            return
-        await self._life
-        self._life = None
-        client = ChatClient(
+    @property
+    def online(self) -> bool:
+        client = self._client
+        return client is not None and client.state is State.ONLINE and client.login is not None
+
+    async def settle(self) -> None:
+        """Wander no more: come once again, and stay for all that was missed.
+
+        :raises ChatError: the server is not there, or not well; it may be tried again.
+        """
+        await self._stop()
+        if self._client is not None:
+            await self._client.close(0)
+        self._client = ChatClient(
             self._endpoint, reactor=self._reactor, on_text=self._shown, timing=TIMING
         )
-        await client.connect()
-        before = len(self._record.shown["inbox"])
-        login = await client.log_in(self._user, PASSWORD)
-        for _ in range(100):
-            if len(self._record.shown["inbox"]) >= before + login.unread:
-                break
-            await deferLater(self._reactor, 0.05)
-        await client.close(3)
+        await self._client.connect()
+        await self._client.log_in(self._user, PASSWORD)
+        self.settled = True
+
+    async def _stop(self) -> None:
+        self._leaving = True
+        if self._life is not None:
+            await self._life
+            self._life = None
+
+    async def end(self) -> None:
+        """Stop everything."""
+        await self._stop()
+        if self._client is not None:
+            await self._client.close(3)

@@ -72,7 +72,8 @@ class Pair:
         elif data:
             self._early.append(data)
         remaining = self.bytes_left[way]
-        if remaining is not None and remaining <= 0:
+        if remaining is not None and remaining <= 0 and not self._gone:
+            self._proxy.cuts += 1
             self.cut(gently=True)
 
     def cut(self, *, gently: bool = False) -> None:
@@ -103,6 +104,8 @@ class Proxy(Factory):
         #: In the order in which they came: a set's order would not be the same again.
         self.pairs: dict[Pair, None] = {}
         self.port: Any = None
+        #: How many connections were cut at the byte that was meant.
+        self.cuts = 0
 
     def buildProtocol(self, addr: object) -> Any:
         pair = Pair(self)
@@ -113,16 +116,22 @@ class Proxy(Factory):
     def connect(self, factory: Factory) -> Any:
         return self._target.connect(factory)
 
-    def cut_all(self) -> int:
+    def cut_all(self) -> None:
         """Cut every connection, each at a random byte of what passes next, in either direction."""
         for pair in tuple(self.pairs):
             pair.bytes_left[self.random.choice(("in", "out"))] = self.random.randrange(1, 400)
-        return len(self.pairs)
 
     def cut_before_reply(self, to: bytes) -> None:
         """Cut off the next reply to a request that holds ``to``: what was asked for was done."""
         for pair in tuple(self.pairs):
             pair.fatal_request = to
+
+    async def close(self) -> None:
+        """Cut everything, and listen no more."""
+        for pair in tuple(self.pairs):
+            pair.cut()
+        if self.port is not None:
+            await self.port.stopListening()
 
     def swallow_last(self, share: float) -> None:
         """Make the newest connections swallow all: both sides think the other is silent."""

@@ -3,60 +3,57 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
-from typing import Any
+import socket
 
+import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, DeferredList
 
-from tests.system.torture.act import Act, Outcome
-from tests.system.torture.faults import FAULTS, SHORT
+from tests.system.torture.act import TALK
+from tests.system.torture.faults import SHORT
 from tests.system.torture.mutants import MUTANTS
-from tests.system.torture.stage import mutated_code
+from tests.system.torture.playing import BY_NAME, FEW, Played, play_all, single, with_mutant
+from tests.system.torture.processes import hold_port
 
-CHECKOUT = Path(__file__).parents[3]
-BY_NAME = {fault.name: fault for fault in FAULTS}
-#: Two or three of each kind are enough for a short run.
-FEW = [101, 102, 103, 104]
 SCALE = 0.3
-
-
-def _play(fault: str, folder: Path, **more: Any) -> Deferred[Outcome]:
-    folder.mkdir()
-    act = Act(reactor, BY_NAME[fault], folder, seed=7, scale=SCALE, users=FEW, **more)
-    return Deferred.fromCoroutine(act.play())
-
-
 #: Those that can be played here.
 PLAYABLE = [fault for fault in SHORT if "slow" not in fault or shutil.which("cc")]
 
 
-async def _all(acts: list[Deferred[Outcome]]) -> list[Outcome]:
-    """What all of them showed; when one fails the others are still played to their end."""
-    results: list[tuple[bool, Any]] = await DeferredList(acts, consumeErrors=True)
-    for succeeded, result in results:
-        if not succeeded:
-            result.raiseException()
-    return [result for _, result in results]
+@pytest_twisted.async_fixture(scope="module")
+async def played() -> dict[str, Played]:
+    """All acts, side by side: they wait more than they compute."""
+    jobs = [single(BY_NAME[fault], 7, scale=SCALE, users=FEW) for fault in PLAYABLE]
+    jobs += [with_mutant(mutant, 7, scale=SCALE, users=FEW) for mutant in MUTANTS]
+    over = await play_all(reactor, iter(jobs), len(jobs), lambda played: None)
+    return {played.job.parts[0]: played for played in over}
 
 
-@pytest_twisted.ensureDeferred
-async def test_nothing_is_lost_doubled_or_out_of_order_whatever_breaks(tmp_path: Path) -> None:
-    outcomes = await _all(
-        [_play(fault, tmp_path / str(number)) for number, fault in enumerate(PLAYABLE)]
-    )
-    for outcome in outcomes:
-        assert outcome.verdict.faults == [], outcome.fault
-        assert outcome.verdict.acknowledged > 20, outcome.fault
-        assert outcome.verdict.delivered > 100, outcome.fault
+@pytest.mark.parametrize("fault", PLAYABLE)
+def test_nothing_is_lost_doubled_or_out_of_order(played: dict[str, Played], fault: str) -> None:
+    outcome = played[fault].outcome
+    assert outcome is not None, played[fault].broken
+    assert outcome.verdict.faults == []
+    # Each of two devices said something before the fault and after it.
+    assert outcome.verdict.acknowledged >= 2 * round(TALK * SCALE) * 2 * len(FEW)
+    assert outcome.verdict.delivered > outcome.verdict.acknowledged
 
 
-@pytest_twisted.ensureDeferred
-async def test_the_checker_finds_every_fault_that_is_put_into_the_program(tmp_path: Path) -> None:
-    acts = []
-    for number, mutant in enumerate(MUTANTS):
-        code = mutated_code(CHECKOUT, tmp_path / f"mutant{number}", mutant.changes)
-        acts.append(_play(mutant.fault, tmp_path / str(number), code=code, patience=6))
-    for mutant, outcome in zip(MUTANTS, await _all(acts), strict=True):
-        assert not outcome.verdict.good, f"{mutant.name}: the checker found nothing"
+@pytest.mark.parametrize("mutant", [mutant.name for mutant in MUTANTS])
+def test_the_checker_finds_what_is_put_into_the_program(
+    played: dict[str, Played], mutant: str
+) -> None:
+    assert played[mutant].mutant_found, played[mutant]
+
+
+def test_nobody_else_gets_a_port_that_is_kept_for_a_server() -> None:
+    with hold_port() as held, socket.socket() as other, socket.socket() as server:
+        try:
+            other.bind(held.getsockname())
+        except OSError:
+            pass
+        else:
+            raise AssertionError("somebody else got it")
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(held.getsockname())
+        server.listen()

@@ -95,6 +95,18 @@ test("a message whose acknowledgement was lost is known when it comes back by re
   assert.deepEqual(it.lobby(), ["mine"]);
 });
 
+test("a message has the time that the server gives it, one's own as well, wherever its place is", async () => {
+  const it = stage();
+  await it.login();
+  const seq = "4102444800000-0";
+  it.socket.hear("SmsMes", said(101, { seq, sentAt: 7000 }));
+  it.client.say("lobby", "mine");
+  const [{ id }] = it.sent("SmsMes");
+  it.socket.hear("AckMes", { id, code: 200, seq: "4102444800000-1", sentAt: 8000, error: "" });
+  const { messages } = it.client.conversation("lobby");
+  assert.deepEqual(messages.slice(-2).map(({ sentAt }) => sentAt), [7000, 8000]);
+});
+
 test("one's own messages from other devices appear and are never unread", async () => {
   const it = stage();
   await it.login();
@@ -115,6 +127,20 @@ test("a new conversation gets a read mark before its messages are confirmed, so 
   const types = it.socket.types();
   assert.ok(types.indexOf("ReadMes") < types.indexOf("ReceivedMes"));
   assert.equal(it.client.unread, 2);
+});
+
+test("a page that goes confirms what came at once, and once", async () => {
+  const it = stage();
+  await it.login();
+  it.client.leaving();
+  assert.deepEqual(it.sent("ReceivedMes"), []);
+  it.socket.hear("PrivateMes", said(60, { toUserId: ME }));
+  it.socket.hear("PrivateMes", said(61, { toUserId: ME }));
+  it.client.leaving();
+  assert.deepEqual(it.sent("ReceivedMes"), [{ inbox: "61-0" }]);
+  it.client.leaving();
+  it.clock.advance(1_000);
+  assert.equal(it.sent("ReceivedMes").length, 1);
 });
 
 test("what another session has shown is read here as well", async () => {

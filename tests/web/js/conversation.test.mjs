@@ -57,6 +57,18 @@ test("a read mark never goes back", () => {
   assert.equal(conversation.read, "10-0");
 });
 
+test("one time that was wrong holds no conversation at the top, and changes no order", () => {
+  const conversation = new Conversation("u7");
+  conversation.add(message(1));
+  conversation.add({ ...message(2), sentAt: 9000 });
+  assert.equal(conversation.activity, 9000);
+  conversation.addPage([message(2), message(3)], false, null);
+  assert.equal(conversation.activity, 3);
+  assert.deepEqual(seqs(conversation), ["1-0", "2-0", "3-0"]);
+  conversation.touched = 5;
+  assert.equal(conversation.activity, 5);
+});
+
 test("what is kept is bounded, and older messages can be asked for again", () => {
   const conversation = new Conversation("lobby");
   conversation.more = false;

@@ -4,10 +4,16 @@ import { decode, encode } from "../../../chatroom/web/static/js/wire.js";
 
 export class FakeClock {
   #time = 1_000_000;
+  /** How far the time of day is ahead. */
+  ahead = 0;
   #timers = new Map();
   #last = 0;
 
   now() {
+    return this.#time + this.ahead;
+  }
+
+  elapsed() {
     return this.#time;
   }
 

@@ -163,3 +163,16 @@ test("a server that leaves messages unanswered for 20 s is doubted", () => {
   it.clock.advance(1_000);
   assert.equal(it.overdue, 1);
 });
+
+test("it is doubted no sooner and no later when the time of day is set meanwhile", () => {
+  for (const ahead of [3_600_000, -3_600_000]) {
+    const it = stage();
+    it.open();
+    it.outbox.add("a", "lobby", "1");
+    it.clock.ahead = ahead;
+    it.clock.advance(19_000);
+    assert.equal(it.overdue, 0);
+    it.clock.advance(1_000);
+    assert.equal(it.overdue, 1);
+  }
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { before, compare, latest, newer, search, timeOf } from "../../../chatroom/web/static/js/seq.js";
+import { before, compare, latest, newer, search } from "../../../chatroom/web/static/js/seq.js";
 
 test("places are compared number by number, not as text", () => {
   assert.ok(compare("9-0", "10-0") < 0);
@@ -29,10 +29,6 @@ test("the place before is the greatest smaller one", () => {
   assert.equal(before("5-0"), "4-9999999999999999999");
   assert.equal(before("5-10000000000000000000"), "5-9999999999999999999");
   assert.equal(before("0-0"), "0-0");
-});
-
-test("a place tells when it was given", () => {
-  assert.equal(timeOf("1795452273441-3"), 1795452273441);
 });
 
 test("a place is found in a sorted list, or where it would be", () => {

@@ -45,7 +45,7 @@ test("a broken connection is offline until it is tried again, later and later", 
   for (let i = 0; i < 8; i += 1) {
     it.socket.break();
     assert.equal(it.connection.state, "offline");
-    waits.push(it.connection.retryAt - it.clock.now());
+    waits.push(it.connection.retryIn);
     it.clock.advance(waits.at(-1));
     assert.equal(it.connection.state, "connecting");
   }
@@ -61,7 +61,7 @@ test("a connection that held makes the next wait short again", () => {
   it.join();
   it.clock.advance(5_000);
   it.socket.break();
-  assert.equal(it.connection.retryAt - it.clock.now(), 300);
+  assert.equal(it.connection.retryIn, 300);
 });
 
 test("the person, and a page that wakes, need not wait", () => {
@@ -105,6 +105,30 @@ test("pings are answered, silence is asked about after 30 s and not believed aft
   assert.equal(it.connection.state, "online");
   it.clock.advance(6_000);
   assert.notEqual(it.connection.state, "online");
+});
+
+test("the time of day can be set: nobody is taken for silent by that, and silence is found all the same", () => {
+  for (const ahead of [3_600_000, -3_600_000]) {
+    const it = stage();
+    it.join();
+    it.clock.ahead = ahead;
+    it.clock.advance(29_000);
+    assert.equal(it.connection.state, "online");
+    it.clock.advance(6_000);
+    assert.deepEqual(it.socket.types(), ["PingMes"]);
+    it.clock.advance(45_000);
+    assert.notEqual(it.connection.state, "online");
+  }
+});
+
+test("a page asks when it wakes, also where only the time of day tells that it slept", () => {
+  const it = stage();
+  it.join();
+  it.connection.wake();
+  assert.deepEqual(it.socket.types(), []);
+  it.clock.ahead = 600_000;
+  it.connection.wake();
+  assert.deepEqual(it.socket.types(), ["PingMes"]);
 });
 
 test("any answer says that the server lives", () => {
@@ -226,7 +250,7 @@ test("too fast or a store that is away: it tries again, not before it may", () =
   const it = stage();
   it.socket.open();
   it.socket.hear("LoginResMes", { code: 429, retryAfter: 60 });
-  assert.equal(it.connection.retryAt - it.clock.now(), 60_000);
+  assert.equal(it.connection.retryIn, 60_000);
   it.clock.advance(60_000);
   it.socket.open();
   it.socket.hear("LoginResMes", { code: 505 });

@@ -2,8 +2,13 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 
-import en from "../../../chatroom/web/static/js/strings-en.js";
-import zh from "../../../chatroom/web/static/js/strings-zh.js";
+import enFirst from "../../../chatroom/web/static/js/strings-en.js";
+import enMore from "../../../chatroom/web/static/js/strings-more-en.js";
+import zhMore from "../../../chatroom/web/static/js/strings-more-zh.js";
+import zhFirst from "../../../chatroom/web/static/js/strings-zh.js";
+
+const en = { ...enFirst, ...enMore };
+const zh = { ...zhFirst, ...zhMore };
 
 const STATIC = new URL("../../../chatroom/web/static/", import.meta.url);
 const about = { id: 401, name: "<N>", text: "<T>", count: 402, known: 403, code: 404, seconds: 405, words: "<W>" };
@@ -15,6 +20,11 @@ test("both languages say the same things, and all of them", () => {
     assert.ok(fill(words).length > 0, name);
     assert.doesNotMatch(fill(words), /undefined|\[object/, name);
   }
+});
+
+test("a word comes at once or later, in both languages alike", () => {
+  assert.deepEqual(Object.keys(zhFirst).sort(), Object.keys(enFirst).sort());
+  for (const name of Object.keys(enMore)) assert.ok(!(name in enFirst), name);
 });
 
 test("a text about something names it in both languages", () => {

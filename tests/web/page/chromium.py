@@ -35,7 +35,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 #: Milliseconds that something may take on a machine that has much else to do.
-PATIENCE = 20_000
+PATIENCE = 120_000
 DESKTOP = (1280, 800)
 PHONE = (360, 740)
 

@@ -33,6 +33,8 @@ def test_logging_in_and_registering(world: World, scheme: Scheme, size: tuple[in
     expect(window["#login-error"]).not_to_be_empty()
     has_no_violations(window)
     window["#choose-register"].click()
+    window["#register-submit"].click()
+    expect(window["#register-error"]).not_to_be_empty()
     has_no_violations(window)
 
 
@@ -42,7 +44,7 @@ def test_the_chat(world: World, server: Server, scheme: Scheme, size: tuple[int,
     window = person.enters()
     with world.server.client() as other:
         other.enter(plum)
-        for text in ("hello 你好", "```\ncode\n```", "see https://example.org/", "🥝", "عربي"):
+        for text in ("hello 你好", "> *said* **before**\n- one\n- two", "```\ncode\n```", "see https://example.org/", "🥝", "عربي"):
             other.say(text)
             other.tell(person.user_id, text)
         has_no_violations(window)
@@ -70,6 +72,11 @@ def test_the_dialogs(world: World, scheme: Scheme, size: tuple[int, int]) -> Non
     window = world.someone("kiwi", color_scheme=scheme, size=size).enters()
     window.opens_settings()
     has_no_violations(window)
+    window["#open-keys"].evaluate("node => node.click()")
+    expect(window["#keys"]).to_be_visible()
+    has_no_violations(window)
+    window.page.keyboard.press("Escape")
+    window.opens_settings()
     window["#open-password"].click()
     window["#password-submit"].click()
     has_no_violations(window)

@@ -64,7 +64,7 @@ def crowded(browser: Browser, lab: Lab) -> Iterator[World]:
         root = str(Path(__file__).parents[3])
         lab.start(command, output, lab.folder / "crowd.err", environment(PYTHONPATH=root))
         world = World(browser, lab.server("--redis", redis, *WEB), new_ids())
-        until(lambda: READY in output.read_text(), 30)
+        until(lambda: READY in output.read_text())
         with world.server.client() as client:
             client.enter(1, "plum")
             for number in range(0, MANY - 1, 100):

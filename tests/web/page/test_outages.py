@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.ports import own_port
 from tests.system.lab import Lab, Server
-from tests.system.test_web import WEB, web_port
 from tests.web.page.chromium import Window, World, new_ids
 
 
@@ -17,8 +17,8 @@ class Stage:
 
     def __init__(self, browser: Browser, lab: Lab) -> None:
         self._lab = lab
-        self.server: Server = lab.server(*WEB)
-        self._web = f"tcp:{web_port(self.server)}:interface=127.0.0.1"
+        self._web = f"tcp:{own_port()}:interface=127.0.0.1"
+        self.server: Server = lab.server("--web", self._web)
         self.world = World(browser, self.server, new_ids())
 
     def dies(self) -> None:

@@ -85,11 +85,11 @@ def test_tabs_agree_on_what_is_unread(world: World) -> None:
         for window in (one, two):
             expect(window.unread(lime)).to_have_attribute("data-unread", "3")
             expect(window.unread(lime).locator(".badge")).to_have_text("3")
-            assert window.page.title() == "(3) Chatroom"
+            expect(window.page).to_have_title("(3) Lobby · Chatroom")
         one.goes_to(lime).sees("private 2")
         for window in (one, two):
             expect(window.unread(lime)).to_have_attribute("data-unread", "0")
-            expect(window.page).to_have_title("Chatroom")
+            expect(window.page).to_have_title(re.compile(r"^(Lobby|lime) · Chatroom$"))
         # What is on screen is read; it is in the other tab as well.
         other.tell(person.user_id, "private 3")
         one.sees("private 3")
@@ -160,6 +160,12 @@ SCROLL = """top => {
 }"""
 
 
+def unread_at_the_server(world: World, user_id: int) -> object:
+    """How many private messages the server would bring to a client that knows of none."""
+    with world.server.client() as another:
+        return another.log_in(user_id).unread
+
+
 def top_of(page: Page, seq: str) -> float:
     bubble = page.locator(f'#message-list [data-seq="{seq}"] .bubble')
     return bubble.evaluate("node => node.getBoundingClientRect().top")  # type: ignore[no-any-return]
@@ -180,6 +186,8 @@ def test_history_comes_by_scrolling_up_with_no_jump(world: World, size: tuple[in
     expect(window["#new-line"].or_(newest).first).to_be_attached()
     page.keyboard.press("Escape")
     expect(window.unread(lime)).to_have_attribute("data-unread", "0")
+    # What the server has not heard of being received would all come at once again.
+    until(lambda: unread_at_the_server(world, person.user_id) == 0)
     window.reloads()
     expect(window["#message-list"]).to_contain_text("message 260 ")
     jumps: list[float] = []
@@ -192,9 +200,27 @@ def test_history_comes_by_scrolling_up_with_no_jump(world: World, size: tuple[in
         first = page.locator("#message-list [data-seq]").first
         expect(first).not_to_have_attribute("data-seq", anchor["oldest"])
         jumps.append(abs(top_of(page, anchor["seq"]) - anchor["top"]))
+    page.evaluate(SCROLL, 0)
     expect(window["#messages-top"]).to_contain_text("beginning")
     assert len(jumps) >= 4
     assert max(jumps) <= 1, jumps
+
+
+def test_a_reload_brings_nothing_again_that_has_come(world: World) -> None:
+    person = world.someone("kiwi")
+    lime = world.registered("lime")
+    window = person.enters(f"#/u{lime}")
+    # The half second after which the page confirms by itself is never over.
+    window.page.evaluate("""() => {
+      const later = window.setTimeout;
+      window.setTimeout = (what, ms, ...rest) => (ms === 500 ? 0 : later(what, ms, ...rest));
+    }""")
+    with client(world, lime) as other:
+        other.tell(person.user_id, "the only one")
+        window.sees("the only one")
+    assert unread_at_the_server(world, person.user_id) == 1
+    window.page.goto("about:blank")
+    until(lambda: unread_at_the_server(world, person.user_id) == 0)
 
 
 def test_what_comes_while_one_reads_older_messages_moves_nothing(world: World) -> None:
@@ -229,16 +255,16 @@ def test_a_hidden_page_counts_in_its_title_and_notifies(world: World) -> None:
     lime = world.registered("lime")
     with client(world, lime) as other:
         other.tell(person.user_id, "are you there?")
-        expect(window.page).to_have_title("(1) Chatroom")
+        expect(window.page).to_have_title("(1) Lobby · Chatroom")
         until(lambda: window.page.evaluate("window.shown"))
         assert window.page.evaluate("window.shown") == [["lime", "are you there?"]]
         # The room counts and keeps quiet.
         other.say("to everybody")
-        expect(window.page).to_have_title("(2) Chatroom")
+        expect(window.page).to_have_title("(2) Lobby · Chatroom")
     window.page.evaluate(SHOW)
-    expect(window.page).to_have_title("(1) Chatroom")
+    expect(window.page).to_have_title("(1) Lobby · Chatroom")
     window.goes_to(lime).sees("are you there?")
-    expect(window.page).to_have_title("Chatroom")
+    expect(window.page).to_have_title("lime · Chatroom")
     assert window.page.evaluate("window.shown.length") == 1
 
 

@@ -12,7 +12,7 @@ import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
 import { Positions } from "./positions.js";
 import { Requests } from "./requests.js";
-import { before, compare, latest, newer, timeOf } from "./seq.js";
+import { before, compare, latest, newer } from "./seq.js";
 import { Connection } from "./socket.js";
 import { CODE, LOBBY, OPERATOR, STATUS, keyOf, newId } from "./wire.js";
 
@@ -35,6 +35,7 @@ export class Client extends Events {
   #settled = new Set();
   #loggedIn = false;
   #opened = null;
+  #flagged;
   #handlers = {
     LoginResMes: (data) => this.#entered(data),
     SmsMes: (data) => this.#said(data),
@@ -47,8 +48,8 @@ export class Client extends Events {
   };
 
   /**
-   * `memory` keeps over a reload: `lobbyRead`, with a setter, `names`, added to by `keepName`, `drafts`
-   * and `saveQueue`.
+   * `memory` keeps over a reload: `lobbyRead`, with a setter, `names`, added to by `keepName`,
+   * `flagged` (keys that were marked as unread), changed by `flag`, `drafts` and `saveQueue`.
    */
   constructor({ user, connect, clock, memory, chance }) {
     super();
@@ -63,6 +64,7 @@ export class Client extends Events {
       this.emit("conversations");
     });
     for (const key of this.drafts.keys()) this.conversation(key);
+    this.#flagged = new Set(memory.flagged);
     this.#catchingUp = new CatchingUp(clock, () => this.emit("state"));
     this.connection = new Connection({
       connect,
@@ -147,7 +149,7 @@ export class Client extends Events {
   open(key) {
     const isNew = !this.conversations.has(key);
     const conversation = this.conversation(key);
-    if (isNew) conversation.activity = this.#clock.now();
+    if (isNew) conversation.touched = this.#clock.now();
     this.#opened = key;
     this.emit("conversations");
     this.#loadOpened();
@@ -157,7 +159,7 @@ export class Client extends Events {
   say(key, text) {
     const conversation = this.conversation(key);
     if (!this.outbox.add(newId(), key, text)) return false;
-    conversation.activity = this.#clock.now();
+    conversation.touched = this.#clock.now();
     this.emit("conversations");
     return true;
   }
@@ -177,6 +179,27 @@ export class Client extends Events {
     this.emit("conversations");
   }
 
+  /** Whether the person wants to come back to it: the server's marks only go forward. */
+  isFlagged(key) {
+    return this.#flagged.has(key);
+  }
+
+  /** Marks a conversation as unread, until it is opened. */
+  flag(key, flagged = true) {
+    if (flagged === this.#flagged.has(key)) return;
+    if (flagged) this.#flagged.add(key);
+    else this.#flagged.delete(key);
+    this.#memory.flag(key, flagged);
+    this.emit("conversations");
+  }
+
+  /** Another tab has marked this one, or opened it. */
+  flaggedIs(key, flagged) {
+    if (flagged) this.#flagged.add(key);
+    else this.#flagged.delete(key);
+    this.emit("conversations");
+  }
+
   /** Another tab has shown the lobby up to here. */
   lobbySeen(seq) {
     if (seq && this.conversation(LOBBY).markRead(seq)) this.emit("conversations");
@@ -187,11 +210,9 @@ export class Client extends Events {
     if (this.#cancelConfirm) this.#confirm();
   }
 
-  /** The code of the answer. Fails with RequestFailed. */
-  async changePassword(userPwd, newPwd) {
-    const data = { userPwd, newPwd };
-    const answer = await this.#requests.ask("PasswordMes", data, "PasswordResMes", { urgent: true });
-    return answer.code;
+  /** Gives the answer. Fails with RequestFailed. */
+  changePassword(userPwd, newPwd) {
+    return this.#requests.ask("PasswordMes", { userPwd, newPwd }, "PasswordResMes", { urgent: true });
   }
 
   // ------------------------------------------------------------ the connection
@@ -274,7 +295,7 @@ export class Client extends Events {
   }
 
   #acknowledged(data) {
-    const { id, code, seq } = data;
+    const { id, code, seq, sentAt } = data;
     if (code !== CODE.OK && code !== CODE.KEPT) {
       this.outbox.refuse(id, data);
       return;
@@ -291,7 +312,7 @@ export class Client extends Events {
       userId: this.me.userId,
       userName: this.me.userName,
       content: entry.text,
-      sentAt: timeOf(seq),
+      sentAt,
       own: true,
     });
     if (conversation.peer !== null) {
@@ -312,7 +333,7 @@ export class Client extends Events {
   #message({ seq, id, userId, userName, content, sentAt }) {
     const own = userId === this.me.userId;
     if (!own && userName) this.people.learnName(userId, userName);
-    return { seq, id, userId, userName, content, sentAt: sentAt ?? timeOf(seq), own };
+    return { seq, id, userId, userName, content, sentAt, own };
   }
 
   /** The names of those with whom one talks are kept, as not all of them are online. */

@@ -1,7 +1,10 @@
 // Time, passed in to what waits, so that tests need not.
 
 export const clock = {
+  /** The time of day, in milliseconds since 1970, to be shown. It can be set. */
   now: () => Date.now(),
+  /** Milliseconds since the page began, for how long something lasts. A sleeping device may not count. */
+  elapsed: () => performance.now(),
   /** Calls once after so many milliseconds; returns what cancels it. */
   after(ms, call) {
     const timer = setTimeout(call, ms);

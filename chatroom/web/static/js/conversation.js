@@ -22,8 +22,16 @@ export class Conversation {
     this.read = null;
     /** Places before which messages are missing. */
     this.gaps = new Set();
-    /** When something was last said, or the conversation was opened; milliseconds since 1970. */
-    this.activity = 0;
+    /** When the conversation was opened here, or written to; milliseconds since 1970. */
+    this.touched = 0;
+  }
+
+  /**
+   * When something last happened here. The newest message is the last one in its place: one time
+   * that was wrong holds no conversation at the top once something follows it.
+   */
+  get activity() {
+    return Math.max(this.touched, this.newest?.sentAt ?? 0);
   }
 
   get newest() {
@@ -65,7 +73,6 @@ export class Conversation {
     const at = this.newest && !newer(message.seq, this.newest.seq) ? search(messages, message.seq) : messages.length;
     if (messages[at]?.seq === message.seq) return false;
     messages.splice(at, 0, message);
-    this.activity = Math.max(this.activity, message.sentAt);
     if (messages.length > KEPT) {
       messages.splice(0, messages.length - KEPT_AFTER_TRIMMING);
       this.more = true;
@@ -78,7 +85,6 @@ export class Conversation {
     for (const message of page) {
       const at = search(this.messages, message.seq);
       if (this.messages[at]?.seq !== message.seq) this.messages.splice(at, 0, message);
-      this.activity = Math.max(this.activity, message.sentAt);
     }
     // Only the page before the oldest one says whether there is anything before that.
     const first = page[0]?.seq ?? asked;

@@ -29,6 +29,7 @@ const ICONS = {
   warning: "M12 8v5M12 16.5v.1M12 3L2.5 20h19z",
   lobby: "M4 5h16v11H9l-5 4z",
   eye: "M2 12s4-7 10-7 10 7 10 7-4 7-10 7S2 12 2 12zM12 15a3 3 0 100-6 3 3 0 000 6z",
+  unread: "M20 12v7H4V5h9M19 8a3 3 0 100-6 3 3 0 000 6z",
   search: "M11 18a7 7 0 100-14 7 7 0 000 14zM16 16l5 5",
 };
 
@@ -48,10 +49,14 @@ export function placeIcons(root) {
   for (const node of root.querySelectorAll("[data-icon]")) node.prepend(icon(node.dataset.icon));
 }
 
+/** What people take for one character, such as a family. */
+const letters = Intl.Segmenter && new Intl.Segmenter();
+
 /** A round picture for a person: the first letter, in a colour of their own. */
 export function avatar(userId, name, className = "avatar") {
-  const first = [...(name || String(userId)).trim()][0] ?? "?";
-  const node = h("span", { class: className, "aria-hidden": "true" }, first.toLocaleUpperCase());
+  const text = (name || String(userId)).trim().slice(0, 32);
+  const first = letters ? letters.segment(text)[Symbol.iterator]().next().value?.segment : [...text][0];
+  const node = h("span", { class: className, "aria-hidden": "true" }, (first ?? "?").toLocaleUpperCase());
   node.style.setProperty("--hue", String((userId * 137.508) % 360));
   return node;
 }

@@ -10,7 +10,16 @@ export class Events {
     return () => set.delete(listener);
   }
 
+  /** What one of them throws is nothing to the others, nor to who tells it: it is reported. */
   emit(name, detail) {
-    for (const listener of [...(this.#listeners.get(name) ?? [])]) listener(detail);
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
+      try {
+        listener(detail);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 }

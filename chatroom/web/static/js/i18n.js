@@ -2,14 +2,15 @@
 
 import * as prefs from "./prefs.js";
 
-/** The words of a language are fetched when it is used. */
+/** The words of a language are fetched when it is used; more of them with the forms and settings. */
 const LANGUAGES = {
-  en: { tag: "en", load: () => import("./strings-en.js") },
-  zh: { tag: "zh-CN", load: () => import("./strings-zh.js") },
+  en: { tag: "en", load: () => import("./strings-en.js"), more: () => import("./strings-more-en.js") },
+  zh: { tag: "zh-CN", load: () => import("./strings-zh.js"), more: () => import("./strings-more-zh.js") },
 };
 
 let current = "en";
 let strings = {};
+let wantsMore = false;
 let formats = {};
 const listeners = new Set();
 
@@ -27,8 +28,9 @@ export function language() {
 
 /** Fails where the words can't be fetched; then the language stays as it was. */
 export async function use(language) {
-  const { tag, load } = LANGUAGES[language];
-  strings = (await load()).default;
+  const { tag, load, more } = LANGUAGES[language];
+  const parts = await Promise.all([load(), wantsMore ? more() : { default: {} }]);
+  strings = Object.assign({}, ...parts.map((part) => part.default));
   current = language;
   document.documentElement.lang = tag;
   formats = {
@@ -43,6 +45,18 @@ export async function use(language) {
   };
   translate(document);
   for (const listener of listeners) listener();
+}
+
+/** For who needs the words of forms and settings, from now on; fails as `use` does. */
+export async function useMore() {
+  if (wantsMore) return undefined;
+  const language = current;
+  const words = (await LANGUAGES[language].more()).default;
+  if (language !== current) return useMore();
+  wantsMore = true;
+  Object.assign(strings, words);
+  translate(document);
+  return undefined;
 }
 
 export async function choose(language) {
@@ -63,16 +77,16 @@ export function t(name, about) {
 
 /** Fills in what the markup names: data-t its text, data-t-label, data-t-placeholder, data-t-title. */
 export function translate(root) {
-  for (const node of root.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t);
+  for (const node of root.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t) ?? "";
   for (const node of root.querySelectorAll("[data-t-label]")) {
-    node.setAttribute("aria-label", t(node.dataset.tLabel));
+    node.setAttribute("aria-label", t(node.dataset.tLabel) ?? "");
   }
   for (const node of root.querySelectorAll("[data-t-title]")) {
-    node.title = t(node.dataset.tTitle);
+    node.title = t(node.dataset.tTitle) ?? "";
     node.setAttribute("aria-label", node.title);
   }
   for (const node of root.querySelectorAll("[data-t-placeholder]")) {
-    node.placeholder = t(node.dataset.tPlaceholder);
+    node.placeholder = t(node.dataset.tPlaceholder) ?? "";
   }
 }
 
@@ -100,4 +114,25 @@ export function day(ms) {
 /** A time in few characters: of today the time, of other days the date. */
 export function brief(ms) {
   return dayOf(ms) === dayOf(Date.now()) ? time(ms) : formats.short.format(ms);
+}
+
+/** Milliseconds: a timer until midnight would stand still while the computer sleeps. */
+const LOOK = 30_000;
+const ofDay = new Set();
+let today = dayOf(Date.now());
+
+function look() {
+  const now = dayOf(Date.now());
+  if (now === today) return;
+  today = now;
+  for (const listener of [...ofDay]) listener();
+}
+
+setInterval(look, LOOK);
+for (const name of ["focus", "pageshow", "visibilitychange"]) addEventListener(name, look, true);
+
+/** Calls when a new day has begun, as "today" means another one then. Returns what ends it. */
+export function onDay(listener) {
+  ofDay.add(listener);
+  return () => ofDay.delete(listener);
 }

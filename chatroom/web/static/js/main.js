@@ -9,9 +9,8 @@ import { onLanguage, preferred, t, use } from "./i18n.js";
 import * as prefs from "./prefs.js";
 import { Queues, countWaiting } from "./queues.js";
 import { newer } from "./seq.js";
+import * as trouble from "./trouble.js";
 import { ChatView } from "./view-chat.js";
-import * as dialogs from "./view-dialogs.js";
-import { LoginView } from "./view-login.js";
 import { CODE } from "./wire.js";
 
 /** Milliseconds: the cookie is renewed about daily, by one tab; whether it is due, is asked hourly. */
@@ -25,7 +24,8 @@ const CHANGED_LATELY = 60_000;
 let running = null;
 /** Whom this tab was at last, {userId, userName}: it becomes nobody else unasked. */
 let mine = recall();
-let login;
+let login = null;
+const invite = takeInvite();
 
 /** Shows one of the screens. */
 function screen(name) {
@@ -70,7 +70,11 @@ function waitToBoot(ms) {
   button.onclick = again;
 }
 
-function showLogin(options) {
+/** Who is logged in needs no form. */
+async function showLogin(options) {
+  const { LoginView } = await import("./view-login.js");
+  if (running) return;
+  login ??= new LoginView((user) => enter({ ...user, code: CODE.OK }, { fresh: true }), invite);
   screen("login");
   login.show(options);
 }
@@ -79,6 +83,15 @@ function showLogin(options) {
 function offer(user) {
   const notice = [["nowOther", { name: user.userName }], ...keptFor(mine)];
   showLogin({ notice, goOn: { ...user, call: () => boot({ agreed: user.userId }) } });
+}
+
+/** An invitation comes in the link, and is not to stay in the address bar or its history. */
+function takeInvite() {
+  const url = new URL(location.href);
+  const found = url.searchParams.get("invite");
+  url.searchParams.delete("invite");
+  if (found !== null) history.replaceState(history.state, "", url);
+  return found;
 }
 
 /** `fresh`: by the form, just now. */
@@ -98,6 +111,7 @@ function enter({ userId, userName, code }, { fresh = false } = {}) {
   const unwatch = [
     drafts.start(),
     prefs.watch(`lobby:${userId}`, (seq) => client.lobbySeen(seq)),
+    prefs.watch(flags(userId), (flagged, name) => client.flaggedIs(name.slice(flags(userId).length), flagged)),
     prefs.watch(`status:${userId}`, () => client.people.lookUp(userId).catch(() => {})),
   ];
   // The server tells nobody of a change that is theirs alone.
@@ -114,7 +128,7 @@ function enter({ userId, userName, code }, { fresh = false } = {}) {
     else boot({ notice, refused: !wasOnline });
   });
   screen("chat");
-  login.clear();
+  login?.clear();
   const view = new ChatView(client, {
     leave: logOut,
     held: () => ({ messages: countWaiting(userId), drafts: drafts.keys().length }),
@@ -141,6 +155,8 @@ function holdsUnkept() {
   return !prefs.kept("queue:") || !prefs.kept("draft:");
 }
 
+const flags = (userId) => `flagged:${userId}:`;
+
 /** What is remembered for this person over a reload. */
 function memoryOf(userId, queues, drafts) {
   const lobby = `lobby:${userId}`;
@@ -160,6 +176,10 @@ function memoryOf(userId, queues, drafts) {
     keepName(peer, name) {
       if (prefs.get(names + peer) !== name) prefs.set(names + peer, name);
     },
+    get flagged() {
+      return prefs.names(flags(userId)).map((name) => name.slice(flags(userId).length));
+    },
+    flag: (key, flagged) => prefs.set(flags(userId) + key, flagged || null),
     saveQueue: (entries) => queues.save(entries),
   };
 }
@@ -204,7 +224,7 @@ function cookieChanged(userId) {
     return;
   }
   const user = prefs.get("who");
-  if (!running && !login.busy && userId === (mine?.userId ?? userId)) boot();
+  if (!running && !login?.busy && userId === (mine?.userId ?? userId)) boot();
   else {
     if (running) end();
     offer(user);
@@ -234,10 +254,9 @@ async function renew() {
   await api.session();
 }
 
+trouble.watch();
 placeIcons(document);
 await use(preferred());
-dialogs.prepare();
-login = new LoginView((user) => enter({ ...user, code: CODE.OK }, { fresh: true }));
 addEventListener("beforeunload", (event) => holdsUnkept() && event.preventDefault());
 prefs.watch("user", (userId) => userId === null && cookieChanged(null));
 prefs.watch("entered", () => cookieChanged(prefs.get("user")));

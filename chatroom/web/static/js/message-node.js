@@ -6,29 +6,35 @@ import { parse } from "./text.js";
 
 const ONLY_EMOJI = /^[\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}\u200D\uFE0F\s]{1,20}$/u;
 
-/** The text of a message, with code and links. */
+/** The text of a message, with all that `parse` knows. */
 function bubble(content) {
   const node = h("div", { class: ONLY_EMOJI.test(content) ? "bubble emoji" : "bubble", dir: "auto" });
-  for (const block of parse(content)) {
-    if (block.type === "code") {
-      // It scrolls sideways, so it has to be reached by keyboard.
-      const props = { tabindex: "0", dir: "ltr", role: "group", "aria-label": t("code") };
-      node.append(h("pre", props, h("code", {}, block.text)));
-    } else {
-      node.append(h("p", { dir: "auto" }, ...block.parts.map(part)));
-    }
-  }
+  for (const block of parse(content)) node.append(blockNode(block));
   return node;
 }
 
-function part({ type, text, href }) {
-  if (type === "code") return h("code", { dir: "auto" }, text);
-  if (type === "text") return text;
-  return h("a", { href, target: "_blank", rel: "noopener noreferrer nofollow", title: href }, h("bdi", {}, text));
+function blockNode({ type, text, parts, first, items }) {
+  if (type === "code") {
+    // It scrolls sideways, so it has to be reached by keyboard.
+    const props = { tabindex: "0", dir: "ltr", role: "group", "aria-label": t("code") };
+    return h("pre", props, h("code", {}, text));
+  }
+  if (type === "list") {
+    const entries = items.map((item) => h("li", { dir: "auto" }, ...item.map(part)));
+    return first === null ? h("ul", {}, ...entries) : h("ol", { start: String(first) }, ...entries);
+  }
+  return h(type === "quote" ? "blockquote" : "p", { dir: "auto" }, ...parts.map(part));
 }
 
-function timeNode(ms, className) {
-  const node = h("time", { class: className, title: fullTime(ms) }, time(ms));
+function part({ type, text, href, parts }) {
+  if (type === "text") return text;
+  if (type === "code") return h("code", { dir: "auto" }, text);
+  if (type === "link") return h("a", { href, target: "_blank", rel: "noopener noreferrer nofollow", title: href }, h("bdi", {}, text));
+  return h(type, {}, ...parts.map(part));
+}
+
+function timeNode(ms, props) {
+  const node = h("time", { title: fullTime(ms), ...props }, time(ms));
   node.dateTime = new Date(ms).toISOString();
   return node;
 }
@@ -41,10 +47,12 @@ export function messageNode(message, { head, inRoom, name, openPerson }) {
   const node = h("li", {
     class: `message${message.own ? " own" : ""}${head ? " head" : ""}`,
     dataset: { seq: message.seq, state: "sent", user: message.userId },
+    // By a tap or the arrow keys, which show its time.
+    tabindex: "-1",
   });
   const shown = message.own ? t("you") : name;
   if (!head) {
-    node.append(h("span", { class: "visually-hidden" }, h("bdi", {}, shown), ` ${time(message.sentAt)} `));
+    node.append(h("span", { class: "visually-hidden" }, h("bdi", {}, shown), " "), timeNode(message.sentAt, { class: "at" }));
   } else if (inRoom && !message.own) {
     const author = h("button", { class: "author one-line", type: "button" }, h("bdi", {}, name));
     author.addEventListener("click", () => openPerson(message.userId));

@@ -1,7 +1,7 @@
 // What tells of messages while one does not look: the title, notifications, the screen reader.
 
 import { $, h } from "./dom.js";
-import { t } from "./i18n.js";
+import { onLanguage, t } from "./i18n.js";
 import * as prefs from "./prefs.js";
 import { summary } from "./text.js";
 
@@ -17,10 +17,15 @@ export function isOn() {
   return allowed() === "granted" && prefs.get("notify") === true;
 }
 
-/** Only ever from a button. */
+/** Only ever from a button. Gives what the person answered: "default" is no answer. */
 export async function toggle() {
-  if (isOn()) prefs.set("notify", false);
-  else if ((await Notification.requestPermission()) === "granted") prefs.set("notify", true);
+  if (isOn()) {
+    prefs.set("notify", false);
+    return null;
+  }
+  const answer = await Notification.requestPermission();
+  if (answer === "granted") prefs.set("notify", true);
+  return answer;
 }
 
 function notify(client, { conversation, message }, open) {
@@ -57,11 +62,15 @@ function putAway() {
   $("announcement-text").replaceChildren();
 }
 
-/** `current()` is the key of the conversation that is open. */
-export function start(client, { signal, current, open }) {
+/**
+ * `current()` is the key of the conversation that is open, `title()` what is on the screen. Gives
+ * what draws the title anew.
+ */
+export function start(client, { signal, current, title: shown, open }) {
   const title = () => {
     const count = client.unread;
-    document.title = `${count ? `(${count > 99 ? "99+" : count}) ` : ""}${t("appName")}`;
+    const what = [shown(), t("appName")].filter(Boolean).join(" · ");
+    document.title = `${count ? `(${count > 99 ? "99+" : count}) ` : ""}${what}`;
   };
   const arrived = (arrival) => {
     const { conversation, message } = arrival;
@@ -75,7 +84,7 @@ export function start(client, { signal, current, open }) {
       setTimeout(() => signal.aborted || notify(client, arrival, open), READ_ELSEWHERE);
     }
   };
-  const unlisten = [client.on("conversations", title), client.on("arrived", arrived), client.on("announced", post)];
+  const unlisten = [client.on("conversations", title), client.on("arrived", arrived), client.on("announced", post), onLanguage(title)];
   $("close-announcement").addEventListener("click", putAway, { signal });
   title();
   signal.addEventListener("abort", () => {
@@ -84,4 +93,5 @@ export function start(client, { signal, current, open }) {
     putAway();
     document.title = t("appName");
   });
+  return title;
 }

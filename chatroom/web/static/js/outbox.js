@@ -117,7 +117,7 @@ export class Outbox {
 
   /** The server is delivering, so acknowledgements are on their way in their place. */
   touched() {
-    this.#movedAt = this.#clock.now();
+    this.#movedAt = this.#clock.elapsed();
   }
 
   /** The message is stored. Returns its entry, or undefined where it was not waited for. */
@@ -163,10 +163,10 @@ export class Outbox {
       pause = backoff(this.#refusals, RESEND_MOST, this.#chance());
       this.#refusals += 1;
     }
-    const until = Math.max(this.#heldUntil, this.#clock.now() + pause);
+    const until = Math.max(this.#heldUntil, this.#clock.elapsed() + pause);
     this.#cancelHold?.();
     this.#heldUntil = until;
-    this.#cancelHold = this.#clock.after(until - this.#clock.now(), () => {
+    this.#cancelHold = this.#clock.after(until - this.#clock.elapsed(), () => {
       this.#endHold();
       this.#pump();
     });
@@ -211,7 +211,7 @@ export class Outbox {
     for (const entry of waiting) {
       if (entry.ordinal >= waiting[0].ordinal + WINDOW) break;
       if (entry.sentAt !== null) continue;
-      entry.sentAt = this.#clock.now();
+      entry.sentAt = this.#clock.elapsed();
       this.#write(...frameOf(entry));
     }
     if (waiting.length) this.#cancelWatch ??= this.#clock.after(OVERDUE, () => this.#look());
@@ -230,7 +230,7 @@ export class Outbox {
     const sent = this.entries.filter((e) => e.state === "waiting" && e.sentAt !== null);
     if (!sent.length) return;
     const due = Math.max(Math.min(...sent.map((e) => e.sentAt)), this.#movedAt) + OVERDUE;
-    const left = due - this.#clock.now();
+    const left = due - this.#clock.elapsed();
     if (left <= 0) this.#overdue();
     else this.#cancelWatch = this.#clock.after(left, () => this.#look());
   }

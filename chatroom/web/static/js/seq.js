@@ -1,4 +1,5 @@
-// Places in a conversation: two numbers joined by "-". They may be larger than a double holds.
+// Places in a conversation: two numbers joined by "-". They may be larger than a double holds, and
+// are no times.
 
 /** The largest second number that a place can have. */
 const LAST = "9999999999999999999";
@@ -39,11 +40,6 @@ export function before(seq) {
   if (second !== "0") return `${first}-${BigInt(second) - 1n}`;
   if (first !== "0") return `${BigInt(first) - 1n}-${LAST}`;
   return ZERO;
-}
-
-/** When the server gave this place, in milliseconds since 1970: its first number is that. */
-export function timeOf(seq) {
-  return Number(parts(seq)[0]);
 }
 
 /** Where in a sorted list of things with a `seq` this one is or would be. */

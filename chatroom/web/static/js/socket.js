@@ -18,7 +18,7 @@ const RETRY_MOST = 15_000;
 const STABLE = 5_000;
 
 /**
- * States: "stopped", "connecting", "online" (logged in), "offline" (tried again at `retryAt`).
+ * States: "stopped", "connecting", "online" (logged in), "offline" (tried again in `retryIn`).
  */
 export class Connection {
   #connect;
@@ -32,9 +32,11 @@ export class Connection {
   #cancels = new Map();
   #failures = 0;
   #heardAt = 0;
+  #heardOn = 0;
   #pingedAt = 0;
   #openedAt = 0;
   #sentAt = 0;
+  #retryAt = 0;
 
   /**
    * `connect()` gives a WebSocket, `hello()` the fields of the `LoginMes`. `onRefused(data)`: the
@@ -49,8 +51,6 @@ export class Connection {
     this.#onState = onState;
     this.#onRefused = onRefused;
     this.state = "stopped";
-    /** When it will be tried again, by the clock; meant only while offline. */
-    this.retryAt = 0;
   }
 
   start() {
@@ -75,15 +75,25 @@ export class Connection {
 
   /** The page was shown again; `changed`: the network is another one. Find out how things are, at once. */
   wake({ changed = false } = {}) {
-    const now = this.#clock.now();
-    const stuck = this.state === "connecting" && (changed || now - this.#openedAt > PROBE);
+    const stuck = this.state === "connecting" && (changed || this.#clock.elapsed() - this.#openedAt > PROBE);
     if (this.state === "offline" || stuck) this.#open();
-    else if (changed || now - this.#heardAt >= PROBE) this.#probe(PROBE);
+    else if (changed || this.#heardLongAgo()) this.#probe(PROBE);
   }
 
   /** The browser says that there is no network. It may be wrong about a server nearby. */
   cut() {
     this.#probe(PROBE_CUT);
+  }
+
+  /** Milliseconds until the next try to connect; meant only while offline. */
+  get retryIn() {
+    return this.#retryAt - this.#clock.elapsed();
+  }
+
+  /** By the time of day as well: a device that slept may not have counted that time. */
+  #heardLongAgo() {
+    const byDay = Math.abs(this.#clock.now() - this.#heardOn);
+    return Math.max(this.#clock.elapsed() - this.#heardAt, byDay) > PROBE;
   }
 
   /** The server does not answer what it should: begin anew. */
@@ -94,14 +104,14 @@ export class Connection {
   /** False where there is no connection to send on. */
   send(type, data) {
     if (this.state !== "online" || !this.#write(type, data)) return false;
-    this.#sentAt = this.#clock.now();
+    this.#sentAt = this.#clock.elapsed();
     if (!this.#cancels.has("answer")) this.#expect(PROBE);
     return true;
   }
 
   #open() {
     this.#abandon();
-    this.#openedAt = this.#clock.now();
+    this.#openedAt = this.#clock.elapsed();
     this.#become("connecting");
     let socket;
     try {
@@ -126,7 +136,8 @@ export class Connection {
       this.#lost();
       return;
     }
-    this.#heardAt = this.#clock.now();
+    this.#heardAt = this.#clock.elapsed();
+    this.#heardOn = this.#clock.now();
     if (this.probing) {
       this.#cancel("probe");
       this.#onState(this.state);
@@ -166,12 +177,12 @@ export class Connection {
   }
 
   #look() {
-    const silent = this.#clock.now() - this.#heardAt;
+    const silent = this.#clock.elapsed() - this.#heardAt;
     if (silent >= SILENCE) {
       this.#lost();
       return;
     }
-    if (silent >= PING_AFTER && this.#clock.now() - this.#pingedAt >= PING_AFTER) this.#ping();
+    if (silent >= PING_AFTER && this.#clock.elapsed() - this.#pingedAt >= PING_AFTER) this.#ping();
     this.#after("look", LOOK_EVERY, () => this.#look());
   }
 
@@ -185,7 +196,7 @@ export class Connection {
   /** What was sent last is followed by something that is heard, or doubted. */
   #expect(ms) {
     this.#after("answer", ms, () => {
-      const left = this.#heardAt + PROBE - this.#clock.now();
+      const left = this.#heardAt + PROBE - this.#clock.elapsed();
       if (this.#sentAt < this.#heardAt) return;
       if (left > 0) this.#expect(left);
       else this.#probe(PROBE);
@@ -193,7 +204,7 @@ export class Connection {
   }
 
   #ping() {
-    this.#pingedAt = this.#clock.now();
+    this.#pingedAt = this.#clock.elapsed();
     this.#write("PingMes");
   }
 
@@ -207,7 +218,7 @@ export class Connection {
     this.#abandon();
     const pause = Math.max(backoff(this.#failures, RETRY_MOST, this.#chance()), retryAfter * 1000);
     this.#failures += 1;
-    this.retryAt = this.#clock.now() + pause;
+    this.#retryAt = this.#clock.elapsed() + pause;
     this.#after("retry", pause, () => this.#open());
     this.#become("offline");
   }

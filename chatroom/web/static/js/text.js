@@ -1,16 +1,36 @@
-// What people wrote, taken apart into text, links and code. It makes no nodes and no markup.
+// What people wrote, taken apart into text, emphasis, links, code, quotes and lists. It makes no
+// nodes and no markup. Others choose what comes in here: each character is looked at a bounded
+// number of times, and no pattern begins anew within what it has tried before.
 
 const FENCE = "```";
 
-// Invisible characters and full-width punctuation end a link: the first can disguise where it
-// leads, and the second is how a Chinese sentence goes on without a space.
-const LINK = /\bhttps?:\/\/[^\s<>"`\p{C}\u3000-\u303F\uFF00-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65]+/giu;
-const TAIL = /[.,;:!?'*_~]$/;
+// Invisible characters, quotation marks and full-width punctuation end a link: the first can
+// disguise where it leads, and the last is how a Chinese sentence goes on without a space.
+const STOP = String.raw`\s<>"\x60\p{C}\u2014\u2018-\u201F\u2026\u3000-\u303F\uFF00-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65`;
+// Scripts that are written without spaces. They are never part of a link's host, and of the rest
+// only behind a mark, as in /文档: directly behind a letter the sentence goes on.
+const DENSE = String.raw`\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Hang}\p{scx=Thai}`;
+const HOST = String.raw`[^${STOP}${DENSE}/?#]+`;
+const REST = String.raw`(?:[/?#][${DENSE}]*(?:[/?#=&_.~%+-][${DENSE}]+|[^${STOP}${DENSE}])*)?`;
+const LABEL = "[a-z\\d-]{1,63}";
+const MARKS = new RegExp(
+  [
+    String.raw`(?<code>\x60[^\x60\n]+\x60)`,
+    String.raw`(?<link>\b(?:https?://|www\.)${HOST}${REST})`,
+    String.raw`(?<mail>\b[\w.+-]{1,64}@${LABEL}(?:\.${LABEL}){1,8})`,
+    String.raw`(?<star>\*+)`,
+    String.raw`(?<end>\n)`,
+  ].join("|"),
+  "giu",
+);
+const TAIL = ".,;:!?'*_~";
 const PAIRS = { ")": "(", "]": "[", "}": "{" };
 
 /**
- * Blocks in order: {type: "code", text} is set apart, and {type: "text", parts} holds parts
- * {type: "text" | "code", text} and {type: "link", text, href}.
+ * Blocks in order: {type: "code", text}, {type: "text" | "quote", parts}, and {type: "list", first,
+ * items} with the parts of each item and the number of the first one, null where there are none.
+ * Parts are {type: "text" | "code", text}, {type: "link", text, href} and {type: "em" | "strong",
+ * parts}.
  */
 export function parse(content) {
   const blocks = [];
@@ -19,16 +39,14 @@ export function parse(content) {
   while (open !== -1) {
     const close = content.indexOf(FENCE, open + FENCE.length);
     if (close === -1) break;
-    addText(blocks, content.slice(from, open).replace(/\n$/, ""));
-    const inside = content.slice(open + FENCE.length, close);
-    // The word behind the opening fence names a language; it is no part of the code.
-    const code = inside.replace(/^[\w+#.-]*\n/, "").replace(/\n$/, "");
-    blocks.push({ type: "code", text: code });
+    const end = content[open - 1] === "\n" ? open - 1 : open;
+    if (end > from) addLines(blocks, content.slice(from, end));
+    blocks.push({ type: "code", text: codeOf(content.slice(open + FENCE.length, close)) });
     from = close + FENCE.length;
     if (content[from] === "\n") from += 1;
     open = nextFence(content, from);
   }
-  addText(blocks, content.slice(from));
+  if (from < content.length) addLines(blocks, content.slice(from));
   return blocks;
 }
 
@@ -38,44 +56,130 @@ function nextFence(content, from) {
   return at;
 }
 
-function addText(blocks, text) {
-  if (text !== "") blocks.push({ type: "text", parts: inline(text) });
+/** The word behind the opening fence names a language; it is no part of the code. */
+function codeOf(inside) {
+  const from = /^[\w+#.-]*\n/.exec(inside)?.[0].length ?? 0;
+  return inside.slice(from, inside.length > from && inside.endsWith("\n") ? -1 : undefined);
+}
+
+const ITEM = /^(?:[-*]|(\d{1,9})[.)]) /;
+
+/** Lines of one kind that follow one another are one block. */
+function addLines(blocks, text) {
+  let run = null;
+  const finish = () => {
+    if (!run) return;
+    const { type, first, lines } = run;
+    if (type === "list") blocks.push({ type, first, items: lines.map(inline) });
+    else blocks.push({ type, parts: inline(lines.join("\n")) });
+  };
+  for (const line of text.split("\n")) {
+    const item = ITEM.exec(line);
+    const type = item ? "list" : line.startsWith("> ") || line === ">" ? "quote" : "text";
+    const numbered = item?.[1] !== undefined;
+    if (!run || run.type !== type || run.numbered !== numbered) {
+      finish();
+      run = { type, numbered, first: numbered ? Number(item[1]) : null, lines: [] };
+    }
+    run.lines.push(item ? line.slice(item[0].length) : type === "quote" ? line.slice(2) : line);
+  }
+  finish();
 }
 
 function inline(text) {
-  const parts = [];
+  const emphasis = new Emphasis();
   let from = 0;
-  for (const match of text.matchAll(/`([^`\n]+)`/g)) {
-    addLinks(parts, text.slice(from, match.index));
-    parts.push({ type: "code", text: match[1] });
-    from = match.index + match[0].length;
+  MARKS.lastIndex = 0;
+  for (let match = MARKS.exec(text); match; match = MARKS.exec(text)) {
+    const { code, link, mail, star, end } = match.groups;
+    const shown = link ? trimLink(link) : match[0];
+    const href = link ? address(shown) : mail ? `mailto:${shown}` : null;
+    if ((link || mail) && href === null) continue;
+    emphasis.text(text.slice(from, match.index));
+    if (code) emphasis.put({ type: "code", text: code.slice(1, -1) });
+    else if (star) emphasis.star(star, text[match.index - 1], text[match.index + star.length]);
+    else if (end) emphasis.line();
+    else emphasis.put({ type: "link", text: shown, href });
+    from = match.index + shown.length;
+    MARKS.lastIndex = from;
   }
-  addLinks(parts, text.slice(from));
-  return parts;
+  emphasis.text(text.slice(from));
+  return emphasis.end();
 }
 
-function addLinks(parts, text) {
-  let from = 0;
-  for (const match of text.matchAll(LINK)) {
-    const shown = trimLink(match[0]);
-    const href = address(shown);
-    if (href === null) continue;
-    if (match.index > from) parts.push({ type: "text", text: text.slice(from, match.index) });
-    parts.push({ type: "link", text: shown, href });
-    from = match.index + shown.length;
+const KINDS = { "*": "em", "**": "strong" };
+
+/** Parts with what stands between stars within a line. At most one of each kind is open. */
+class Emphasis {
+  #open = [{ star: "", parts: [] }];
+
+  put(part) {
+    this.#open.at(-1).parts.push(part);
   }
-  if (from < text.length) parts.push({ type: "text", text: text.slice(from) });
+
+  text(text) {
+    if (text === "") return;
+    const { parts } = this.#open.at(-1);
+    // Only what was not taken for a mark is put together again: each character once.
+    if (parts.at(-1)?.pieces) parts.at(-1).pieces.push(text);
+    else parts.push({ type: "text", pieces: [text] });
+  }
+
+  /** A star opens before something, and closes behind it; between letters and digits it is a sign. */
+  star(star, before, after) {
+    const opens = after !== undefined && !/\s/.test(after) && !/\w/.test(before ?? "");
+    const closes = before !== undefined && !/\s/.test(before) && !/\w/.test(after ?? "");
+    const at = this.#open.findIndex((level) => level.star === star);
+    if (closes && at > 0 && (this.#open.length > at + 1 || this.#open[at].parts.length)) {
+      this.#flatten(at + 1);
+      const { parts } = this.#open.pop();
+      this.put({ type: KINDS[star], parts });
+    } else if (opens && at === -1 && star in KINDS) this.#open.push({ star, parts: [] });
+    else this.text(star);
+  }
+
+  line() {
+    this.#flatten(1);
+    this.text("\n");
+  }
+
+  end() {
+    this.#flatten(1);
+    return joined(this.#open[0].parts);
+  }
+
+  /** What was opened from this level on and never closed is text. */
+  #flatten(level) {
+    while (this.#open.length > level) {
+      const { star, parts } = this.#open.pop();
+      this.text(star);
+      for (const part of parts) {
+        if (part.pieces) part.pieces.forEach((piece) => this.text(piece));
+        else this.put(part);
+      }
+    }
+  }
+}
+
+function joined(parts) {
+  return parts.map(({ pieces, parts: inner, ...part }) => {
+    if (pieces) part.text = pieces.join("");
+    if (inner) part.parts = joined(inner);
+    return part;
+  });
 }
 
 /** Without the punctuation that belongs to the sentence around it. */
 function trimLink(link) {
-  for (;;) {
-    const last = link.at(-1);
-    const opening = PAIRS[last];
-    const unpaired = opening && count(link, last) > count(link, opening);
-    if (!unpaired && !TAIL.test(link)) return link;
-    link = link.slice(0, -1);
+  const surplus = {};
+  for (const [closing, opening] of Object.entries(PAIRS)) surplus[closing] = count(link, closing) - count(link, opening);
+  let end = link.length;
+  for (; end > 0; end -= 1) {
+    const last = link[end - 1];
+    if (surplus[last] > 0) surplus[last] -= 1;
+    else if (!TAIL.includes(last)) break;
   }
+  return link.slice(0, end);
 }
 
 function count(text, character) {
@@ -84,14 +188,23 @@ function count(text, character) {
 
 function address(link) {
   try {
-    const url = new URL(link);
-    return /^https?:$/.test(url.protocol) && url.hostname ? url.href : null;
+    const bare = /^www\./i.test(link);
+    const url = new URL(bare ? `https://${link}` : link);
+    return /^https?:$/.test(url.protocol) && (bare ? /^www\.[^.]+\../ : /./).test(url.hostname) ? url.href : null;
   } catch {
     return null;
   }
 }
 
-/** One line for a list: no line breaks, no marks of code, not more than `most` characters. */
+/** One line for a list: no line breaks, no marks of code or weight, at most `most` characters. */
 export function summary(content, most = 120) {
-  return content.slice(0, most * 4).replaceAll("`", "").replace(/\s+/g, " ").trim().slice(0, most);
+  return content.slice(0, most * 4).replace(/`|\*\*/g, "").replace(/\s+/g, " ").trim().slice(0, most);
+}
+
+/** What the server takes: no NUL, no half characters, nothing blank around it but an indent. */
+export function clean(text) {
+  const whole = text.toWellFormed ? text.toWellFormed() : text.replace(/\p{Surrogate}/gu, "\uFFFD");
+  const ended = whole.replaceAll("\0", "").trimEnd();
+  const indent = ended.length - ended.trimStart().length;
+  return ended.slice(ended.lastIndexOf("\n", indent) + 1);
 }

@@ -2,14 +2,15 @@
 
 import { $, h } from "./dom.js";
 import { number, onLanguage, t } from "./i18n.js";
+import { composes, isField } from "./keys.js";
 import * as notify from "./notify.js";
 import * as prefs from "./prefs.js";
+import { tell } from "./trouble.js";
 import { ComposerView } from "./view-composer.js";
 import { ConnectionView } from "./view-connection.js";
-import * as dialogs from "./view-dialogs.js";
 import { MessagesView } from "./view-messages.js";
 import { SidebarView, lobbySign, personSign } from "./view-sidebar.js";
-import { LOBBY, keyOf, peerOf } from "./wire.js";
+import { LOBBY, keyOf, readAddress } from "./wire.js";
 
 const wide = matchMedia("(min-width: 760px)");
 /** Wide enough for the people to stand beside the messages. */
@@ -21,7 +22,8 @@ export class ChatView {
   #over = new AbortController();
   #key = LOBBY;
   #frame = $("chat");
-  #people = null;
+  #drawTitle;
+  #dialogs = null;
 
   /** `leave()` is called once the person has logged out; `held()` counts what would be lost by it. */
   constructor(client, { leave, held }) {
@@ -30,14 +32,19 @@ export class ChatView {
     const open = (key) => this.go(`#/${key}`);
     this.connection = new ConnectionView(client, { signal });
     this.messages = new MessagesView(client, { signal, openPerson: (id) => this.#openPerson(id) });
-    this.composer = new ComposerView(client, { signal, said: () => this.messages.said() });
+    this.composer = new ComposerView(client, { signal, said: () => this.#said() });
     this.sidebar = new SidebarView(client, { signal, open });
-    notify.start(client, { signal, current: () => this.#key, open });
-    dialogs.start(client, { signal, leave, held });
+    this.#startPeople = async () => {
+      const { PeopleView } = await import("./view-people.js");
+      if (!signal.aborted) new PeopleView(client, { signal, open: (id) => this.#openPerson(id) });
+    };
+    this.#drawTitle = notify.start(client, { signal, current: () => this.#key, title: () => this.#title, open });
+    this.#startDialogs = async () => (await import("./view-dialogs.js")).start(client, { signal, leave, held });
     const unlisten = ["people", "me", "state", "conversations"].map((name) => client.on(name, () => this.#drawHeader()));
     unlisten.push(onLanguage(() => this.#drawHeader()));
     signal.addEventListener("abort", () => unlisten.forEach((end) => end()));
     this.#listen(signal);
+    signal.addEventListener("abort", () => document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close()));
     this.#frame.hidden = false;
     this.#showPeople(prefs.get("people") !== false);
     this.#route({ focus: true });
@@ -59,6 +66,8 @@ export class ChatView {
     on(window, "popstate", () => this.#route({ focus: true }));
     on(window, "keydown", (event) => this.#pressed(event));
     on($("back"), "click", () => this.#back());
+    on($("mark-unread"), "click", () => this.#markUnread());
+    on($("open-settings"), "click", () => this.#openSettings());
     on($("close-people"), "click", () => this.#closePeople());
     on($("open-people"), "click", () => this.#openPeople());
     on($("toggle-people"), "click", () => (this.#peopleAreShown ? this.#closePeople() : this.#openPeople()));
@@ -72,17 +81,51 @@ export class ChatView {
 
   /** What the address says is shown. */
   #route({ focus }) {
-    const name = decodeURIComponent(location.hash.replace(/^#\/?/, ""));
-    const key = name === LOBBY || peerOf(name) !== null ? name : null;
-    const pane = name === "people" && !widest.matches ? "people" : key || wide.matches ? "room" : "list";
+    const wanted = readAddress(location.hash);
+    if (wanted === null) {
+      tell("addressWrong");
+      history.replaceState(null, "", location.pathname);
+    }
+    const { key = null, people = false } = wanted ?? {};
+    const pane = people && !widest.matches ? "people" : key || wide.matches ? "room" : "list";
     this.#frame.dataset.pane = pane;
     if (key !== null || !this.#started) this.#show(key ?? this.#key);
     this.#peopleChanged();
     this.sidebar.update();
-    if (focus) this.#focus(pane);
+    this.#drawTitle();
+    if (!focus) return;
+    if (key !== null) this.#client.flag(key, false);
+    this.#focus(pane);
+  }
+
+  /** The name of what is on the screen; nothing where that is the list alone. */
+  get #title() {
+    const { pane } = this.#frame.dataset;
+    if (pane === "people") return t("people");
+    return pane === "room" ? $("room-title").textContent : "";
+  }
+
+  async #openSettings() {
+    this.#dialogs ??= this.#startDialogs();
+    const dialogs = await this.#dialogs.catch(() => null);
+    if (this.#over.signal.aborted) return;
+    if (dialogs) dialogs.open();
+    else {
+      this.#dialogs = null;
+      tell("notLoaded");
+    }
+  }
+
+  /** Back to the list where there is one to see; else it stays open, and waits to be opened again. */
+  #markUnread() {
+    this.#client.flag(this.#key);
+    if (!wide.matches) this.#back();
+    else this.sidebar.focus();
   }
 
   #started = false;
+  #startDialogs;
+  #startPeople;
 
   #show(key) {
     if (this.#started && key === this.#key) {
@@ -104,7 +147,6 @@ export class ChatView {
     const online = connection.state === "online";
     const count = online ? t("peopleCount", { count: number(people.roster.online) }) : "";
     $("people-count").textContent = count || t("people");
-    if (online && !this.#people) this.#withPeople(() => {});
     const { peer } = this.#client.conversation(this.#key);
     if (peer === null) {
       $("room-avatar").replaceChildren(lobbySign());
@@ -118,15 +160,21 @@ export class ChatView {
       $("room-title").replaceChildren(h("bdi", {}, name));
       $("room-subtitle").textContent = [t("userNumber", { id: peer }), words[status]].filter(Boolean).join(" · ");
     }
+    this.#drawTitle();
     $("messages").setAttribute("aria-label", peer === null ? t("messages") : t("messagesWith", { name: $("room-title").textContent }));
   }
 
   #focus(pane) {
     if (document.querySelector("dialog[open]")) return;
-    if (pane === "people") this.#withPeople((people) => people.focus());
+    if (pane === "people") $("people-search").focus();
     else if (pane === "list") this.sidebar.focus();
     else if (hasKeyboard.matches) this.composer.focus();
     else $("messages").focus({ preventScroll: true, focusVisible: false });
+  }
+
+  #said() {
+    this.#client.flag(this.#key, false);
+    this.messages.said();
   }
 
   #openPerson(userId) {
@@ -154,22 +202,10 @@ export class ChatView {
     return widest.matches ? this.#frame.dataset.people === "shown" : this.#frame.dataset.pane === "people";
   }
 
-  /** Their part of the page is fetched when it is first shown, or else once one is connected. */
-  async #withPeople(call) {
-    const { signal } = this.#over;
-    this.#people ??= import("./view-people.js").then(
-      ({ PeopleView }) => new PeopleView(this.#client, { signal, open: (id) => this.#openPerson(id) }),
-      // Without a connection there is nobody to show; with one it is tried again.
-      () => (this.#people = null),
-    );
-    const people = await this.#people;
-    if (people && !signal.aborted) call(people);
-  }
-
   #openPeople() {
     if (widest.matches) {
       this.#showPeople(true);
-      this.#withPeople((people) => people.focus());
+      $("people-search").focus();
     } else this.go("#/people");
   }
 
@@ -188,13 +224,19 @@ export class ChatView {
 
   #peopleChanged() {
     $("toggle-people").setAttribute("aria-expanded", String(this.#peopleAreShown));
-    if (this.#peopleAreShown) this.#withPeople((people) => people.update());
+    if (!this.#peopleAreShown || !this.#startPeople) return;
+    const start = this.#startPeople;
+    this.#startPeople = null;
+    start().catch(() => {
+      this.#startPeople = start;
+      tell("notLoaded");
+    });
   }
 
   // ------------------------------------------------------------ keys
 
   #pressed(event) {
-    if (event.isComposing || document.querySelector("dialog[open]")) return;
+    if (composes(event) || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     if (event.key === "F6") {
       event.preventDefault();
       this.#nextRegion(event.shiftKey ? -1 : 1);
@@ -202,8 +244,11 @@ export class ChatView {
       event.preventDefault();
       const key = this.sidebar.neighbour(event.key === "ArrowUp" ? -1 : 1);
       if (key !== null) this.go(`#/${key}`);
+    } else if (event.key === "?" && !isField(event.target)) {
+      event.preventDefault();
+      import("./view-keys.js").then(({ open }) => open(), () => tell("notLoaded"));
     } else if (event.key === "Escape" && $("people").contains(document.activeElement)) {
-      this.#withPeople((people) => people.clear() || this.#closePeople());
+      this.#closePeople();
     } else if (this.#writes(event)) {
       // The focus moves before the key does what it does: it is typed there.
       this.composer.focus();
@@ -215,18 +260,17 @@ export class ChatView {
     const at = document.activeElement;
     if (event.defaultPrevented || this.#frame.dataset.pane !== "room") return false;
     if (at !== document.body && !$("messages").contains(at)) return false;
-    const { key, keyCode } = event;
+    const { key } = event;
     if ((event.ctrlKey || event.metaKey) && !event.getModifierState("AltGraph")) return key === "v";
-    // A blank scrolls; 229 is an input method's.
-    return keyCode === 229 || (key.length === 1 && key !== " " && key !== "?");
+    // A blank scrolls.
+    return key.length === 1 && key !== " ";
   }
 
   #nextRegion(step) {
     const regions = [...document.querySelectorAll("[data-region]")].filter((node) => node.getClientRects().length);
     const at = regions.findIndex((node) => node.contains(document.activeElement));
     const next = regions[(at + step + regions.length) % regions.length] ?? regions[0];
-    const focus = { sidebar: this.sidebar, room: this.composer };
-    if (next.id === "people") this.#withPeople((people) => people.focus());
-    else focus[next.id].focus();
+    if (next.id === "people") $("people-search").focus();
+    else (next.id === "room" ? this.composer : this.sidebar).focus();
   }
 }

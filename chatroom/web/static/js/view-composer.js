@@ -2,17 +2,13 @@
 
 import { $, later } from "./dom.js";
 import { number, onLanguage, t } from "./i18n.js";
+import { onKeys } from "./keys.js";
+import { clean } from "./text.js";
 import { MAX_CONTENT, countCharacters } from "./wire.js";
 
 /** So many characters before the limit it is mentioned. */
 const WARNING = 200;
 const SAVE_AFTER = 300;
-
-/** What the server takes: no NUL, no half characters, nothing blank around it. */
-function clean(text) {
-  const whole = text.toWellFormed ? text.toWellFormed() : text.replace(/\p{Surrogate}/gu, "\uFFFD");
-  return whole.replaceAll("\0", "").replace(/^\s*\n|\s+$/g, "");
-}
 
 export class ComposerView {
   #client;
@@ -35,7 +31,7 @@ export class ComposerView {
       this.#saving.soon();
       this.#changed();
     });
-    listen(this.#text, "keydown", (event) => this.#pressed(event));
+    onKeys(this.#text, (event) => this.#pressed(event), { signal });
     listen($("composer"), "submit", (event) => {
       event.preventDefault();
       this.#submit();
@@ -76,12 +72,8 @@ export class ComposerView {
   }
 
   #pressed(event) {
-    if (event.key === "ArrowUp" && !this.#text.value) {
-      this.#recall(event);
-      return;
-    }
-    // While an input method composes, Enter is its own; Safari tells only by the key code.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    if (event.key === "ArrowUp" && !this.#text.value) this.#recall(event);
+    if (event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();
     this.#submit();
   }

@@ -58,8 +58,8 @@ export class ConnectionView {
 
   /** Outside of the live region: nobody wants each second read out. */
   #tick() {
-    const { state, retryAt } = this.#client.connection;
-    const seconds = Math.max(1, Math.ceil((retryAt - Date.now()) / 1000));
+    const { state, retryIn } = this.#client.connection;
+    const seconds = Math.max(1, Math.ceil(retryIn / 1000));
     $("connection-countdown").textContent = state === "offline" ? t("retryIn", { seconds }) : "";
   }
 }

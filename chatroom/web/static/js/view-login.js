@@ -2,17 +2,17 @@
 
 import * as api from "./api.js";
 import { $ } from "./dom.js";
+import { digits, idFault, languageSwitch, nameFault, passwordFault, refusalOf, showError } from "./forms.js";
 import { onLanguage, t } from "./i18n.js";
-import { languageSwitch, showError } from "./view-dialogs.js";
-import { CODE, countCharacters } from "./wire.js";
+import { CODE } from "./wire.js";
 
 export class LoginView {
   #entered;
   #notice = [];
   #goOn = null;
 
-  /** `entered(user)` is called with who is logged in. */
-  constructor(entered) {
+  /** `entered(user)` is called with who is logged in; `invite` is what an invitation's link says, or null. */
+  constructor(entered, invite) {
     this.#entered = entered;
     languageSwitch($("login-language"));
     $("choose-login").addEventListener("click", () => this.#choose(false));
@@ -20,14 +20,25 @@ export class LoginView {
     for (const button of document.querySelectorAll(".reveal")) {
       button.addEventListener("click", () => reveal(button));
     }
+    for (const name of ["login", "register"]) $(`${name}-form`).addEventListener("change", judge);
+    $("register-suggest").addEventListener("click", ({ target }) => {
+      $("register-id").value = target.dataset.id;
+      judge({ target: $("register-id") });
+      $("register-name").focus();
+    });
+    suggest();
     onSubmit("login", () => this.#logIn());
     onSubmit("register", () => this.#register());
     $("login-go-on").addEventListener("click", () => this.#goOn.call());
-    this.#takeInvite();
+    if (invite !== null) {
+      $("register-invite").value = invite;
+      this.#choose(true);
+    }
     onLanguage(() => {
       this.#notify();
       showError($("login-form"), null, null);
       showError($("register-form"), null, null);
+      suggest();
     });
   }
 
@@ -74,25 +85,14 @@ export class LoginView {
     $(registering ? "register-id" : "login-id").focus();
   }
 
-  /** An invitation comes in the link, and is not to stay in the address bar or its history. */
-  #takeInvite() {
-    const url = new URL(location.href);
-    const invite = url.searchParams.get("invite");
-    if (invite === null) return;
-    url.searchParams.delete("invite");
-    history.replaceState(history.state, "", url);
-    $("register-invite").value = invite;
-    this.#choose(true);
-  }
-
   async #logIn() {
     const form = $("login-form");
-    const userId = readId($("login-id"));
-    const password = $("login-password").value;
-    if (userId === null) return showError(form, $("login-id"), t("userIdWrong"));
-    if (!password) return showError(form, $("login-password"), t("passwordMissing"));
+    const [id, password] = ["login-id", "login-password"].map($);
+    for (const [field, fault] of [[id, idFault(digits(id))], [password, passwordFault(password.value)]]) {
+      if (fault) return showError(form, field, fault);
+    }
     showError(form, null, null);
-    return this.#enter(form, userId, password);
+    return this.#enter(form, Number(digits(id)), password.value);
   }
 
   async #enter(form, userId, password) {
@@ -107,20 +107,45 @@ export class LoginView {
 
   async #register() {
     const form = $("register-form");
-    const [id, name, password] = ["register-id", "register-name", "register-password"].map($);
-    const userId = readId(id);
-    const userName = name.value.trim();
-    if (userId === null) return showError(form, id, t("userIdWrong"));
-    if (!userName || countCharacters(userName) > 32) return showError(form, name, t("nameMissing"));
-    if (!password.value) return showError(form, password, t("passwordMissing"));
+    const [id, name, password, invite] = ["id", "name", "password", "invite"].map((one) => $(`register-${one}`));
+    for (const field of [id, name, password]) {
+      const fault = FAULTS[field.id](field);
+      if (fault) return showError(form, field, fault);
+    }
     showError(form, null, null);
-    const user = { userId, userPwd: password.value, userName };
-    const answer = await api.register(user, $("register-invite").value.trim());
-    if (answer.code === CODE.OK) return this.#enter(form, userId, user.userPwd);
-    if (answer.code === CODE.UNAVAILABLE) return showError(form, id, t("idTaken"));
-    if (answer.code === CODE.REFUSED) return showError(form, null, answer.error || t("notRegistered"));
-    return showError(form, null, trouble(answer));
+    const user = { userId: Number(digits(id)), userPwd: password.value, userName: name.value.trim() };
+    const answer = await api.register(user, invite.value.trim());
+    if (answer.code === CODE.OK) return this.#enter(form, user.userId, user.userPwd);
+    if (answer.code === CODE.UNAVAILABLE) {
+      suggest();
+      return showError(form, id, t("idTaken"));
+    }
+    const refusal = answer.code === CODE.REFUSED && refusalOf(answer);
+    if (refusal) return showError(form, { name, password, invite }[refusal.about] ?? null, refusal.text);
+    return showError(form, null, answer.code === CODE.REFUSED ? t("notRegistered") : trouble(answer));
   }
+}
+
+/** What is wrong with what is in a field, as soon as one leaves it. */
+const FAULTS = {
+  "login-id": (field) => idFault(digits(field)),
+  "register-id": (field) => idFault(digits(field)),
+  "register-name": (field) => nameFault(field.value),
+  "register-password": (field) => passwordFault(field.value),
+};
+
+function judge({ target: field }) {
+  const fault = field.value && FAULTS[field.id]?.(field);
+  // What the server said of another field stays.
+  if (fault || field.getAttribute("aria-invalid") === "true") showError(field.form, fault ? field : null, fault, { focus: false });
+}
+
+/** A number that is most likely free: only the server knows, and tells who takes one that is not. */
+function suggest() {
+  const [chance] = crypto.getRandomValues(new Uint32Array(1));
+  const id = 100_000 + (chance % 900_000);
+  $("register-suggest").dataset.id = id;
+  $("register-suggest").textContent = t("takeNumber", { id });
 }
 
 function reveal(button) {
@@ -139,13 +164,6 @@ function onSubmit(name, submit) {
     await submit();
     button.removeAttribute("aria-busy");
   });
-}
-
-function readId(input) {
-  // Input methods for Chinese give full-width digits.
-  const text = input.value.trim().normalize("NFKC");
-  const id = /^\d{1,16}$/.test(text) ? Number(text) : 0;
-  return id >= 1 && id <= Number.MAX_SAFE_INTEGER ? id : null;
 }
 
 function trouble({ code, retryAfter }) {

@@ -1,9 +1,13 @@
 // The messages of the conversation that is open. Only a part of them is in the page: it moves along
 // when one scrolls, and whatever changes, what is looked at stays where it is.
 
-import { $, arrange, eachFrame, h } from "./dom.js";
-import { dayOf, number, onLanguage, t } from "./i18n.js";
+import { $, arrange, eachFrame } from "./dom.js";
+import { grouping } from "./groups.js";
+import { day, dayOf, number, onDay, onLanguage, t } from "./i18n.js";
+import { onKeys } from "./keys.js";
 import { dayNode, gapNode, lineNode, messageNode, pendingNode } from "./message-node.js";
+import { drawTop } from "./messages-top.js";
+import { Place } from "./place.js";
 import { compare, newer, search } from "./seq.js";
 import { LOBBY } from "./wire.js";
 
@@ -14,8 +18,7 @@ const STEP = 10;
 const NEAR = 900;
 /** Pixels from the newest message at which one still counts as being there. */
 const AT_END = 48;
-/** Messages of one person within this time, in milliseconds, stand together. */
-const TOGETHER = 5 * 60_000;
+const sameDay = (a, b) => dayOf(a.sentAt) === dayOf(b.sentAt);
 
 export class MessagesView {
   #client;
@@ -24,6 +27,7 @@ export class MessagesView {
   #list = $("message-list");
   #top = $("messages-top");
   #jump = $("jump");
+  #place = new Place(this.#scroller, this.#list);
   #key = LOBBY;
   #nodes = new Map();
   /** The part in the page: from this place (null: as many as fit) to that one (null: the newest). */
@@ -45,7 +49,9 @@ export class MessagesView {
     listen(this.#jump, "click", () => this.toEnd());
     for (const name of ["focus", "blur"]) listen(window, name, () => this.#see());
     listen(document, "visibilitychange", () => this.#see());
-    const resized = new ResizeObserver(() => this.#atEnd && this.#scrollToEnd());
+    onKeys(this.#scroller, (event) => this.#pressed(event), { signal });
+    // Rotated, zoomed, another size of the text: what was looked at stays where it was.
+    const resized = new ResizeObserver(() => this.#stay());
     resized.observe(this.#scroller);
     resized.observe(this.#list);
     const unlisten = [
@@ -53,6 +59,7 @@ export class MessagesView {
       client.on("state", () => this.update()),
       client.on("arrived", (arrival) => this.#arrived(arrival)),
       onLanguage(() => this.#redraw()),
+      onDay(this.update),
     ];
     signal.addEventListener("abort", () => {
       resized.disconnect();
@@ -66,6 +73,7 @@ export class MessagesView {
     this.#key = key;
     this.#line = null;
     this.#arriving = true;
+    this.#place.leave();
     this.#reset();
     this.#nodes.clear();
     this.#list.replaceChildren();
@@ -120,14 +128,15 @@ export class MessagesView {
     const opening = this.#arriving && conversation.loaded;
     if (opening) this.#findLine(conversation);
     const [start, end] = this.#range(messages);
-    const anchor = this.#atEnd ? null : this.#anchor();
-    this.#drawTop(conversation, start);
+    const anchor = this.#atEnd ? null : this.#place.anchor;
+    drawTop(this.#top, this.#client, conversation, start);
     arrange(this.#list, this.#build(conversation, start, end));
     if (opening) {
       this.#arriving = false;
       this.#scrollToLine();
     } else if (this.#atEnd) this.#scrollToEnd();
-    else if (anchor) this.#hold(anchor);
+    else this.#place.hold(anchor);
+    this.#place.keep();
     this.#see();
     this.#extend();
   }
@@ -152,18 +161,19 @@ export class MessagesView {
     const put = (key, make) => nodes.set(key, this.#nodes.get(key) ?? make());
     const inRoom = conversation.peer === null;
     const gaps = [...conversation.gaps];
+    const isFirst = grouping(conversation.messages, start, sameDay);
     for (let i = start; i < end; i += 1) {
       const message = conversation.messages[i];
       const earlier = conversation.messages[i - 1];
-      const newDay = !earlier || dayOf(earlier.sentAt) !== dayOf(message.sentAt);
+      const newDay = !earlier || !sameDay(earlier, message);
       const gap = gaps.find((seq) => earlier && newer(seq, earlier.seq) && compare(seq, message.seq) <= 0);
       const line = this.#line !== null && message.seq === this.#line;
       if (gap) put(`gap ${gap}`, gapNode);
-      if (newDay) put(`day ${dayOf(message.sentAt)}`, () => dayNode(message.sentAt));
+      // By its words: today is another day tomorrow. And by its message: where a clock was set, a day
+      // can come twice.
+      if (newDay) put(`day ${day(message.sentAt)} ${message.seq}`, () => dayNode(message.sentAt));
       if (line) put("line", lineNode);
-      const head =
-        newDay || gap !== undefined || line || earlier.userId !== message.userId ||
-        message.sentAt - earlier.sentAt > TOGETHER;
+      const head = isFirst(i, gap !== undefined || line);
       const name = message.own ? "" : this.#nameOf(message);
       put(`${message.seq} ${head} ${name}`, () =>
         messageNode(message, { head, inRoom, name, openPerson: this.#openPerson }));
@@ -187,32 +197,6 @@ export class MessagesView {
 
   #nameOf(message) {
     return message.userName || this.#client.people.nameOf(message.userId) || t("user", { id: message.userId });
-  }
-
-  /** What stands above the oldest message. */
-  #drawTop(conversation, start) {
-    const loading = this.#client.isLoading(this.#key);
-    const empty = !conversation.messages.length && !this.#client.outbox.of(this.#key).length;
-    let state = "";
-    if (start > 0) state = "";
-    else if (!conversation.loaded && !loading && this.#client.connection.state === "offline") state = "notHere";
-    else if (conversation.failed !== undefined && !loading) state = "loadFailed";
-    else if (conversation.more) state = loading || !conversation.loaded ? "loadingOlder" : "";
-    else if (!empty) state = "beginning";
-    else state = conversation.peer === null ? "emptyLobby" : "emptyPrivate";
-    this.#top.classList.toggle("alone", empty && !conversation.more);
-    const name = this.#client.people.nameOf(conversation.peer) || t("user", { id: conversation.peer });
-    const text = state && t(state, { name });
-    if (this.#top.dataset.text === text) return;
-    this.#top.dataset.text = text;
-    this.#top.replaceChildren(text);
-    if (state !== "loadFailed") return;
-    const again = () => {
-      conversation.failed = undefined;
-      if (conversation.loaded) this.#client.loadOlder(this.#key);
-      else this.#client.open(this.#key);
-    };
-    this.#top.append(h("button", { class: "button", type: "button", onclick: again }, t("tryAgain")));
   }
 
   // ------------------------------------------------------------ scrolling
@@ -248,26 +232,15 @@ export class MessagesView {
     this.#atEnd = this.#last === null && this.#below < AT_END;
   }
 
-  /** The first message that is visible, and where. */
-  #anchor() {
-    const edge = this.#scroller.getBoundingClientRect().top;
-    for (const node of this.#list.children) {
-      const { bottom } = node.getBoundingClientRect();
-      const name = node.dataset.seq;
-      if (bottom > edge && name) {
-        return { name, top: node.querySelector(".bubble").getBoundingClientRect().top };
-      }
-    }
-    return null;
-  }
-
-  #hold({ name, top }) {
-    const node = this.#list.querySelector(`[data-seq="${CSS.escape(name)}"] .bubble`);
-    if (node) this.#scroller.scrollTop += node.getBoundingClientRect().top - top;
+  #stay() {
+    if (this.#atEnd) this.#scrollToEnd();
+    else this.#place.hold(this.#place.anchor);
+    this.#place.keep();
   }
 
   #scrolled() {
     if (this.#arriving) return;
+    this.#place.keep();
     const was = this.#atEnd;
     this.#atEnd = this.#last === null && this.#below < AT_END;
     if (was !== this.#atEnd) this.#see();
@@ -303,6 +276,18 @@ export class MessagesView {
     if (!wanted || !conversation.loaded || !conversation.more) return;
     if (conversation.failed !== undefined || this.#client.connection.state !== "online") return;
     if (!this.#client.isLoading(this.#key)) this.#client.loadOlder(this.#key);
+  }
+
+  /** Enter goes from the list to its newest message, arrows from there to the others. */
+  #pressed(event) {
+    const at = event.target.closest(".message");
+    const all = [...this.#list.querySelectorAll(".message")];
+    const steps = { ArrowUp: -1, ArrowDown: 1 };
+    const next = at === event.target ? all[all.indexOf(at) + steps[event.key]] : null;
+    const to = event.target === this.#scroller && event.key === "Enter" ? all.at(-1) : next;
+    if (!to || event.altKey) return;
+    event.preventDefault();
+    to.focus();
   }
 
   // ------------------------------------------------------------ what was seen

@@ -3,10 +3,13 @@
 
 import { $, eachFrame, h } from "./dom.js";
 import { collator, number, onLanguage, t } from "./i18n.js";
+import { onKeys } from "./keys.js";
 import { VirtualList } from "./virtual-list.js";
 import { personSign } from "./view-sidebar.js";
+import { STATUS } from "./wire.js";
 
-const ROW_HEIGHT = 56;
+/** In rem. */
+const ROW_HEIGHT = 3.5;
 /** When comings and goings are not told, those shown are asked about again, so many at once. */
 const REFRESHED = 100;
 
@@ -35,8 +38,7 @@ export class PeopleView {
     this.update = eachFrame(() => !signal.aborted && this.#draw());
     const listen = (target, name, call) => target.addEventListener(name, call, { signal });
     listen(this.#search, "input", () => this.#searched());
-    listen(this.#search, "keydown", (event) => this.#pressed(event));
-    listen(this.#box, "keydown", (event) => this.#pressed(event));
+    for (const target of [this.#search, this.#box]) onKeys(target, (event) => this.#pressed(event), { signal });
     listen(this.#box, "click", (event) => {
       const row = event.target.closest(".person[data-user]");
       if (row) this.#choose(Number(row.dataset.user));
@@ -56,18 +58,8 @@ export class PeopleView {
       for (const end of unlisten) end();
       this.#search.value = "";
     });
-  }
-
-  focus() {
-    this.#search.focus();
-  }
-
-  /** Empties the search; false where it was empty. */
-  clear() {
-    if (!this.#search.value) return false;
-    this.#search.value = "";
+    // What was typed before this was here.
     this.#searched();
-    return true;
   }
 
   get #query() {
@@ -93,13 +85,20 @@ export class PeopleView {
   }
 
   #found(everyone, query) {
-    const found = everyone.filter(
-      ({ userId, userName }) => userName.toLocaleLowerCase().includes(query) || String(userId).startsWith(query),
-    );
+    const { people } = this.#client;
+    const matches = ({ userId, userName }) =>
+      userName.toLocaleLowerCase().includes(query) || String(userId).startsWith(query);
+    const found = everyone.filter(matches);
+    // Those with whom one has talked are found when they are not online, too.
+    for (const { peer: userId } of this.#client.listed()) {
+      if (userId === null || people.roster.get(userId)) continue;
+      const person = { userId, userName: people.nameOf(userId), userStatus: people.statusOf(userId) };
+      if (person.userName && matches(person)) found.push(person);
+    }
     // Who is not online can be written to all the same, by number.
     const id = /^[1-9]\d{0,15}$/.test(query) ? Number(query) : 0;
     if (id && id <= Number.MAX_SAFE_INTEGER && !found.some(({ userId }) => userId === id)) {
-      found.push({ userId: id, userName: "", userStatus: this.#client.people.statusOf(id) ?? 1, absent: true });
+      found.push({ userId: id, userName: "", userStatus: people.statusOf(id) ?? STATUS.OFFLINE, absent: true });
     }
     return found;
   }
@@ -122,7 +121,7 @@ export class PeopleView {
     const name = userName || this.#client.people.nameOf(userId);
     const self = userId === this.#client.me.userId;
     const number = t("userNumber", { id: userId });
-    const status = absent ? null : userStatus === 2 ? t("busy") : null;
+    const status = absent ? null : { [STATUS.OFFLINE]: t("offline"), [STATUS.BUSY]: t("busy") }[userStatus];
     return h(
       "div",
       { ...props, dataset: { user: userId, status: userStatus } },
@@ -195,8 +194,12 @@ export class PeopleView {
       PageUp: this.#active - page,
     };
     if (event.currentTarget === this.#box) Object.assign(moves, { Home: 0, End: last });
-    if (event.altKey || event.isComposing) return;
-    if (event.key === "Enter" && this.#items[this.#active]) {
+    if (event.altKey) return;
+    if (event.key === "Escape" && this.#search.value) {
+      event.preventDefault();
+      this.#search.value = "";
+      this.#searched();
+    } else if (event.key === "Enter" && this.#items[this.#active]) {
       event.preventDefault();
       this.#choose(this.#items[this.#active].person.userId);
     } else if (event.key in moves && last >= 0) {

@@ -1,7 +1,8 @@
 // Oneself, and the conversations with what is unread in them.
 
 import { $, arrange, avatar, eachFrame, h, icon } from "./dom.js";
-import { brief, number, onLanguage, t } from "./i18n.js";
+import { brief, number, onDay, onLanguage, t } from "./i18n.js";
+import { onKeys } from "./keys.js";
 import { summary } from "./text.js";
 import { LOBBY } from "./wire.js";
 
@@ -32,12 +33,12 @@ export class SidebarView {
     this.#client = client;
     this.#open = open;
     this.update = eachFrame(() => !signal.aborted && this.#draw());
-    this.#list.addEventListener("keydown", (event) => this.#pressed(event), { signal });
+    onKeys(this.#list, (event) => this.#pressed(event), { signal });
     $("status-switch").addEventListener("change", (event) => this.#setStatus(event.target), { signal });
     // It may have been set on another device, of which one is not told.
     addEventListener("focus", () => client.people.lookUp(client.me.userId).catch(() => {}), { signal });
     const unlisten = ["conversations", "people", "me", "state"].map((name) => client.on(name, this.update));
-    unlisten.push(onLanguage(() => this.#redraw()));
+    unlisten.push(onLanguage(() => this.#redraw()), onDay(this.update));
     signal.addEventListener("abort", () => {
       for (const end of unlisten) end();
       this.#list.replaceChildren();
@@ -70,6 +71,9 @@ export class SidebarView {
 
   #draw() {
     this.#drawMe();
+    const { connection, people } = this.#client;
+    const online = connection.state === "online";
+    $("people-count").textContent = online ? t("peopleCount", { count: number(people.roster.online) }) : t("people");
     const focused = this.#list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const rows = new Map();
     for (const conversation of this.#client.listed()) {
@@ -107,15 +111,17 @@ export class SidebarView {
     const open = key === this.#current && $("room").getClientRects().length > 0;
     const draft = open ? "" : summary(this.#client.drafts.of(key));
     const name = peer === null ? t("lobby") : this.#client.people.nameOf(peer) || t("user", { id: peer });
-    const when = last ? brief(last.sentAt ?? last.at) : "";
+    const when = last ? brief(last.at ?? last.sentAt) : "";
     const status = peer === null ? null : this.#client.people.statusOf(peer);
     const failed = pending.some((entry) => entry.state === "failed");
     const { unread } = conversation;
-    const badge = unread ? shortCount(conversation) : "";
-    return { key, peer, name, author, text, when, status, unread, badge, failed, draft, current: key === this.#current };
+    const flagged = this.#client.isFlagged(key);
+    const badge = unread ? shortCount(conversation) : flagged ? "•" : "";
+    return { key, peer, name, author, text, when, status, unread, flagged, badge, failed, draft, current: key === this.#current };
   }
 
-  #row({ key, peer, name, author, text, when, status, unread, badge, failed, draft, current }) {
+  #row({ key, peer, name, author, text, when, status, unread, flagged, badge, failed, draft, current }) {
+    const badgeName = unread ? t("unread", { count: badge }) : t("markedUnread");
     const last = h("span", { class: "last one-line" });
     if (draft) last.append(h("span", { class: "draft" }, t("draft"), ": "), h("bdi", {}, draft));
     else if (author) last.append(h("bdi", {}, author), ": ");
@@ -128,7 +134,7 @@ export class SidebarView {
         type: "button",
         tabindex: current ? "0" : "-1",
         "aria-current": current ? "true" : null,
-        dataset: { key, peer: peer ?? LOBBY, unread },
+        dataset: { key, peer: peer ?? LOBBY, unread, flagged },
         onclick: () => this.#open(key),
       },
       peer === null ? lobbySign() : personSign(peer, name, status),
@@ -147,7 +153,7 @@ export class SidebarView {
           { class: "line" },
           last,
           failed ? icon("warning") : null,
-          badge ? h("span", { class: "badge", "aria-label": t("unread", { count: badge }), role: "img" }, badge) : null,
+          badge ? h("span", { class: "badge", "aria-label": badgeName, role: "img" }, badge) : null,
         ),
       ),
     );

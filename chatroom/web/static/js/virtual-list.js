@@ -13,6 +13,7 @@ export function visibleRows({ top, height, rowHeight, count }) {
 
 export class VirtualList {
   #scroller;
+  #rem;
   #rowHeight;
   #render;
   #seen;
@@ -22,19 +23,21 @@ export class VirtualList {
   #count = 0;
 
   /**
-   * `render(item, index)` makes a row, `item` being undefined where it is not known yet.
+   * `rowHeight` is in rem. `render(item, index)` makes a row, `item` being undefined where it is not known yet.
    * `seen(first, last)` is told which rows are shown. An item has a `key`, which changes when its
    * row has to be made anew.
    */
   constructor(scroller, { rowHeight, render, seen }) {
     this.#scroller = scroller;
-    this.#rowHeight = rowHeight;
+    this.#rem = rowHeight;
+    this.#rowHeight = this.#height;
     this.#render = render;
     this.#seen = seen;
     scroller.append(this.#rows);
     this.update = eachFrame(() => this.#draw());
     scroller.addEventListener("scroll", this.update, { passive: true });
-    new ResizeObserver(this.update).observe(scroller);
+    new ResizeObserver(() => this.#resized()).observe(scroller);
+    addEventListener("resize", () => this.#resized());
   }
 
   /** `count` may be more than there are items: the rest is not known yet. */
@@ -68,6 +71,22 @@ export class VirtualList {
       this.#scroller.scrollTop = top + this.#rowHeight - clientHeight;
     }
     this.#draw();
+  }
+
+  get #height() {
+    return this.#rem * parseFloat(getComputedStyle(document.documentElement).fontSize);
+  }
+
+  /** With the size of the text that of the rows changes; the first one stays the first. */
+  #resized() {
+    const before = this.#rowHeight;
+    this.#rowHeight = this.#height;
+    if (this.#rowHeight !== before) {
+      this.#nodes.clear();
+      this.#draw();
+      this.#scroller.scrollTop *= this.#rowHeight / before;
+    }
+    this.update();
   }
 
   #keyAt(index) {

@@ -62,7 +62,19 @@ export function keyOf(peer) {
   return `u${peer}`;
 }
 
-/** The other person's id, or null where the key is a room's. */
+/** The other person's id, or null where the key is a room's; the server has ids up to 2^53 - 1. */
 export function peerOf(key) {
-  return /^u[1-9]\d*$/.test(key) ? Number(key.slice(1)) : null;
+  const id = /^u[1-9]\d{0,15}$/.test(key) ? Number(key.slice(1)) : 0;
+  return id && id <= Number.MAX_SAFE_INTEGER ? id : null;
+}
+
+/**
+ * What the page's address asks for: {} is the list, {people: true} the people, {key} a conversation;
+ * null: it leads nowhere. Who gives a link chooses it, so that it may be anything.
+ */
+export function readAddress(hash) {
+  const name = hash.startsWith("#/") ? hash.slice(2) : hash.slice(1);
+  if (name === "") return {};
+  if (name === "people") return { people: true };
+  return name === LOBBY || peerOf(name) !== null ? { key: name } : null;
 }
