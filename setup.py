@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import brotli
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-STATIC = Path("chatroom", "web", "static")
+WEB = Path("chatroom", "web")
+STATIC = WEB / "static"
+_comments = runpy.run_path(str(Path(__file__).parent / WEB / "comments.py"))
 #: What is text; pictures and fonts are compressed already.
 COMPRESSIBLE = {".css", ".html", ".ico", ".js", ".json", ".mjs", ".svg", ".txt", ".webmanifest"}
 
@@ -23,7 +26,7 @@ def compress(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         if path.suffix not in COMPRESSIBLE:
             continue
-        plain = path.read_bytes()
+        plain = _comments["without_comments"](path.name, path.read_bytes())
         # The same bytes each time: a package built twice is the same package.
         forms = {".gz": gzip.compress(plain, 9, mtime=0), ".br": brotli.compress(plain)}
         for ending, form in forms.items():

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+from chatroom.web.comments import without_comments
+
 #: Where they are in the package.
 FOLDER = Path(__file__).parent / "static"
+#: The file that is the page, and the one that is its service worker.
+INDEX, WORKER = "index.html", "sw.js"
 
 #: What a browser is told that a file is. The system's own table differs from machine to machine.
 TYPES = {
@@ -71,6 +76,26 @@ def read_files(folder: Path = FOLDER) -> dict[str, File]:
     }
 
 
+def service_worker(files: Mapping[str, File]) -> File | None:
+    """The service worker, which is told what makes up the page, and which version of it that is.
+
+    So it is another one as soon as any file is, which is how a browser notices. Pictures that only
+    an installed page has are none of it. None: there is no `WORKER` among the files.
+    """
+    if WORKER not in files:
+        return None
+    parts = {
+        "/" if name == INDEX else f"/static/{name}": file.representations[-1]
+        for name, file in files.items()
+        if name != WORKER and not name.endswith(".png")
+    }
+    etags = "".join(part.etag for part in parts.values())
+    version = sha256(etags.encode("ascii")).hexdigest()[:16]
+    told = f"const VERSION = {json.dumps(version)};\nconst FILES = {json.dumps(list(parts))};\n"
+    body = told.encode("ascii") + files[WORKER].representations[-1].body
+    return File(TYPES[".js"], (_representation("identity", body),))
+
+
 def is_known(etag: str, if_none_match: str) -> bool:
     """Whether a browser that sent that header has what ``etag`` stands for."""
     known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
@@ -79,16 +104,15 @@ def is_known(etag: str, if_none_match: str) -> bool:
 
 def _read(path: Path) -> File:
     encoded = [
-        _representation(encoding, path.with_name(path.name + ending))
+        _representation(encoding, path.with_name(path.name + ending).read_bytes())
         for encoding, ending in ENCODINGS.items()
         if path.with_name(path.name + ending).is_file()
     ]
-    plain = _representation("identity", path)
+    plain = _representation("identity", without_comments(path.name, path.read_bytes()))
     return File(TYPES[path.suffix], (*encoded, plain))
 
 
-def _representation(encoding: str, path: Path) -> Representation:
-    body = path.read_bytes()
+def _representation(encoding: str, body: bytes) -> Representation:
     return Representation(encoding, body, f'"{sha256(body).hexdigest()[:32]}"')
 
 

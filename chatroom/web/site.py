@@ -11,14 +11,11 @@ from twisted.web import http
 from chatroom.doorkeeper import LOCAL
 from chatroom.node import Node
 from chatroom.web.api import Api
-from chatroom.web.files import File, is_known
+from chatroom.web.files import INDEX, File, is_known, service_worker
 from chatroom.web.hosts import Hosts
 from chatroom.web.proxy import Proxies
 from chatroom.web.request import TIMEOUT, Channel, Request, TurnedAway
 from chatroom.web.websocket import WebSocketFactory
-
-#: The file that is the page.
-INDEX = "index.html"
 
 
 class Site(http.HTTPFactory):
@@ -50,6 +47,7 @@ class Site(http.HTTPFactory):
         self.proxies = proxies
         self.hosts = hosts
         self._files = files
+        self._worker = service_worker(files)
         self._api = Api(node)
         self._websocket = WebSocketFactory(
             reactor, node, max_frame=max_frame, send_queue=send_queue
@@ -77,14 +75,16 @@ class Site(http.HTTPFactory):
         elif path.startswith("/api/"):
             self._api.handle(request, path.removeprefix("/api/"))
         elif path == "/":
-            self._send_file(request, INDEX)
+            self._send_file(request, self._files.get(INDEX))
+        elif path == "/sw.js":
+            # At the root, as it may answer only for what lies below it.
+            self._send_file(request, self._worker)
         elif path.startswith("/static/"):
-            self._send_file(request, path.removeprefix("/static/"))
+            self._send_file(request, self._files.get(path.removeprefix("/static/")))
         else:
             request.refuse(http.NOT_FOUND)
 
-    def _send_file(self, request: Request, name: str) -> None:
-        file = self._files.get(name)
+    def _send_file(self, request: Request, file: File | None) -> None:
         if file is None:
             request.refuse(http.NOT_FOUND)
             return

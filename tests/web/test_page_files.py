@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 import chatroom
+from chatroom.web.comments import without_comments
 
 STATIC = Path(chatroom.__file__).parent / "web" / "static"
 SOURCES = {".css", ".html", ".js", ".svg"}
 FILES = sorted(
-    path for path in STATIC.rglob("*") if path.suffix in {".html", ".css", ".js", ".svg"}
+    path
+    for path in STATIC.rglob("*")
+    if path.suffix in {".html", ".css", ".js", ".svg", ".webmanifest"}
 )
 MODULES = sorted(path for path in FILES if path.suffix == ".js")
 PAGE = (STATIC / "index.html").read_text("utf-8")
@@ -46,20 +49,40 @@ def imported(path: Path, *, lazily: bool) -> set[Path]:
 
 def first_load() -> set[Path]:
     """The page, all that it names, and what these import at once; without the words."""
-    named = re.findall(r'(?:href|src)="/static/([^"]+)"', PAGE)
+    named = [*re.findall(r'(?:href|src)="/static/([^"]+)"', PAGE), "sw.js"]
     found: set[Path] = set()
     todo = {STATIC / "index.html"} | {STATIC / name for name in named}
     while todo:
         path = todo.pop()
         found.add(path)
         todo |= imported(path, lazily=False) - found if path.suffix == ".js" else set()
-    return found
+    # An installed page alone has pictures.
+    return {path for path in found if path.suffix != ".png"}
 
 
 def test_the_first_load_is_small() -> None:
-    sizes = {path: len(gzip.compress(path.read_bytes(), 9)) for path in FILES}
+    sent = {path: without_comments(path.name, path.read_bytes()) for path in FILES}
+    sizes = {path: len(gzip.compress(body, 9)) for path, body in sent.items()}
     words = [size for path, size in sizes.items() if LANGUAGES.fullmatch(path.name)]
     assert sum(sizes[path] for path in first_load()) + max(words) <= MOST
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_all_is_sent_but_for_comments(path: Path) -> None:
+    written = path.read_bytes().split(b"\n")
+    sent = without_comments(path.name, path.read_bytes()).split(b"\n")
+    assert len(sent) == len(written)
+    inside = False
+    for line, there in zip(written, sent, strict=True):
+        # No template goes over several lines: what looks like a comment is one.
+        bare = re.sub(rb'"[^"]*"|/.*`.*/', b"", line)
+        assert bare.count(b"`") % 2 == 0 or path.suffix != ".js"
+        stripped = line.strip()
+        inside = inside or stripped.startswith(b"/*")
+        if there != line:
+            assert there == b""
+            assert inside or stripped.startswith(b"//")
+        inside = inside and b"*/" not in stripped
 
 
 def test_nothing_in_the_page_is_inline() -> None:
@@ -106,7 +129,7 @@ def test_a_module_makes_no_markup_or_code_of_text(path: Path) -> None:
 
 def test_all_modules_are_fetched_at_once_and_not_one_after_the_other() -> None:
     named = {STATIC / name for name in re.findall(r'"/static/(js/[\w-]+\.js)"', PAGE)}
-    assert named == {path for path in first_load() if path.suffix == ".js"}
+    assert named == {path for path in first_load() if path.parent.name == "js"}
 
 
 def test_a_module_that_is_not_fetched_at_once_is_fetched_when_it_comes_to_that() -> None:

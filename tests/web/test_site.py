@@ -101,6 +101,48 @@ def test_a_changed_file_has_another_etag(folder: Path, make_site: Callable[..., 
     assert not response["ETag"].startswith("W/")
 
 
+WORKER = b"addEventListener('fetch', answer);\n"
+
+
+def test_the_service_worker_is_at_the_root_and_knows_the_page_s_files(
+    folder: Path, make_site: Callable[..., Site]
+) -> None:
+    (folder / "sw.js").write_bytes(b"// a comment\n" + WORKER)
+    (folder / "icon-192.png").write_bytes(b"a picture")
+    response = Tab(make_site()).asks("GET", "/sw.js")
+    assert response.code == 200
+    assert response["Content-Type"] == "text/javascript; charset=utf-8"
+    # The browser asks whether there is another one each time that the page is opened.
+    assert response["Cache-Control"] == "no-cache"
+    check_headers(response)
+    version, files, *rest = response.body.split(b"\n")
+    assert version.startswith(b"const VERSION = ")
+    assert files == b'const FILES = ["/", "/static/parts/app.js", "/static/style.css"];'
+    assert b"\n".join(rest) == b"\n" + WORKER
+
+
+def test_the_service_worker_is_another_one_when_any_file_is(
+    folder: Path, make_site: Callable[..., Site]
+) -> None:
+    (folder / "sw.js").write_bytes(WORKER)
+    first = Tab(make_site()).asks("GET", "/sw.js")
+    assert Tab(make_site()).asks("GET", "/sw.js").body == first.body
+    (folder / "parts" / "app.js").write_bytes(SCRIPT + b" ")
+    assert Tab(make_site()).asks("GET", "/sw.js")["ETag"] != first["ETag"]
+
+
+def test_a_site_without_a_service_worker_has_none(tab: Tab) -> None:
+    assert tab.asks("GET", "/sw.js").code == 404
+
+
+def test_comments_are_not_sent(folder: Path, make_site: Callable[..., Site]) -> None:
+    script = b"// one\nconst a = 1; // two\n  /** three\n   * four */\n"
+    script += b"const b = '/*';\n/* five */ const c = 2;\n"
+    (folder / "parts" / "more.js").write_bytes(script)
+    sent = Tab(make_site()).asks("GET", "/static/parts/more.js").body
+    assert sent == b"\nconst a = 1; // two\n\n\nconst b = '/*';\n/* five */ const c = 2;\n"
+
+
 @pytest.mark.parametrize(
     ("accepted", "encoding", "body"),
     [

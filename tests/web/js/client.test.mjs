@@ -2,13 +2,21 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Client } from "../../../chatroom/web/static/js/client.js";
-import { FakeClock, FakeSocket, settled } from "./doubles.mjs";
+import { Drafts } from "../../../chatroom/web/static/js/drafts.js";
+import { FakeClock, FakeSocket, FakeStore, settled } from "./doubles.mjs";
 
 const ME = 1;
 const ANA = 7;
 
 function stage({ lobbyRead = "100-0" } = {}) {
-  const it = { clock: new FakeClock(), memory: { lobbyRead, names: [], saveQueue: () => true } };
+  const it = { clock: new FakeClock(), kept: new Map(), names: new Map() };
+  it.memory = {
+    lobbyRead,
+    names: [],
+    keepName: (peer, name) => it.names.set(peer, name),
+    drafts: new Drafts(new FakeStore(it.kept), ME),
+    saveQueue: () => true,
+  };
   it.client = new Client({
     user: { userId: ME, userName: "Me" },
     connect: () => (it.socket = new FakeSocket()),
@@ -243,4 +251,35 @@ test("who comes into an empty lobby has what is said then unread", async () => {
   await it.login();
   it.socket.hear("SmsMes", said(101));
   assert.equal(it.client.unread, 1);
+});
+
+test("what came is confirmed when the page goes, and not only after a while", async () => {
+  const it = stage();
+  await it.login();
+  it.socket.hear("PrivateMes", said(60, { toUserId: ME }));
+  it.client.leaving();
+  assert.deepEqual(it.sent("ReceivedMes"), [{ inbox: "60-0" }]);
+  it.clock.advance(1_000);
+  assert.equal(it.sent("ReceivedMes").length, 1);
+  it.socket.hear("PrivateMes", said(61, { toUserId: ME }));
+  it.client.stop();
+  assert.deepEqual(it.sent("ReceivedMes").at(-1), { inbox: "61-0" });
+});
+
+test("a conversation that is no more than a draft is listed, here and when it was written in another tab", async () => {
+  const it = stage();
+  await it.login();
+  it.client.drafts.keep("u9", "begun");
+  assert.deepEqual(it.client.listed().map(({ key }) => key), ["lobby", "u9"]);
+  it.client.drafts.keep("u9", "");
+  assert.deepEqual(it.client.listed().map(({ key }) => key), ["lobby"]);
+});
+
+test("the names of those with whom one talks are kept one by one", async () => {
+  const it = stage();
+  await it.login();
+  it.socket.hear("SmsMes", said(101));
+  assert.deepEqual([...it.names], []);
+  it.socket.hear("PrivateMes", said(60, { toUserId: ME }));
+  assert.deepEqual([...it.names], [[ANA, "Ana"]]);
 });

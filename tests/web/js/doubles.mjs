@@ -73,5 +73,42 @@ export class FakeSocket {
   }
 }
 
+/** What `prefs` is to those who are given it; `kept` is the browser's storage, which tabs share. */
+export class FakeStore {
+  #watches = [];
+
+  constructor(kept = new Map()) {
+    this.stored = kept;
+  }
+
+  get(name) {
+    return this.stored.get(name) ?? null;
+  }
+
+  set(name, value) {
+    if (value === null) this.stored.delete(name);
+    else this.stored.set(name, value);
+    return true;
+  }
+
+  kept() {
+    return true;
+  }
+
+  names(start) {
+    return [...this.stored.keys()].filter((name) => name.startsWith(start));
+  }
+
+  watch(start, changed) {
+    this.#watches.push([start, changed]);
+    return () => {};
+  }
+
+  /** Another tab changed this. */
+  told(name) {
+    for (const [start, changed] of this.#watches) if (name.startsWith(start)) changed(this.get(name), name);
+  }
+}
+
 /** Lets promises that are settled be noticed. */
 export const settled = () => new Promise((resolve) => setImmediate(resolve));

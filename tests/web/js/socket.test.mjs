@@ -152,6 +152,79 @@ test("a page that wakes after a silence finds out within seconds", () => {
   assert.notEqual(it.connection.state, "online");
 });
 
+test("a network that changed is asked through at once, however lately the server was heard", () => {
+  for (const [how, deadline] of [[(it) => it.connection.wake({ changed: true }), 4_000], [(it) => it.connection.cut(), 2_000]]) {
+    const it = stage();
+    it.join();
+    how(it);
+    assert.deepEqual(it.socket.types(), ["PingMes"]);
+    assert.ok(it.connection.probing);
+    assert.equal(it.connection.state, "online");
+    it.clock.advance(deadline - 1);
+    assert.equal(it.connection.state, "online");
+    it.clock.advance(1);
+    assert.equal(it.connection.state, "offline");
+  }
+});
+
+test("any answer ends the doubt, and both are told", () => {
+  const it = stage();
+  it.join();
+  it.states.length = 0;
+  it.connection.cut();
+  it.socket.hear("PongMes", {});
+  assert.equal(it.connection.probing, false);
+  assert.deepEqual(it.states, ["online", "online"]);
+  it.clock.advance(10_000);
+  assert.equal(it.connection.state, "online");
+});
+
+test("what is sent and not answered within seconds is a reason to ask", () => {
+  const it = stage();
+  it.join();
+  it.clock.advance(10_000);
+  it.connection.send("SmsMes", {});
+  it.clock.advance(4_000);
+  assert.deepEqual(it.socket.types(), ["SmsMes", "PingMes"]);
+  it.clock.advance(4_000);
+  assert.equal(it.connection.state, "offline");
+});
+
+test("so is what is sent behind something that was answered", () => {
+  const it = stage();
+  it.join();
+  it.clock.advance(10_000);
+  it.connection.send("SmsMes", {});
+  it.clock.advance(100);
+  it.socket.hear("AckMes", {});
+  it.clock.advance(1_000);
+  it.connection.send("SmsMes", {});
+  it.clock.advance(4_000);
+  assert.deepEqual(it.socket.types(), ["SmsMes", "SmsMes", "PingMes"]);
+});
+
+test("what is answered is not asked about", () => {
+  const it = stage();
+  it.join();
+  it.connection.send("SmsMes", {});
+  it.clock.advance(1_000);
+  it.socket.hear("AckMes", {});
+  it.clock.advance(4_000);
+  assert.deepEqual(it.socket.types(), ["SmsMes"]);
+});
+
+test("a connection that is being made while the network changes is made anew", () => {
+  const it = stage();
+  it.connection.wake();
+  assert.equal(it.sockets.length, 1);
+  it.connection.wake({ changed: true });
+  assert.equal(it.sockets.length, 2);
+  assert.ok(it.sockets[0].closed);
+  it.clock.advance(5_000);
+  it.connection.wake();
+  assert.equal(it.sockets.length, 3);
+});
+
 test("a cookie that is no longer valid ends it for good", () => {
   const it = stage();
   it.socket.open();

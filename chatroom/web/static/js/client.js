@@ -48,16 +48,22 @@ export class Client extends Events {
   };
 
   /**
-   * `memory` keeps over a reload: `lobbyRead`, `names`, `flagged` (keys that were marked as
-   * unread), each with a setter, and `saveQueue`.
+   * `memory` keeps over a reload: `lobbyRead`, with a setter, `names`, added to by `keepName`,
+   * `flagged` (keys that were marked as unread), changed by `flag`, `drafts` and `saveQueue`.
    */
   constructor({ user, connect, clock, memory, chance }) {
     super();
     this.#clock = clock;
     this.#memory = memory;
     this.me = { userId: user.userId, userName: user.userName, userStatus: STATUS.ONLINE };
+    this.drafts = memory.drafts;
     this.conversations = new Map();
     this.conversation(LOBBY).read = memory.lobbyRead;
+    this.drafts.on("changed", (key) => {
+      this.conversation(key);
+      this.emit("conversations");
+    });
+    for (const key of this.drafts.keys()) this.conversation(key);
     this.#flagged = new Set(memory.flagged);
     this.#catchingUp = new CatchingUp(clock, () => this.emit("state"));
     this.connection = new Connection({
@@ -101,10 +107,10 @@ export class Client extends Events {
   }
 
   stop() {
+    this.leaving();
     this.connection.stop();
     this.outbox.stop();
     this.#requests.shut();
-    this.#cancelConfirm?.();
   }
 
   /** Connected, and still getting what was missed. */
@@ -127,7 +133,8 @@ export class Client extends Events {
   listed() {
     const [lobby, ...all] = [...this.conversations.values()];
     const others = all.filter(
-      ({ key, newest, read }) => newest || read !== null || key === this.#opened || this.outbox.of(key).length,
+      ({ key, newest, read }) =>
+        newest || read !== null || key === this.#opened || this.outbox.of(key).length || this.drafts.of(key),
     );
     return [lobby, ...others.sort((a, b) => b.activity - a.activity || a.peer - b.peer)];
   }
@@ -182,13 +189,14 @@ export class Client extends Events {
     if (flagged === this.#flagged.has(key)) return;
     if (flagged) this.#flagged.add(key);
     else this.#flagged.delete(key);
-    this.#memory.flagged = [...this.#flagged];
+    this.#memory.flag(key, flagged);
     this.emit("conversations");
   }
 
-  /** Another tab has marked these. */
-  flaggedAre(keys) {
-    this.#flagged = new Set(keys);
+  /** Another tab has marked this one, or opened it. */
+  flaggedIs(key, flagged) {
+    if (flagged) this.#flagged.add(key);
+    else this.#flagged.delete(key);
     this.emit("conversations");
   }
 
@@ -277,6 +285,7 @@ export class Client extends Events {
       this.#mark(conversation, before(message.seq));
     }
     const isNew = conversation.add(message);
+    this.#keepName(conversation);
     this.#history.newest(conversation);
     this.#catchingUp.check();
     if (!isNew) return;
@@ -308,6 +317,7 @@ export class Client extends Events {
     });
     if (conversation.peer !== null) {
       this.#confirmSoon();
+      this.#keepName(conversation);
       // Listed from now on, also where nobody has answered yet.
       if (conversation.read === null) this.#mark(conversation, seq);
     }
@@ -322,18 +332,14 @@ export class Client extends Events {
 
   #message({ seq, id, userId, userName, content, sentAt }) {
     const own = userId === this.me.userId;
-    if (!own && userName) this.#learnName(userId, userName);
+    if (!own && userName) this.people.learnName(userId, userName);
     return { seq, id, userId, userName, content, sentAt, own };
   }
 
   /** The names of those with whom one talks are kept, as not all of them are online. */
-  #learnName(userId, userName) {
-    if (!this.people.learnName(userId, userName) || !this.conversations.has(keyOf(userId))) return;
-    const peers = this.listed().map(({ peer }) => peer);
-    this.#memory.names = peers
-      .map((peer) => [peer, this.people.nameOf(peer)])
-      .filter(([peer, name]) => peer !== null && name)
-      .slice(0, MOST_LISTED);
+  #keepName({ peer }) {
+    const name = peer !== null && this.people.nameOf(peer);
+    if (name) this.#memory.keepName(peer, name);
   }
 
   #outboxChanged(key) {
@@ -391,6 +397,7 @@ export class Client extends Events {
     const page = messages.map((data) => this.#message(data));
     for (const message of page) if (message.own && message.id) this.#settledByHistory(message);
     conversation.addPage(page, more, place);
+    this.#keepName(conversation);
     // What was said before one came is not new; where nothing was, all that will be is.
     if (conversation.key === LOBBY && conversation.read === null) {
       this.#mark(conversation, conversation.newest?.seq ?? "0-0");

@@ -75,6 +75,26 @@ export function arrange(parent, nodes) {
   }
 }
 
+/** What takes the page, or the person, elsewhere: what waits to be done has to be done before. */
+const LEAVING = ["pagehide", "blur", "visibilitychange"];
+
+/**
+ * `soon()` runs `call` once within so many milliseconds, however often it is called; `now()` does so at
+ * once if it is due, as do the person's leaving the page and the signal.
+ */
+export function later(call, ms, signal) {
+  let timer = 0;
+  const now = () => {
+    if (!timer) return;
+    clearTimeout(timer);
+    timer = 0;
+    call();
+  };
+  for (const name of LEAVING) addEventListener(name, now, { signal, capture: true });
+  signal.addEventListener("abort", now);
+  return { now, soon: () => (timer ||= setTimeout(now, ms)) };
+}
+
 /** A page that is not looked at may get no frames, and has to be right when it is; milliseconds. */
 const LATEST = 200;
 

@@ -4,9 +4,11 @@ import * as api from "./api.js";
 import { Client } from "./client.js";
 import { clock } from "./clock.js";
 import { $, placeIcons } from "./dom.js";
+import { Drafts } from "./drafts.js";
 import { onLanguage, preferred, t, use } from "./i18n.js";
 import * as prefs from "./prefs.js";
-import { Queues } from "./queues.js";
+import { Queues, countWaiting } from "./queues.js";
+import { newer } from "./seq.js";
 import * as trouble from "./trouble.js";
 import { ChatView } from "./view-chat.js";
 import { CODE } from "./wire.js";
@@ -18,7 +20,10 @@ const BOOT_RETRY = 5_000;
 /** Milliseconds: so soon after a change of the password a session that ends does so by it. */
 const CHANGED_LATELY = 60_000;
 
+/** The session that runs here: `userId`, and `end()`. */
 let running = null;
+/** Whom this tab was at last, {userId, userName}: it becomes nobody else unasked. */
+let mine = recall();
 let login = null;
 const invite = takeInvite();
 
@@ -27,16 +32,29 @@ function screen(name) {
   for (const id of ["splash", "login", "chat"]) $(id).hidden = id !== name;
 }
 
-/** Asks who is logged in, until there is an answer. */
-async function boot() {
+/**
+ * Asks who is logged in, until there is an answer. `agreed`: who it may be, besides whom this tab was;
+ * `notice`: why it is asked again, for the login; `refused`: the server took nobody by this cookie just now.
+ */
+async function boot({ agreed = mine?.userId, notice = [], refused = false } = {}) {
   screen("splash");
   $("splash-text").textContent = t("loading");
   $("splash-retry").hidden = true;
   const answer = await api.session();
-  if (answer.code === CODE.OK) enter(answer);
-  else if (answer.code === CODE.UNAUTHORISED) showLogin();
+  const { code, userId, userName } = answer;
+  if (running) return;
+  if (code === CODE.OK && userId !== (agreed ?? userId)) offer({ userId, userName });
+  else if (code === CODE.OK && !refused) enter(answer);
+  else if (code === CODE.UNAUTHORISED || notice.length) showLogin({ notice, userId: mine?.userId });
   else if (answer.until !== undefined) showLogin({ notice: noticeOf(answer) });
+  else if (code === 0 && isHere(agreed)) enter(prefs.get("who"));
   else waitToBoot((answer.retryAfter ?? 0) * 1000 || BOOT_RETRY);
+}
+
+/** Whether somebody was logged in here when the server could last be asked. */
+function isHere(agreed) {
+  const userId = prefs.get("user");
+  return userId !== null && prefs.get("who")?.userId === userId && userId === (agreed ?? userId);
 }
 
 function waitToBoot(ms) {
@@ -55,9 +73,16 @@ function waitToBoot(ms) {
 /** Who is logged in needs no form. */
 async function showLogin(options) {
   const { LoginView } = await import("./view-login.js");
-  login ??= new LoginView(enter, invite);
+  if (running) return;
+  login ??= new LoginView((user) => enter({ ...user, code: CODE.OK }, { fresh: true }), invite);
   screen("login");
   login.show(options);
+}
+
+/** Somebody else is logged in now: nobody goes on as they without a word. */
+function offer(user) {
+  const notice = [["nowOther", { name: user.userName }], ...keptFor(mine)];
+  showLogin({ notice, goOn: { ...user, call: () => boot({ agreed: user.userId }) } });
 }
 
 /** An invitation comes in the link, and is not to stay in the address bar or its history. */
@@ -69,65 +94,92 @@ function takeInvite() {
   return found;
 }
 
-function enter({ userId, userName }) {
+/** `fresh`: by the form, just now. */
+function enter({ userId, userName, code }, { fresh = false } = {}) {
   const user = { userId, userName };
+  prefs.set("who", user);
   prefs.set("user", userId);
-  prefs.set("renewed", Date.now());
+  // Without a code the server was not asked.
+  if (code) for (const name of ["renewed", "entered"]) prefs.set(name, Date.now());
+  if (mine && mine.userId !== userId) history.replaceState(null, "", location.pathname);
+  remember(user);
   const queues = new Queues(userId, (entries) => client.outbox.adopt(entries));
-  const client = new Client({ user, connect: api.connect, clock, memory: memoryOf(userId, queues) });
+  const drafts = new Drafts(prefs, userId);
+  const client = new Client({ user, connect: api.connect, clock, memory: memoryOf(userId, queues, drafts) });
+  const over = new AbortController();
+  const { signal } = over;
   const unwatch = [
+    drafts.start(),
     prefs.watch(`lobby:${userId}`, (seq) => client.lobbySeen(seq)),
-    prefs.watch(`flagged:${userId}`, (keys) => client.flaggedAre(keys)),
+    prefs.watch(flags(userId), (flagged, name) => client.flaggedIs(name.slice(flags(userId).length), flagged)),
     prefs.watch(`status:${userId}`, () => client.people.lookUp(userId).catch(() => {})),
-    // Another tab logged out, or in as somebody else: the cookie is all tabs' own.
-    prefs.watch("user", (other) => other !== userId && leave({ notice: other ? null : ["loggedOut"] })),
   ];
   // The server tells nobody of a change that is theirs alone.
   client.on("status", () => prefs.set(`status:${userId}`, Date.now()));
+  let wasOnline = false;
+  client.on("state", () => (wasOnline ||= client.connection.state === "online"));
   client.on("refused", (refusal) => {
+    end();
     // The server ends the other tabs too when a password is changed, but their cookie goes on.
     const changedHere = Date.now() - (prefs.get("password") ?? 0) < CHANGED_LATELY;
-    leave(refusal.code === CODE.CLOSED && changedHere ? {} : { notice: noticeOf(refusal), userId });
+    const [told] = noticeOf(refusal);
+    const notice = fresh && !wasOnline && told[0] === "sessionOver" ? [["cookieBlocked"]] : [told, ...keptFor(mine)];
+    if (told[0] === "ended" && !(changedHere && refusal.code === CODE.CLOSED)) showLogin({ notice, userId });
+    else boot({ notice, refused: !wasOnline });
   });
   screen("chat");
-  const view = new ChatView(client, { leave: () => logOut(userId) });
+  login?.clear();
+  const view = new ChatView(client, {
+    leave: logOut,
+    held: () => ({ messages: countWaiting(userId), drafts: drafts.keys().length }),
+  });
   const timer = setInterval(renew, RENEW_LOOK);
-  const over = new AbortController();
-  addEventListener("pagehide", () => client.leaving(), { signal: over.signal });
-  running = () => {
-    over.abort();
-    clearInterval(timer);
-    for (const end of unwatch) end();
-    view.close();
-    client.stop();
-    queues.stop();
-    return queues;
+  addEventListener("pagehide", () => client.leaving(), { signal });
+  running = {
+    userId,
+    end() {
+      clearInterval(timer);
+      over.abort();
+      view.close();
+      client.stop();
+      queues.stop();
+      for (const stop of unwatch) stop();
+    },
   };
   client.start();
   queues.start();
 }
 
+/** Something that was written goes with this page. */
+function holdsUnkept() {
+  return !prefs.kept("queue:") || !prefs.kept("draft:");
+}
+
+const flags = (userId) => `flagged:${userId}:`;
+
 /** What is remembered for this person over a reload. */
-function memoryOf(userId, queues) {
+function memoryOf(userId, queues, drafts) {
+  const lobby = `lobby:${userId}`;
+  const names = `name:${userId}:`;
   return {
+    drafts,
     get lobbyRead() {
-      return prefs.get(`lobby:${userId}`);
+      return prefs.get(lobby);
     },
     set lobbyRead(seq) {
-      prefs.set(`lobby:${userId}`, seq);
+      // Another tab may have got further.
+      if (newer(seq, prefs.get(lobby))) prefs.set(lobby, seq);
     },
     get names() {
-      return prefs.get(`names:${userId}`) ?? [];
+      return prefs.names(names).map((name) => [Number(name.slice(names.length)), prefs.get(name)]);
     },
-    set names(names) {
-      prefs.set(`names:${userId}`, names);
+    keepName(peer, name) {
+      if (prefs.get(names + peer) !== name) prefs.set(names + peer, name);
     },
     get flagged() {
-      return prefs.get(`flagged:${userId}`) ?? [];
+      return prefs.names(flags(userId)).map((name) => name.slice(flags(userId).length));
     },
-    set flagged(keys) {
-      prefs.set(`flagged:${userId}`, keys);
-    },
+    flag: (key, flagged) => prefs.set(flags(userId) + key, flagged || null),
     saveQueue: (entries) => queues.save(entries),
   };
 }
@@ -135,27 +187,65 @@ function memoryOf(userId, queues) {
 /** Words for the login that say why one has to log in: where an operator ended it, the server's. */
 function noticeOf({ code, until, error }) {
   const told = until !== undefined || code === CODE.CLOSED || code === CODE.NO_SUCH_USER;
-  return told && error ? ["ended", { words: error }] : ["sessionOver"];
+  return [told && error ? ["ended", { words: error }] : ["sessionOver"]];
 }
 
-/** This page's session is over; who it is may be asked again, or has to be. */
-function leave({ notice, userId }) {
-  running?.();
-  running = null;
-  history.replaceState(null, "", location.pathname);
-  if (notice) showLogin({ notice, userId });
-  else boot();
+/** Words that say that what somebody did not send is there still, where it is. */
+function keptFor(user) {
+  const holds = user && (countWaiting(user.userId) || prefs.names(`draft:${user.userId}:`).length);
+  return holds && !holdsUnkept() ? [["keptFor", { name: user.userName }]] : [];
 }
 
-/** The person logged out: nothing of theirs stays, and the other tabs follow. */
-function logOut(userId) {
-  const queues = running?.();
+/** This page's session is over; what was being written is kept. */
+function end() {
+  running.end();
   running = null;
-  queues?.forget();
-  for (const name of ["lobby", "names", "drafts", "flagged", "status"]) prefs.set(`${name}:${userId}`, null);
-  prefs.set("user", null);
+}
+
+/** The person logged out, here or in another tab: nothing of theirs stays. */
+function logOut() {
+  const { userId } = running;
+  end();
+  remember(null);
   history.replaceState(null, "", location.pathname);
-  showLogin({ notice: ["loggedOut"] });
+  for (const kind of ["queue", "draft", "name", "lobby", "flagged", "status"]) {
+    for (const name of [`${kind}:${userId}`, ...prefs.names(`${kind}:${userId}:`)]) prefs.set(name, null);
+  }
+  for (const name of ["who", "user"]) prefs.set(name, null);
+  showLogin({ notice: [["loggedOut"]] });
+}
+
+/** Another tab logged out, or in: the cookie is all tabs' own. */
+function cookieChanged(userId) {
+  if (running?.userId === userId || !$("splash").hidden) return;
+  if (userId === null) {
+    if (running) logOut();
+    else showLogin({ notice: [["loggedOut"]] });
+    return;
+  }
+  const user = prefs.get("who");
+  if (!running && !login?.busy && userId === (mine?.userId ?? userId)) boot();
+  else {
+    if (running) end();
+    offer(user);
+  }
+}
+
+function recall() {
+  try {
+    return JSON.parse(sessionStorage.getItem("chatroom:tab"));
+  } catch {
+    return null;
+  }
+}
+
+function remember(user) {
+  mine = user;
+  try {
+    sessionStorage.setItem("chatroom:tab", JSON.stringify(user));
+  } catch {
+    // A reload is another tab then.
+  }
 }
 
 async function renew() {
@@ -167,7 +257,11 @@ async function renew() {
 trouble.watch();
 placeIcons(document);
 await use(preferred());
+addEventListener("beforeunload", (event) => holdsUnkept() && event.preventDefault());
+prefs.watch("user", (userId) => userId === null && cookieChanged(null));
+prefs.watch("entered", () => cookieChanged(prefs.get("user")));
 onLanguage(() => {
   if (!$("splash").hidden && $("splash-retry").hidden) $("splash-text").textContent = t("loading");
 });
 boot();
+navigator.serviceWorker?.register("/sw.js").catch(() => {});

@@ -1,8 +1,13 @@
-// What this browser remembers. Storage may be forbidden or full; then it remembers less.
+// What this browser remembers. Each value lies under a name of its own and is written whole, so no
+// tab undoes what another one did. Storage may be forbidden or full: then this page alone has the
+// value, until there is room for it.
 
 const PREFIX = "chatroom:";
+/** What only this page has, by name. */
+const unkept = new Map();
 
 export function get(name) {
+  if (unkept.has(name)) return unkept.get(name);
   try {
     return JSON.parse(localStorage.getItem(PREFIX + name));
   } catch {
@@ -10,10 +15,49 @@ export function get(name) {
   }
 }
 
-/** False where it could not be kept. */
-export function set(name, value) {
+/** False where only this page has it. Null, and nothing, is never kept. */
+export function set(name, value = null) {
+  const done = write(name, value);
+  if (done || value === null) unkept.delete(name);
+  else unkept.set(name, value);
+  if (done) retry();
+  return !unkept.has(name);
+}
+
+/** Whether what has this name outlives this page; where it ends in a colon, all that begins with it. */
+export function kept(start) {
+  return ![...unkept.keys()].some((name) => matches(name, start));
+}
+
+export function names(start) {
+  let stored = [];
   try {
-    if (value === null || value === undefined) localStorage.removeItem(PREFIX + name);
+    stored = Object.keys(localStorage).filter((name) => name.startsWith(PREFIX)).map((name) => name.slice(PREFIX.length));
+  } catch {
+    // Only what this page has.
+  }
+  return [...new Set([...stored, ...unkept.keys()])].filter((name) => name.startsWith(start));
+}
+
+/**
+ * Another tab changed what has this name, or begins with it, as above: `changed(value, name)`. Returns
+ * what ends it.
+ */
+export function watch(start, changed) {
+  const listener = ({ key }) => {
+    retry();
+    const name = key?.slice(PREFIX.length);
+    if (key?.startsWith(PREFIX) && matches(name, start)) changed(get(name), name);
+  };
+  addEventListener("storage", listener);
+  return () => removeEventListener("storage", listener);
+}
+
+const matches = (name, start) => (start.endsWith(":") ? name.startsWith(start) : name === start);
+
+function write(name, value) {
+  try {
+    if (value === null) localStorage.removeItem(PREFIX + name);
     else localStorage.setItem(PREFIX + name, JSON.stringify(value));
     return true;
   } catch {
@@ -21,21 +65,7 @@ export function set(name, value) {
   }
 }
 
-export function names(start) {
-  try {
-    return Object.keys(localStorage)
-      .filter((name) => name.startsWith(PREFIX + start))
-      .map((name) => name.slice(PREFIX.length));
-  } catch {
-    return [];
-  }
-}
-
-/** Another tab changed this; its new value is given. Returns what ends it. */
-export function watch(name, changed) {
-  const listener = (event) => {
-    if (event.storageArea === localStorage && event.key === PREFIX + name) changed(get(name));
-  };
-  addEventListener("storage", listener);
-  return () => removeEventListener("storage", listener);
+/** There may be room now. */
+function retry() {
+  for (const [name, value] of unkept) if (write(name, value)) unkept.delete(name);
 }

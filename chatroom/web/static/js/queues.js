@@ -9,6 +9,11 @@ import { newId } from "./wire.js";
 const ABANDONED = 120_000;
 const HEARTBEAT = 30_000;
 
+/** How many messages wait, in whatever tab of this browser. */
+export function countWaiting(userId) {
+  return prefs.names(`queue:${userId}:`).reduce((sum, name) => sum + (prefs.get(name)?.entries?.length ?? 0), 0);
+}
+
 export class Queues {
   #prefix;
   #own;
@@ -38,6 +43,7 @@ export class Queues {
     this.#look();
   }
 
+  /** False where they won't outlive this page. */
   save(entries) {
     this.#entries = entries.map(({ id, key, text, at, state, code, words }) => ({ id, key, text, at, state, code, words }));
     return this.#keep(Date.now());
@@ -46,11 +52,7 @@ export class Queues {
   stop() {
     clearInterval(this.#timer);
     this.#over.abort();
-  }
-
-  /** The person logs out: nothing that they wrote stays here. */
-  forget() {
-    for (const name of prefs.names(this.#prefix)) prefs.set(name, null);
+    if (!navigator.locks) this.#keep(0);
   }
 
   #look() {

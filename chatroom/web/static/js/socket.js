@@ -9,8 +9,10 @@ const SILENCE = 75_000;
 const LOOK_EVERY = 5_000;
 /** For the connection to be made and for the login to be answered. */
 const JOIN = 15_000;
-/** For an answer when there is reason to doubt: the page woke up, or the network changed. */
+/** For an answer when there is reason to doubt: the page woke up, the network changed, or something
+ * was sent and nothing came. Less where the browser says that there is no network. */
 const PROBE = 4_000;
+const PROBE_CUT = 2_000;
 const RETRY_MOST = 15_000;
 /** A connection that held so long was a good one: the next pause starts small again. */
 const STABLE = 5_000;
@@ -32,6 +34,8 @@ export class Connection {
   #heardAt = 0;
   #heardOn = 0;
   #pingedAt = 0;
+  #openedAt = 0;
+  #sentAt = 0;
   #retryAt = 0;
 
   /**
@@ -64,14 +68,21 @@ export class Connection {
     if (this.state === "offline") this.#open();
   }
 
-  /** The page was shown again, or the network came back: find out how things are, at once. */
-  wake() {
-    if (this.state === "offline") {
-      this.#open();
-    } else if (this.state === "online" && this.#heardLongAgo()) {
-      this.#ping();
-      this.#after("probe", PROBE, () => this.#lost());
-    }
+  /** Online, but nobody knows: an answer is waited for. */
+  get probing() {
+    return this.#cancels.has("probe");
+  }
+
+  /** The page was shown again; `changed`: the network is another one. Find out how things are, at once. */
+  wake({ changed = false } = {}) {
+    const stuck = this.state === "connecting" && (changed || this.#clock.elapsed() - this.#openedAt > PROBE);
+    if (this.state === "offline" || stuck) this.#open();
+    else if (changed || this.#heardLongAgo()) this.#probe(PROBE);
+  }
+
+  /** The browser says that there is no network. It may be wrong about a server nearby. */
+  cut() {
+    this.#probe(PROBE_CUT);
   }
 
   /** Milliseconds until the next try to connect; meant only while offline. */
@@ -92,12 +103,15 @@ export class Connection {
 
   /** False where there is no connection to send on. */
   send(type, data) {
-    if (this.state !== "online") return false;
-    return this.#write(type, data);
+    if (this.state !== "online" || !this.#write(type, data)) return false;
+    this.#sentAt = this.#clock.elapsed();
+    if (!this.#cancels.has("answer")) this.#expect(PROBE);
+    return true;
   }
 
   #open() {
     this.#abandon();
+    this.#openedAt = this.#clock.elapsed();
     this.#become("connecting");
     let socket;
     try {
@@ -124,7 +138,10 @@ export class Connection {
     }
     this.#heardAt = this.#clock.elapsed();
     this.#heardOn = this.#clock.now();
-    this.#cancel("probe");
+    if (this.probing) {
+      this.#cancel("probe");
+      this.#onState(this.state);
+    }
     const { type, data } = message;
     if (type === "PingMes") this.#write("PongMes");
     else if (type === "PongMes") return;
@@ -167,6 +184,23 @@ export class Connection {
     }
     if (silent >= PING_AFTER && this.#clock.elapsed() - this.#pingedAt >= PING_AFTER) this.#ping();
     this.#after("look", LOOK_EVERY, () => this.#look());
+  }
+
+  #probe(ms) {
+    if (this.state !== "online" || this.probing) return;
+    this.#ping();
+    this.#after("probe", ms, () => this.#lost());
+    this.#onState(this.state);
+  }
+
+  /** What was sent last is followed by something that is heard, or doubted. */
+  #expect(ms) {
+    this.#after("answer", ms, () => {
+      const left = this.#heardAt + PROBE - this.#clock.elapsed();
+      if (this.#sentAt < this.#heardAt) return;
+      if (left > 0) this.#expect(left);
+      else this.#probe(PROBE);
+    });
   }
 
   #ping() {

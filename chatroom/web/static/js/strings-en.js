@@ -77,6 +77,17 @@ export default {
   reasonOther: ({ code }) => `The server refused it (code ${code}).`,
 
   announcement: "Announcement",
+  draft: "Draft",
+  draftUnkept: "This browser has no room to keep what you write: it is lost if you close or reload the page.",
+  queuedUnkept: ({ count }) =>
+    `${some(count, "message", "messages")} will be sent once you are connected, but only if this page stays open: the browser has no room to keep them.`,
+  checking: "Checking the connection…",
+  notHere: "What was said will appear here once you are connected.",
+  nowOther: ({ name }) => `${name} has logged in in another tab, and this browser is theirs now.`,
+  goOnAs: ({ name }) => `Go on as ${name}`,
+  keptFor: ({ name }) => `What ${name} wrote and did not send is kept for their next login.`,
+  cookieBlocked: "Your password is right, but your browser did not keep the cookie that shows that you are logged in. Allow cookies for this site in the browser’s settings, then log in again.",
+  logOutDrafts: ({ count }) => `${some(count, "draft", "drafts")} will be discarded.`,
   connecting: "Connecting…",
   catchingUp: "Getting what you missed…",
   connected: "Connected",

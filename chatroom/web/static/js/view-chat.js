@@ -25,8 +25,8 @@ export class ChatView {
   #drawTitle;
   #dialogs = null;
 
-  /** `leave()` is called once the person has logged out. */
-  constructor(client, { leave }) {
+  /** `leave()` is called once the person has logged out; `held()` counts what would be lost by it. */
+  constructor(client, { leave, held }) {
     this.#client = client;
     const { signal } = this.#over;
     const open = (key) => this.go(`#/${key}`);
@@ -39,7 +39,7 @@ export class ChatView {
       if (!signal.aborted) new PeopleView(client, { signal, open: (id) => this.#openPerson(id) });
     };
     this.#drawTitle = notify.start(client, { signal, current: () => this.#key, title: () => this.#title, open });
-    this.#startDialogs = async () => (await import("./view-dialogs.js")).start(client, { signal, leave });
+    this.#startDialogs = async () => (await import("./view-dialogs.js")).start(client, { signal, leave, held });
     const unlisten = ["people", "me", "state", "conversations"].map((name) => client.on(name, () => this.#drawHeader()));
     unlisten.push(onLanguage(() => this.#drawHeader()));
     signal.addEventListener("abort", () => unlisten.forEach((end) => end()));
@@ -91,6 +91,7 @@ export class ChatView {
     this.#frame.dataset.pane = pane;
     if (key !== null || !this.#started) this.#show(key ?? this.#key);
     this.#peopleChanged();
+    this.sidebar.update();
     this.#drawTitle();
     if (!focus) return;
     if (key !== null) this.#client.flag(key, false);
@@ -142,13 +143,15 @@ export class ChatView {
   }
 
   #drawHeader() {
+    const { connection, people } = this.#client;
+    const online = connection.state === "online";
+    const count = online ? t("peopleCount", { count: number(people.roster.online) }) : "";
+    $("people-count").textContent = count || t("people");
     const { peer } = this.#client.conversation(this.#key);
     if (peer === null) {
       $("room-avatar").replaceChildren(lobbySign());
       $("room-title").textContent = t("lobby");
-      const { connection, people } = this.#client;
-      const online = connection.state === "online";
-      $("room-subtitle").textContent = online ? t("peopleCount", { count: number(people.roster.online) }) : "";
+      $("room-subtitle").textContent = count;
     } else {
       const name = this.#client.people.nameOf(peer) || t("user", { id: peer });
       const status = this.#client.people.statusOf(peer);
@@ -246,7 +249,21 @@ export class ChatView {
       import("./view-keys.js").then(({ open }) => open(), () => tell("notLoaded"));
     } else if (event.key === "Escape" && $("people").contains(document.activeElement)) {
       this.#closePeople();
+    } else if (this.#writes(event)) {
+      // The focus moves before the key does what it does: it is typed there.
+      this.composer.focus();
     } else if (event.key === "Escape" && !$("jump").hidden) this.messages.toEnd();
+  }
+
+  /** A key that writes or pastes, while the messages, or nothing, have the focus. */
+  #writes(event) {
+    const at = document.activeElement;
+    if (event.defaultPrevented || this.#frame.dataset.pane !== "room") return false;
+    if (at !== document.body && !$("messages").contains(at)) return false;
+    const { key } = event;
+    if ((event.ctrlKey || event.metaKey) && !event.getModifierState("AltGraph")) return key === "v";
+    // A blank scrolls.
+    return key.length === 1 && key !== " ";
   }
 
   #nextRegion(step) {

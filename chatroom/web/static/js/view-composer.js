@@ -1,15 +1,13 @@
 // Where messages are written: grows with the text, keeps a draft for each conversation.
 
-import { $ } from "./dom.js";
+import { $, later } from "./dom.js";
 import { number, onLanguage, t } from "./i18n.js";
 import { onKeys } from "./keys.js";
-import * as prefs from "./prefs.js";
 import { clean } from "./text.js";
 import { MAX_CONTENT, countCharacters } from "./wire.js";
 
 /** So many characters before the limit it is mentioned. */
 const WARNING = 200;
-const MOST_DRAFTS = 50;
 const SAVE_AFTER = 300;
 
 export class ComposerView {
@@ -20,17 +18,19 @@ export class ComposerView {
   #note = $("composer-note");
   #key = null;
   #drafts;
-  #name;
-  #timer = 0;
+  #saving;
 
   /** `said()` is called when something was sent. */
   constructor(client, { signal, said }) {
     this.#client = client;
     this.#said = said;
-    this.#name = `drafts:${client.me.userId}`;
-    this.#drafts = new Map(prefs.get(this.#name) ?? []);
+    this.#drafts = client.drafts;
+    this.#saving = later(() => this.#save(), SAVE_AFTER, signal);
     const listen = (target, name, call) => target.addEventListener(name, call, { signal });
-    listen(this.#text, "input", () => this.#changed());
+    listen(this.#text, "input", () => {
+      this.#saving.soon();
+      this.#changed();
+    });
     onKeys(this.#text, (event) => this.#pressed(event), { signal });
     listen($("composer"), "submit", (event) => {
       event.preventDefault();
@@ -38,21 +38,22 @@ export class ComposerView {
     });
     // A tap on the button is not to close the phone's keyboard.
     listen(this.#send, "pointerdown", (event) => event.preventDefault());
-    listen(window, "pagehide", () => this.#save());
+    // A page that slept was not told what other tabs did.
+    for (const name of ["pageshow", "focus"]) listen(window, name, () => this.#refresh());
     // A name may become known while one writes to its number.
     const unlisten = [onLanguage(() => this.#label()), client.on("conversations", () => this.#label())];
+    unlisten.push(this.#drafts.on("changed", (key) => key === this.#key && this.#refresh()));
     signal.addEventListener("abort", () => {
       for (const end of unlisten) end();
-      clearTimeout(this.#timer);
       this.#text.value = "";
     });
   }
 
   show(key) {
+    this.#saving.now();
     this.#key = key;
-    this.#text.value = this.#drafts.get(key) ?? "";
+    this.#refresh();
     this.#label();
-    this.#changed();
   }
 
   focus() {
@@ -67,29 +68,43 @@ export class ComposerView {
     if (this.#text.placeholder === label) return;
     this.#text.placeholder = label;
     this.#text.setAttribute("aria-label", label);
-    this.#judge();
+    this.#changed();
   }
 
   #pressed(event) {
+    if (event.key === "ArrowUp" && !this.#text.value) this.#recall(event);
     if (event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();
     this.#submit();
   }
 
+  /** What one said last, to be sent anew or said better. */
+  #recall(event) {
+    const said = this.#client.outbox.of(this.#key).at(-1)?.text ??
+      this.#client.conversation(this.#key).messages.findLast(({ own }) => own)?.content;
+    if (!said || event.shiftKey || event.altKey || event.ctrlKey || event.metaKey || event.isComposing) return;
+    event.preventDefault();
+    this.#text.value = said;
+    this.#saving.soon();
+    this.#changed();
+  }
+
   #changed() {
-    const { value, style } = this.#text;
-    style.height = "auto";
-    style.height = `${this.#text.scrollHeight}px`;
-    style.overflowY = this.#text.scrollHeight > this.#text.clientHeight + 1 ? "auto" : "hidden";
-    this.#drafts.delete(this.#key);
-    if (value) this.#drafts.set(this.#key, value);
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#save(), SAVE_AFTER);
+    // What is around it takes its height from this copy, which is not seen: nothing is measured.
+    this.#text.parentNode.dataset.text = this.#text.value;
     this.#judge();
   }
 
   #save() {
-    prefs.set(this.#name, this.#drafts.size ? [...this.#drafts].slice(-MOST_DRAFTS) : null);
+    this.#drafts.keep(this.#key, this.#text.value);
+  }
+
+  /** What was written in another tab is here, too; what is written here just now is newer. */
+  #refresh() {
+    this.#saving.now();
+    const text = this.#drafts.of(this.#key);
+    if (this.#text.value !== text) this.#text.value = text;
+    this.#changed();
   }
 
   /** Says how much room is left; returns whether it can be sent. */
@@ -99,6 +114,7 @@ export class ComposerView {
     let note = "";
     if (left < 0) note = t("charactersOver", { count: number(-left) });
     else if (left <= WARNING) note = t("charactersLeft", { count: number(left) });
+    else if (!this.#drafts.isKept(this.#key)) note = t("draftUnkept");
     if (this.#note.textContent !== note) this.#note.textContent = note;
     this.#note.classList.toggle("over", left < 0);
     const can = text !== "" && left >= 0;
@@ -114,7 +130,6 @@ export class ComposerView {
       return;
     }
     this.#text.value = "";
-    this.#changed();
     this.#save();
     this.#said();
   }

@@ -2,6 +2,7 @@
 
 import { $ } from "./dom.js";
 import { number, onLanguage, t } from "./i18n.js";
+import * as prefs from "./prefs.js";
 
 /** Milliseconds: what is over sooner is not worth a flicker. */
 const SETTLES = 600;
@@ -16,9 +17,12 @@ export class ConnectionView {
     this.#client = client;
     const unlisten = [client.on("state", () => this.#draw()), onLanguage(() => this.#draw())];
     $("connection-retry").addEventListener("click", () => client.connection.retry(), { signal });
+    const on = (name, call) => addEventListener(name, call, { signal });
     const wake = () => document.hidden || client.connection.wake();
-    for (const name of ["online", "pageshow", "focus"]) addEventListener(name, wake, { signal });
-    document.addEventListener("visibilitychange", wake, { signal });
+    for (const name of ["pageshow", "focus", "visibilitychange"]) on(name, wake);
+    // The browser's word is a reason to ask, and no more: a server may be on this very machine.
+    on("online", () => client.connection.wake({ changed: true }));
+    on("offline", () => client.connection.cut());
     signal.addEventListener("abort", () => {
       for (const end of unlisten) end();
       clearInterval(this.#ticking);
@@ -29,20 +33,22 @@ export class ConnectionView {
 
   #draw() {
     const { connection, catchingUp, outbox } = this.#client;
-    const state = connection.state === "online" && catchingUp ? "catching-up" : connection.state;
+    let { state } = connection;
+    if (state === "online" && connection.probing) state = "checking";
+    else if (state === "online" && catchingUp) state = "catching-up";
     if (state === "stopped") return;
     if (this.#bar.dataset.state !== state) {
       this.#bar.dataset.state = state;
       clearTimeout(this.#settling);
-      const passing = state === "connecting" || state === "catching-up";
+      const passing = state !== "online" && state !== "offline";
       // A bar that is there already stays.
       if (passing && this.#bar.dataset.shown !== "true") {
         this.#settling = setTimeout(() => (this.#bar.dataset.shown = "true"), SETTLES);
       } else this.#bar.dataset.shown = String(state !== "online");
     }
-    const words = { connecting: "connecting", "catching-up": "catchingUp", online: "connected", offline: "disconnected" };
+    const words = { connecting: "connecting", checking: "checking", "catching-up": "catchingUp", online: "connected", offline: "disconnected" };
     const waiting = state === "offline" ? outbox.waiting : 0;
-    const text = t(words[state]) + (waiting ? ` · ${t("queued", { count: number(waiting) })}` : "");
+    const text = t(words[state]) + (waiting ? ` · ${t(prefs.kept("queue:") ? "queued" : "queuedUnkept", { count: number(waiting) })}` : "");
     if ($("connection-text").textContent !== text) $("connection-text").textContent = text;
     $("connection-retry").hidden = state !== "offline";
     clearInterval(this.#ticking);

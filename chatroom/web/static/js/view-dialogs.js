@@ -9,15 +9,18 @@ import * as prefs from "./prefs.js";
 import * as settings from "./view-settings.js";
 import { CODE } from "./wire.js";
 
-/** `leave()` is called once the person is logged out. Gives what opens the settings. */
-export function start(client, { signal, leave }) {
+/**
+ * `leave()` is called once the person is logged out; `held()` counts what would be lost by it, in all
+ * tabs. Gives what opens the settings.
+ */
+export function start(client, { signal, leave, held }) {
   const listen = (id, name, call) => $(id).addEventListener(name, call, { signal });
   listen("open-password", "click", () => openPassword(client));
   listen("password-form", "submit", (event) => {
     event.preventDefault();
     changePassword(client);
   });
-  listen("open-logout", "click", () => openLogout(client));
+  listen("open-logout", "click", () => openLogout(held()));
   listen("logout-confirm", "click", () => logOut(leave));
   return settings.start(client, { signal });
 }
@@ -66,11 +69,12 @@ async function changePassword(client) {
   return undefined;
 }
 
-function openLogout(client) {
+function openLogout({ messages, drafts }) {
   $("settings").close();
-  const count = client.outbox.entries.length;
-  const unsent = count ? ` ${t("logOutUnsent", { count })}` : "";
-  $("logout-question").textContent = t("logOutQuestion") + unsent;
+  const question = [t("logOutQuestion")];
+  if (messages) question.push(t("logOutUnsent", { count: messages }));
+  if (drafts) question.push(t("logOutDrafts", { count: drafts }));
+  $("logout-question").textContent = question.join(" ");
   $("logout-error").textContent = "";
   $("logout-dialog").showModal();
 }

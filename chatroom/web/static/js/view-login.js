@@ -8,7 +8,8 @@ import { CODE } from "./wire.js";
 
 export class LoginView {
   #entered;
-  #notice = null;
+  #notice = [];
+  #goOn = null;
 
   /** `entered(user)` is called with who is logged in; `invite` is what an invitation's link says, or null. */
   constructor(entered, invite) {
@@ -28,6 +29,7 @@ export class LoginView {
     suggest();
     onSubmit("login", () => this.#logIn());
     onSubmit("register", () => this.#register());
+    $("login-go-on").addEventListener("click", () => this.#goOn.call());
     if (invite !== null) {
       $("register-invite").value = invite;
       this.#choose(true);
@@ -40,22 +42,39 @@ export class LoginView {
     });
   }
 
-  /** `notice`: name and details of words that say why one has to log in; `userId` is filled in. */
-  show({ notice = null, userId = null } = {}) {
+  /**
+   * `notice`: names and details of words that say why one has to log in; `userId` is filled in; `goOn`:
+   * who is logged in already, {userName, call}, and may go on by a button.
+   */
+  show({ notice = [], userId = null, goOn = null } = {}) {
     this.#notice = notice;
+    this.#goOn = goOn;
     this.#notify();
     if (userId) $("login-id").value = userId;
-    $("login-password").value = "";
-    $("register-password").value = "";
     $("login").hidden = false;
+    if (this.busy) return undefined;
+    // Where one is brought here while typing, the keys go nowhere, least of all where passwords go.
+    if (notice.length) return $("login-notice").focus();
     const registering = !$("register-form").hidden;
     const first = registering ? "register-id" : $("login-id").value ? "login-password" : "login-id";
-    $(first).focus();
+    return $(first).focus();
+  }
+
+  /** Who is in, or gone, leaves no password behind. */
+  clear() {
+    for (const id of ["login-password", "register-password"]) $(id).value = "";
+  }
+
+  /** Something is being filled in. */
+  get busy() {
+    return ["login-password", "register-name", "register-password"].some((id) => $(id).value);
   }
 
   #notify() {
-    $("login-notice").hidden = this.#notice === null;
-    $("login-notice").textContent = this.#notice === null ? "" : t(...this.#notice);
+    $("login-notice").hidden = !this.#notice.length;
+    $("login-notice").textContent = this.#notice.map((words) => t(...words)).join(" ");
+    $("login-go-on").hidden = !this.#goOn;
+    $("login-go-on").textContent = this.#goOn && t("goOnAs", { name: this.#goOn.userName });
   }
 
   #choose(registering) {

@@ -107,6 +107,9 @@ export class SidebarView {
     const text = last ? summary(last.text ?? last.content) : "";
     const own = last && (last.own || last.text !== undefined);
     const author = own ? t("you") : peer === null && last ? last.userName : "";
+    // Of the one that is open the draft is in sight.
+    const open = key === this.#current && $("room").getClientRects().length > 0;
+    const draft = open ? "" : summary(this.#client.drafts.of(key));
     const name = peer === null ? t("lobby") : this.#client.people.nameOf(peer) || t("user", { id: peer });
     const when = last ? brief(last.at ?? last.sentAt) : "";
     const status = peer === null ? null : this.#client.people.statusOf(peer);
@@ -114,14 +117,15 @@ export class SidebarView {
     const { unread } = conversation;
     const flagged = this.#client.isFlagged(key);
     const badge = unread ? shortCount(conversation) : flagged ? "•" : "";
-    return { key, peer, name, author, text, when, status, unread, flagged, badge, failed, current: key === this.#current };
+    return { key, peer, name, author, text, when, status, unread, flagged, badge, failed, draft, current: key === this.#current };
   }
 
-  #row({ key, peer, name, author, text, when, status, unread, flagged, badge, failed, current }) {
+  #row({ key, peer, name, author, text, when, status, unread, flagged, badge, failed, draft, current }) {
     const badgeName = unread ? t("unread", { count: badge }) : t("markedUnread");
     const last = h("span", { class: "last one-line" });
-    if (author) last.append(h("bdi", {}, author), ": ");
-    last.append(text ? h("bdi", {}, text) : t("noMessages"));
+    if (draft) last.append(h("span", { class: "draft" }, t("draft"), ": "), h("bdi", {}, draft));
+    else if (author) last.append(h("bdi", {}, author), ": ");
+    if (!draft) last.append(text ? h("bdi", {}, text) : t("noMessages"));
     const states = { 0: "online", 1: "offline", 2: "busy" };
     const button = h(
       "button",
