@@ -27,7 +27,12 @@ def test_an_address_that_leads_nowhere_is_told_and_the_chat_is_there(
     expect(window["#trouble"]).to_contain_text("leads to no conversation")
     expect(window.unread("lobby")).to_be_visible()
     assert "#" not in window.page.url
-    window["#trouble-close"].click()
+    if name == "%":
+        window["#trouble-close"].click()
+    else:
+        window["#open-settings"].click()
+        window.page.keyboard.press("Escape")
+        window.unread("lobby").click()
     expect(window["#trouble"]).to_be_hidden()
     window.goes_to("lobby").says(f"all is well with {world.registered()}")
 

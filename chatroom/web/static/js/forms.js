@@ -43,8 +43,7 @@ export function showError(form, field, text, { focus = true } = {}) {
     input.removeAttribute("aria-invalid");
     describe(input, error.id, false);
   }
-  const box = field?.closest(".field");
-  if (box) box.append(error);
+  if (field) (field.closest(".with-button") ?? field).after(error);
   else form.querySelector(".primary").before(error);
   error.textContent = text ?? "";
   if (field && text) {

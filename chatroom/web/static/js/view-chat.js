@@ -5,7 +5,7 @@ import { number, onLanguage, t } from "./i18n.js";
 import { composes, isField } from "./keys.js";
 import * as notify from "./notify.js";
 import * as prefs from "./prefs.js";
-import { tell } from "./trouble.js";
+import { goneOn, tell } from "./trouble.js";
 import { ComposerView } from "./view-composer.js";
 import { ConnectionView } from "./view-connection.js";
 import { MessagesView } from "./view-messages.js";
@@ -85,7 +85,7 @@ export class ChatView {
     if (wanted === null) {
       tell("addressWrong");
       history.replaceState(null, "", location.pathname);
-    }
+    } else if (focus) goneOn();
     const { key = null, people = false } = wanted ?? {};
     const pane = people && !widest.matches ? "people" : key || wide.matches ? "room" : "list";
     this.#frame.dataset.pane = pane;
