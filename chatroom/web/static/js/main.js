@@ -54,7 +54,8 @@ function waitToBoot(ms) {
 
 /** Who is logged in needs no form. */
 async function showLogin(options) {
-  const { LoginView } = await import("./view-login.js");
+  const [{ LoginView }, forms] = await Promise.all([import("./view-login.js"), import("./forms.js")]);
+  await forms.ready();
   login ??= new LoginView(enter, invite);
   screen("login");
   login.show(options);

@@ -17,6 +17,12 @@ const wide = matchMedia("(min-width: 760px)");
 const widest = matchMedia("(min-width: 1160px)");
 const hasKeyboard = matchMedia("(hover: hover)");
 
+/** A module that shows a form or a dialog, once what these need is here. */
+async function formed(module) {
+  await (await import("./forms.js")).ready();
+  return module;
+}
+
 export class ChatView {
   #client;
   #over = new AbortController();
@@ -39,7 +45,7 @@ export class ChatView {
       if (!signal.aborted) new PeopleView(client, { signal, open: (id) => this.#openPerson(id) });
     };
     this.#drawTitle = notify.start(client, { signal, current: () => this.#key, title: () => this.#title, open });
-    this.#startDialogs = async () => (await import("./view-dialogs.js")).start(client, { signal, leave });
+    this.#startDialogs = async () => (await formed(import("./view-dialogs.js"))).start(client, { signal, leave });
     const unlisten = ["people", "me", "state", "conversations"].map((name) => client.on(name, () => this.#drawHeader()));
     unlisten.push(onLanguage(() => this.#drawHeader()));
     signal.addEventListener("abort", () => unlisten.forEach((end) => end()));
@@ -243,7 +249,7 @@ export class ChatView {
       if (key !== null) this.go(`#/${key}`);
     } else if (event.key === "?" && !isField(event.target)) {
       event.preventDefault();
-      import("./view-keys.js").then(({ open }) => open(), () => tell("notLoaded"));
+      formed(import("./view-keys.js")).then(({ open }) => open(), () => tell("notLoaded"));
     } else if (event.key === "Escape" && $("people").contains(document.activeElement)) {
       this.#closePeople();
     } else if (event.key === "Escape" && !$("jump").hidden) this.messages.toEnd();
