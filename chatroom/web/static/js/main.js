@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { Client } from "./client.js";
 import { clock } from "./clock.js";
 import { $, placeIcons } from "./dom.js";
-import { onLanguage, preferred, t, use } from "./i18n.js";
+import { doing, onLanguage, preferred, t, use } from "./i18n.js";
 import * as prefs from "./prefs.js";
 import { Queues } from "./queues.js";
 import * as trouble from "./trouble.js";
@@ -130,10 +130,14 @@ function memoryOf(userId, queues) {
   };
 }
 
-/** Words for the login that say why one has to log in: where an operator ended it, the server's. */
-function noticeOf({ code, until, error }) {
-  const told = until !== undefined || code === CODE.CLOSED || code === CODE.NO_SUCH_USER;
-  return told && error ? ["ended", { words: error }] : ["sessionOver"];
+/** Words for the login that say why one has to log in: what an operator did, in any language. */
+function noticeOf(refusal) {
+  const about = {
+    get words() {
+      return doing(refusal);
+    },
+  };
+  return about.words ? ["ended", about] : ["sessionOver"];
 }
 
 /** This page's session is over; who it is may be asked again, or has to be. */
