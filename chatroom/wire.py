@@ -378,7 +378,8 @@ class PasswordResMes(Message):
     error: str = ""
     #: Seconds to wait before trying again.
     retry_after: int | UnsetType = UNSET
-    #: With code 506 what is wrong in a word, and of what is too short the least number of characters.
+    #: With code 506 what is wrong in a word, and of what is too short the least number of
+    #: characters.
     reason: str | UnsetType = UNSET
     least: int | UnsetType = UNSET
 
@@ -410,7 +411,8 @@ class ErrorMes(Message):
     rooms: dict[str, str] | UnsetType = UNSET
     inbox: str | UnsetType = UNSET
     reconnect: bool | UnsetType = UNSET
-    #: Where an operator or a changed password is behind it: what is so in a word, and what was said to it.
+    #: Where an operator or a changed password is behind it: what is so in a word, and what was
+    #: said to it.
     reason: str | UnsetType = UNSET
     note: str | UnsetType = UNSET
 

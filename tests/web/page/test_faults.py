@@ -55,7 +55,9 @@ def test_whatever_is_thrown_is_told_with_a_way_back(world: World, size: Size) ->
 def test_what_one_part_throws_does_not_stop_the_others(world: World) -> None:
     window = world.someone("kiwi").enters()
     # Drawing a name fails from now on, wherever that is.
-    window.page.evaluate("() => { Element.prototype.append = () => { throw new Error('no nodes'); }; }")
+    window.page.evaluate(
+        "() => { Element.prototype.append = () => { throw new Error('no nodes'); }; }"
+    )
     with world.server.client() as other:
         other.enter(world.registered("lime"))
         other.say("hello")
@@ -239,5 +241,3 @@ def test_a_hundred_thousand_blanks_are_written_like_anything_else(world: World) 
     box.evaluate("node => { node.value = 'short' + ' '.repeat(100000); }")
     box.press("Enter")
     expect(window.sent("short")).to_be_visible()
-
-
