@@ -80,12 +80,15 @@ def refusal_of(
     code, words = refusal.code, session.words(refusal)
     wait = refusal.retry_after or UNSET
     until = UNSET if refusal.until is None else refusal.until
+    reason, note = refusal.reason or UNSET, refusal.note or UNSET
     match type_name:
         case "LoginMes":
-            users_id = UNSET if session.dialect == 2 else None
-            return wire.LoginResMes(
-                code=code, users_id=users_id, error=words, retry_after=wait, until=until
-            )
+            answer = wire.LoginResMes(code=code, error=words, retry_after=wait, until=until)
+            if session.dialect == 2:
+                answer.reason, answer.note = reason, note
+            else:
+                answer.users_id = None
+            return answer
         case "RegisterMes":
             # The original has one code for whatever else is wrong with a registration.
             if code in (Code.MALFORMED, Code.TOO_LARGE):
@@ -96,9 +99,17 @@ def refusal_of(
                 code=code,
                 error=words,
                 retry_after=wait,
-                reason=refusal.reason or UNSET,
+                reason=reason,
                 least=refusal.least or UNSET,
             )
         case "SmsMes" | "PrivateMes" if message_id and session.dialect == 2:
-            return wire.AckMes(id=message_id, code=code, error=words, retry_after=wait, until=until)
+            return wire.AckMes(
+                id=message_id,
+                code=code,
+                error=words,
+                retry_after=wait,
+                until=until,
+                reason=reason,
+                note=note,
+            )
     return None

@@ -42,8 +42,8 @@ _JOINERS = frozenset("\u200c\u200d")
 class BadName(ValueError):
     """It can be nobody's name.
 
-    :ivar reason: one word for programs: ``nameLength``, ``nameInvisible``, ``nameAccent`` (without a
-        letter) or ``nameAccents`` (too many).
+    :ivar reason: one word for programs: ``nameLength``, ``nameInvisible``, ``nameAccent`` (without
+        a letter) or ``nameAccents`` (too many).
     """
 
     def __init__(self, reason: str, text: str) -> None:
@@ -75,7 +75,7 @@ def _all_show(name: str) -> bool:
 def _within_emoji(name: str) -> frozenset[int]:
     """The places in ``name`` that belong to emoji which are spelt in full."""
     # Here: its tables are large, and few names need them.
-    from emoji import EMOJI_DATA, STATUS, emoji_list  # noqa: PLC0415
+    from emoji import EMOJI_DATA, STATUS, emoji_list
 
     return frozenset(
         at

@@ -27,6 +27,8 @@ class Refusal(NamedTuple):
     reason: str = ""
     #: How many characters it has to have at least, where it has too few.
     least: int = 0
+    #: What an operator said to it, if anything.
+    note: str = ""
 
 
 class Refused(Exception):
@@ -88,6 +90,7 @@ PASSWORD_CHANGED = Refusal(
     Code.CLOSED,
     "密码已更改, 请用新密码重新登录",
     "the password was changed: log in again with the new one",
+    reason="passwordElsewhere",
 )
 # A registration is answered in the words of `zh` alone, in either dialect.
 REGISTRATION_CLOSED = Refusal(
@@ -118,29 +121,36 @@ PASSWORD_IS_NAME = Refusal(
 
 
 KICKED = Refusal(
-    Code.CLOSED, "管理员断开了你的连接", "an operator ended this session: log in again if you like"
+    Code.CLOSED,
+    "管理员断开了你的连接",
+    "an operator ended this session: log in again if you like",
+    reason="kicked",
 )
-DELETED = Refusal(Code.NO_SUCH_USER, "这个用户已被注销", "this account was deleted")
+DELETED = Refusal(
+    Code.NO_SUCH_USER, "这个用户已被注销", "this account was deleted", reason="deleted"
+)
 
 
 def banned(until: int, reason: str) -> Refusal:
     """:param until: in milliseconds since 1970, UTC; 0: for good. Likewise in the next two."""
-    return _sanction("你已被封禁", "you are banned", until, reason)
+    return _sanction("banned", "你已被封禁", "you are banned", until, reason)
 
 
 def address_banned(until: int, reason: str) -> Refusal:
-    return _sanction("你的网络地址已被封禁", "your address is banned", until, reason)
+    return _sanction(
+        "addressBanned", "你的网络地址已被封禁", "your address is banned", until, reason
+    )
 
 
 def muted(until: int, reason: str) -> Refusal:
-    return _sanction("你已被禁言", "you are muted", until, reason)
+    return _sanction("muted", "你已被禁言", "you are muted", until, reason)
 
 
-def _sanction(zh: str, en: str, until: int, reason: str) -> Refusal:
+def _sanction(what: str, zh: str, en: str, until: int, reason: str) -> Refusal:
     if until:
         ends = _ends(until)
         zh, en = f"{zh}, 直到{ends} (UTC)", f"{en} until {ends} UTC"
-    return with_words(Refusal(Code.WRONG_PASSWORD, zh, en, until=until), reason)
+    return with_words(Refusal(Code.WRONG_PASSWORD, zh, en, until=until, reason=what), reason)
 
 
 def _ends(until: int) -> str:
@@ -192,7 +202,7 @@ def password_too_short(least: int) -> Refusal:
 def with_words(refusal: Refusal, text: str) -> Refusal:
     """The refusal with what an operator had to say to it, if anything."""
     return (
-        refusal._replace(zh=f"{refusal.zh}: {text}", en=f"{refusal.en}: {text}")
+        refusal._replace(zh=f"{refusal.zh}: {text}", en=f"{refusal.en}: {text}", note=text)
         if text
         else refusal
     )

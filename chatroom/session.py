@@ -245,6 +245,8 @@ class Session:
                 id=message_id or UNSET,
                 retry_after=refusal.retry_after or UNSET,
                 until=UNSET if refusal.until is None else refusal.until,
+                reason=refusal.reason or UNSET,
+                note=refusal.note or UNSET,
                 **more,
             )
         )

@@ -244,6 +244,9 @@ class LoginResMes(Message):
     rooms: dict[str, str] | UnsetType = UNSET
     inbox: str | UnsetType = UNSET
     read: list[ReadMark] | UnsetType = UNSET
+    #: Dialect 2, with 403: what is so in a word, and what an operator said to it.
+    reason: str | UnsetType = UNSET
+    note: str | UnsetType = UNSET
 
 
 class NotifyUserStatusMes(Message):
@@ -302,6 +305,9 @@ class AckMes(Message):
     #: With code 403, where it is a ban or a mute: when it ends, in milliseconds since 1970, UTC; 0:
     #: never.
     until: int | UnsetType = UNSET
+    #: With 403: what is so in a word, and what an operator said to it.
+    reason: str | UnsetType = UNSET
+    note: str | UnsetType = UNSET
     #: With a seq: as the message itself has it.
     sent_at: int | UnsetType = UNSET
 
@@ -374,7 +380,8 @@ class PasswordResMes(Message):
     error: str = ""
     #: Seconds to wait before trying again.
     retry_after: int | UnsetType = UNSET
-    #: With code 506 what is wrong in a word, and of what is too short the least number of characters.
+    #: With code 506 what is wrong in a word, and of what is too short the least number of
+    #: characters.
     reason: str | UnsetType = UNSET
     least: int | UnsetType = UNSET
 
@@ -406,6 +413,10 @@ class ErrorMes(Message):
     rooms: dict[str, str] | UnsetType = UNSET
     inbox: str | UnsetType = UNSET
     reconnect: bool | UnsetType = UNSET
+    #: Where an operator or a changed password is behind it: what is so in a word, and what was
+    #: said to it.
+    reason: str | UnsetType = UNSET
+    note: str | UnsetType = UNSET
 
 
 MESSAGES: Final[dict[str, type[Message]]] = {

@@ -53,6 +53,8 @@ class Answer(wire.Message, omit_defaults=True):
     #: What is wrong in a word, and of what is too short the least number of characters.
     reason: str | UnsetType = UNSET
     least: int | UnsetType = UNSET
+    #: What an operator said to it.
+    note: str | UnsetType = UNSET
 
 
 Cookie = bytes | None
@@ -170,4 +172,5 @@ def _refusal(refusal: Refusal, name: str) -> Answer:
         until=UNSET if refusal.until is None else refusal.until,
         reason=refusal.reason or UNSET,
         least=refusal.least or UNSET,
+        note=refusal.note or UNSET,
     )

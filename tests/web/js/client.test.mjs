@@ -241,9 +241,9 @@ test("why an operator took a message from nobody stays with it", async () => {
   await it.login();
   it.client.say("lobby", "can you hear me?");
   const [{ id }] = it.sent("SmsMes");
-  it.socket.hear("AckMes", { id, code: 403, until: 0, error: "you are muted: spam" });
+  it.socket.hear("AckMes", { id, code: 403, until: 0, reason: "muted", note: "spam", error: "you are muted: spam" });
   const [{ state, words }] = it.client.outbox.entries;
-  assert.deepEqual([state, words], ["failed", "you are muted: spam"]);
+  assert.deepEqual([state, words], ["failed", { reason: "muted", until: 0, note: "spam" }]);
 });
 
 test("who comes into an empty lobby has what is said then unread", async () => {

@@ -20,6 +20,16 @@ pytestmark = [
 ]
 
 
+TEXTS = [
+    "hello 你好",
+    "> *said* **before**\n- one\n- two",
+    "```\ncode\n```",
+    "see https://example.org/",
+    "🥝",
+    "عربي",
+]
+
+
 def has_no_violations(window: Window) -> None:
     """The page as it stands, once nothing moves in it."""
     window.page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
@@ -44,7 +54,7 @@ def test_the_chat(world: World, server: Server, scheme: Scheme, size: tuple[int,
     window = person.enters()
     with world.server.client() as other:
         other.enter(plum)
-        for text in ("hello 你好", "> *said* **before**\n- one\n- two", "```\ncode\n```", "see https://example.org/", "🥝", "عربي"):
+        for text in TEXTS:
             other.say(text)
             other.tell(person.user_id, text)
         has_no_violations(window)

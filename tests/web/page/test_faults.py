@@ -27,7 +27,12 @@ def test_an_address_that_leads_nowhere_is_told_and_the_chat_is_there(
     expect(window["#trouble"]).to_contain_text("leads to no conversation")
     expect(window.unread("lobby")).to_be_visible()
     assert "#" not in window.page.url
-    window["#trouble-close"].click()
+    if name == "%":
+        window["#trouble-close"].click()
+    else:
+        window["#open-settings"].click()
+        window.page.keyboard.press("Escape")
+        window.unread("lobby").click()
     expect(window["#trouble"]).to_be_hidden()
     window.goes_to("lobby").says(f"all is well with {world.registered()}")
 
@@ -50,7 +55,9 @@ def test_whatever_is_thrown_is_told_with_a_way_back(world: World, size: Size) ->
 def test_what_one_part_throws_does_not_stop_the_others(world: World) -> None:
     window = world.someone("kiwi").enters()
     # Drawing a name fails from now on, wherever that is.
-    window.page.evaluate("() => { Element.prototype.append = () => { throw new Error('no nodes'); }; }")
+    window.page.evaluate(
+        "() => { Element.prototype.append = () => { throw new Error('no nodes'); }; }"
+    )
     with world.server.client() as other:
         other.enter(world.registered("lime"))
         other.say("hello")
@@ -234,5 +241,3 @@ def test_a_hundred_thousand_blanks_are_written_like_anything_else(world: World) 
     box.evaluate("node => { node.value = 'short' + ' '.repeat(100000); }")
     box.press("Enter")
     expect(window.sent("short")).to_be_visible()
-
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -30,6 +32,31 @@ def test_who_is_banned_is_told_why_wherever_they_try(world: World, admin: Admin)
     expect(one["#login-error"]).to_contain_text("enough")
     admin.says("unban", person.user_id)
     one.logs_in(person.user_id, PASSWORD).is_online()
+
+
+@pytest.mark.parametrize(
+    ("locale", "banned", "muted"),
+    [("en-GB", "you are banned", "you are muted"), ("zh-CN", "您已被封禁", "您已被禁言")],
+)
+def test_what_operators_do_is_told_in_the_pages_language(
+    world: World, admin: Admin, locale: str, banned: str, muted: str
+) -> None:
+    person = world.someone("kiwi", locale=locale)
+    window = person.enters("#/lobby")
+    admin.says("mute", person.user_id, "--for", "1h", "--reason", "spam")
+    window.writes("can you hear me?")
+    fate = window['#message-list [data-state="failed"] .fate']
+    expect(fate).to_contain_text(muted)
+    expect(fate).to_contain_text("spam")
+    admin.says("ban", person.user_id, "--for", "12h", "--reason", "spam")
+    window.is_asked_to_log_in()
+    said = [window["#login-notice"].inner_text()]
+    window.logs_in(person.user_id)
+    expect(window["#login-error"]).to_contain_text("spam")
+    said.append(window["#login-error"].inner_text())
+    for text in said:
+        assert banned in text
+        assert bool(re.search(r"[一-鿿]", text)) is (locale == "zh-CN"), text
 
 
 def test_who_is_kicked_is_told_why_and_comes_back_by_their_own_doing(

@@ -1,9 +1,26 @@
-// What forms have in common: which field is wrong and why, and the choice of the language.
+// What forms have in common: which field is wrong and why, and the choice of the language. Forms and
+// settings come when they are shown, and with them what they look like and their words.
 
+import { h } from "./dom.js";
 import { choose, language, number, onLanguage, t, useMore } from "./i18n.js";
 import { countCharacters } from "./wire.js";
 
-await useMore();
+const LOOKS = "/static/forms.css";
+let looks = null;
+
+/** Before any of them is shown. Fails where something can't be fetched; then it can be tried again. */
+export async function ready() {
+  looks ??= new Promise((resolve, reject) => {
+    const onload = resolve;
+    const onerror = ({ target }) => {
+      target.remove();
+      looks = null;
+      reject(new Error(`${LOOKS} can't be fetched`));
+    };
+    document.head.append(h("link", { rel: "stylesheet", href: LOOKS, onload, onerror }));
+  });
+  await Promise.all([looks, useMore()]);
+}
 
 /** The server's limits: characters of a name, bytes of a password. */
 const MOST_NAME = 32;
@@ -43,8 +60,7 @@ export function showError(form, field, text, { focus = true } = {}) {
     input.removeAttribute("aria-invalid");
     describe(input, error.id, false);
   }
-  const box = field?.closest(".field");
-  if (box) box.append(error);
+  if (field) (field.closest(".with-button") ?? field).after(error);
   else form.querySelector(".primary").before(error);
   error.textContent = text ?? "";
   if (field && text) {

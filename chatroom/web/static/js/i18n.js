@@ -75,6 +75,15 @@ export function t(name, about) {
   return typeof words === "function" ? words(about) : words;
 }
 
+/** What operators do, and a changed password does, to somebody. */
+const DOINGS = ["banned", "addressBanned", "muted", "kicked", "deleted", "passwordElsewhere"];
+
+/** In words what the server says was done, until when, and why; empty where it does not say. */
+export function doing({ reason, until, note }) {
+  if (!DOINGS.includes(reason)) return "";
+  return t(reason) + (until ? t("doneUntil", { text: formats.full.format(until) }) : "") + (note ? t("doneFor", { words: note }) : "");
+}
+
 /** Fills in what the markup names: data-t its text, data-t-label, data-t-placeholder, data-t-title. */
 export function translate(root) {
   for (const node of root.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t) ?? "";

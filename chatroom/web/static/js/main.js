@@ -5,7 +5,7 @@ import { Client } from "./client.js";
 import { clock } from "./clock.js";
 import { $, placeIcons } from "./dom.js";
 import { Drafts } from "./drafts.js";
-import { onLanguage, preferred, t, use } from "./i18n.js";
+import { doing, onLanguage, preferred, t, use } from "./i18n.js";
 import * as prefs from "./prefs.js";
 import { Queues, countWaiting } from "./queues.js";
 import { newer } from "./seq.js";
@@ -72,7 +72,8 @@ function waitToBoot(ms) {
 
 /** Who is logged in needs no form. */
 async function showLogin(options) {
-  const { LoginView } = await import("./view-login.js");
+  const [{ LoginView }, forms] = await Promise.all([import("./view-login.js"), import("./forms.js")]);
+  await forms.ready();
   if (running) return;
   login ??= new LoginView((user) => enter({ ...user, code: CODE.OK }, { fresh: true }), invite);
   screen("login");
@@ -184,10 +185,14 @@ function memoryOf(userId, queues, drafts) {
   };
 }
 
-/** Words for the login that say why one has to log in: where an operator ended it, the server's. */
-function noticeOf({ code, until, error }) {
-  const told = until !== undefined || code === CODE.CLOSED || code === CODE.NO_SUCH_USER;
-  return [told && error ? ["ended", { words: error }] : ["sessionOver"]];
+/** Words for the login that say why one has to log in: what an operator did, in any language. */
+function noticeOf(refusal) {
+  const about = {
+    get words() {
+      return doing(refusal);
+    },
+  };
+  return [about.words ? ["ended", about] : ["sessionOver"]];
 }
 
 /** Words that say that what somebody did not send is there still, where it is. */

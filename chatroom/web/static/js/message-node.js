@@ -1,7 +1,7 @@
 // One message, divider or unsent message as a node. What others wrote becomes text, never markup.
 
 import { avatar, h, icon } from "./dom.js";
-import { day, fullTime, t, time } from "./i18n.js";
+import { day, doing, fullTime, t, time } from "./i18n.js";
 import { parse } from "./text.js";
 
 const ONLY_EMOJI = /^[\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}\u200D\uFE0F\s]{1,20}$/u;
@@ -70,7 +70,7 @@ export function messageNode(message, { head, inRoom, name, openPerson }) {
 
 /** Why a message was refused, in words. */
 function reason({ code, words }) {
-  if (words) return t("reasonWords", { words });
+  if (words) return doing(words) || t("reasonOther", { code });
   return [400, 404, 413, 507].includes(code) ? t(`reason${code}`) : t("reasonOther", { code });
 }
 

@@ -134,9 +134,9 @@ export class Outbox {
 
   /**
    * The message was not taken: this time, or for good. `retryAfter` is in seconds; with `until` it is
-   * an operator's doing, and `error` says why.
+   * an operator's doing, and `reason` and `note` say what and why.
    */
-  refuse(id, { code, retryAfter, until, error }) {
+  refuse(id, { code, retryAfter, until, reason, note }) {
     const entry = this.get(id);
     if (!entry || entry.state === "failed") return;
     entry.sentAt = null;
@@ -146,7 +146,7 @@ export class Outbox {
     } else {
       entry.state = "failed";
       entry.code = code;
-      entry.words = until === undefined ? "" : error;
+      entry.words = until === undefined ? "" : { reason, until, note };
       this.#stored(entry.key);
       this.#pump();
     }

@@ -73,7 +73,6 @@ export default {
   reason404: "There is no such user.",
   reason413: "It is too long.",
   reason507: "The mailbox is full.",
-  reasonWords: ({ words }) => `The server says: ${words}.`,
   reasonOther: ({ code }) => `The server refused it (code ${code}).`,
 
   announcement: "Announcement",
@@ -108,4 +107,12 @@ export default {
   startOver: "Start over",
   addressWrong: "This address leads to no conversation.",
   notLoaded: "This could not be loaded. Try again once you are connected.",
+  banned: "you are banned",
+  addressBanned: "your address is banned",
+  muted: "you are muted",
+  kicked: "an operator ended it",
+  deleted: "the account was deleted",
+  passwordElsewhere: "the password was changed",
+  doneUntil: ({ text }) => ` until ${text}`,
+  doneFor: ({ words }) => `: ${words}`,
 };

@@ -70,7 +70,6 @@ export default {
   reason404: "没有这个用户。",
   reason413: "消息太长。",
   reason507: "信箱已满。",
-  reasonWords: ({ words }) => `服务器说：${words}。`,
   reasonOther: ({ code }) => `服务器拒绝了（代码 ${code}）。`,
 
   announcement: "公告",
@@ -104,4 +103,12 @@ export default {
   startOver: "重新开始",
   addressWrong: "这个地址没有对应的会话。",
   notLoaded: "没有加载成功，请连接后再试。",
+  banned: "您已被封禁",
+  addressBanned: "您的网络地址已被封禁",
+  muted: "您已被禁言",
+  kicked: "管理员结束了会话",
+  deleted: "账号已被注销",
+  passwordElsewhere: "密码已被更改",
+  doneUntil: ({ text }) => `，直到 ${text}`,
+  doneFor: ({ words }) => `：${words}`,
 };

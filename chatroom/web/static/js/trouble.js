@@ -20,6 +20,11 @@ export function tell(name) {
   show(t(name), false);
 }
 
+/** The person has gone on: what asked for nothing to be done is over. */
+export function goneOn() {
+  if ($("trouble-again").hidden) $("trouble").hidden = true;
+}
+
 /** Once for the page. */
 export function watch() {
   // Without an error it is no script that failed, such as a ResizeObserver that has more to tell.

@@ -5,7 +5,7 @@ import { number, onLanguage, t } from "./i18n.js";
 import { composes, isField } from "./keys.js";
 import * as notify from "./notify.js";
 import * as prefs from "./prefs.js";
-import { tell } from "./trouble.js";
+import { goneOn, tell } from "./trouble.js";
 import { ComposerView } from "./view-composer.js";
 import { ConnectionView } from "./view-connection.js";
 import { MessagesView } from "./view-messages.js";
@@ -16,6 +16,12 @@ const wide = matchMedia("(min-width: 760px)");
 /** Wide enough for the people to stand beside the messages. */
 const widest = matchMedia("(min-width: 1160px)");
 const hasKeyboard = matchMedia("(hover: hover)");
+
+/** A module that shows a form or a dialog, once what these need is here. */
+async function formed(module) {
+  await (await import("./forms.js")).ready();
+  return module;
+}
 
 export class ChatView {
   #client;
@@ -39,7 +45,8 @@ export class ChatView {
       if (!signal.aborted) new PeopleView(client, { signal, open: (id) => this.#openPerson(id) });
     };
     this.#drawTitle = notify.start(client, { signal, current: () => this.#key, title: () => this.#title, open });
-    this.#startDialogs = async () => (await import("./view-dialogs.js")).start(client, { signal, leave, held });
+    this.#startDialogs = async () =>
+      (await formed(import("./view-dialogs.js"))).start(client, { signal, leave, held });
     const unlisten = ["people", "me", "state", "conversations"].map((name) => client.on(name, () => this.#drawHeader()));
     unlisten.push(onLanguage(() => this.#drawHeader()));
     signal.addEventListener("abort", () => unlisten.forEach((end) => end()));
@@ -85,7 +92,7 @@ export class ChatView {
     if (wanted === null) {
       tell("addressWrong");
       history.replaceState(null, "", location.pathname);
-    }
+    } else if (focus) goneOn();
     const { key = null, people = false } = wanted ?? {};
     const pane = people && !widest.matches ? "people" : key || wide.matches ? "room" : "list";
     this.#frame.dataset.pane = pane;
@@ -246,7 +253,7 @@ export class ChatView {
       if (key !== null) this.go(`#/${key}`);
     } else if (event.key === "?" && !isField(event.target)) {
       event.preventDefault();
-      import("./view-keys.js").then(({ open }) => open(), () => tell("notLoaded"));
+      formed(import("./view-keys.js")).then(({ open }) => open(), () => tell("notLoaded"));
     } else if (event.key === "Escape" && $("people").contains(document.activeElement)) {
       this.#closePeople();
     } else if (this.#writes(event)) {

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { $ } from "./dom.js";
 import { digits, idFault, languageSwitch, nameFault, passwordFault, refusalOf, showError } from "./forms.js";
-import { onLanguage, t } from "./i18n.js";
+import { doing, onLanguage, t } from "./i18n.js";
 import { CODE } from "./wire.js";
 
 export class LoginView {
@@ -100,7 +100,7 @@ export class LoginView {
     const { code } = answer;
     if (code === CODE.OK) this.#entered({ userId: answer.userId ?? userId, userName: answer.userName ?? "" });
     else if (code === CODE.NO_SUCH_USER) showError(form, $("login-id"), t("noSuchUser"));
-    else if (answer.until !== undefined) showError(form, null, t("ended", { words: answer.error }));
+    else if (answer.until !== undefined) showError(form, null, doing(answer));
     else if (code === CODE.WRONG_PASSWORD) showError(form, $("login-password"), t("wrongPassword"));
     else showError(form, null, trouble(answer));
   }
