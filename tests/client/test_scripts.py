@@ -93,8 +93,19 @@ def test_output_that_was_closed_is_no_output(server: str) -> None:
 
 
 def test_a_reader_that_goes_before_all_is_done_fails(server: str) -> None:
-    script = IN + "1\n" * 500 + "2\nnever said\n4\n"
-    ran = shell(server, '"$@" | head -n 1 >/dev/null; exit ${PIPESTATUS[0]}', script)
+    process = subprocess.Popen(
+        command(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdin is not None
+    process.stdout.readline()
+    process.stdout.close()
+    process.stdin.write((IN + "2\nnever said\n4\n").encode())
+    process.stdin.close()
+    errors = process.stderr.read()
+    process.stderr.close()
+    ran = subprocess.CompletedProcess(process.args, process.wait(SECONDS), None, errors)
     assert_fails(ran, "^Nobody reads the output any more, so the script was not done to its end")
     assert b"never said" not in run(server, IN + "3\n4\n").stdout
 
