@@ -147,7 +147,7 @@ class LoggedIn:
 
         :param before: only what is older than this place.
         :param limit: messages at most; a server gives no more than `chatroom.wire.MAX_HISTORY`.
-        :raises Refused: 404 no such room, 410 no longer held, 505.
+        :raises Refused: 404 no such room or user, 410 no longer held, 505.
         :raises NotConnected: no connection now, or it was lost before the answer came.
         """
 

@@ -30,7 +30,7 @@ def test_an_address_that_leads_nowhere_is_told_and_the_chat_is_there(
     if name == "%":
         window["#trouble-close"].click()
     else:
-        window["#open-settings"].click()
+        window.opens_settings()
         window.page.keyboard.press("Escape")
         window.unread("lobby").click()
     expect(window["#trouble"]).to_be_hidden()
