@@ -54,8 +54,9 @@ READ_AGAIN = 0.1
 READ_COUNT = 1000
 #: Seconds between two questions whether what was read is in the store's file.
 ASK_AGAIN = 0.2
-#: Heartbeats of its own that a node may not have heard back; with one more it is deaf.
-MOST_UNHEARD = 3
+#: Reads that may end without a heartbeat that was stored before they began; with one more the node
+#: is deaf.
+MOST_UNHEARD = 1
 #: Places of a room that are remembered, to find the last one that the store still has.
 REMEMBERED_PLACES = 1000
 
@@ -104,8 +105,10 @@ class Bus:
         self._handed_out: dict[str, deque[str]] = {}
         #: Whether the places are those of the store that is connected now.
         self._in_step = False
+        #: Numbers of this node's heartbeats: the last that was stored, the last that came back.
         self._beats = 0
         self._heard = 0
+        self._unheard = 0
         self._others: set[str] = set()
         self._listener: BusListener | None = None
         #: An answer to a heartbeat was lost: that this node had lapsed is said only once.
@@ -188,7 +191,7 @@ class Bus:
         self._positions.update(lost)
         for key in lost.keys() & self._handed_out.keys():
             self._handed_out[key] = deque([lost[key]], REMEMBERED_PLACES)
-        self._beats = self._heard = 0
+        self._beats = self._heard = self._unheard = 0
         self._in_step = True
         # Of who is online, all is about to be read anew.
         if lost.keys() - {_PRESENCE}:
@@ -252,9 +255,6 @@ class Bus:
 
     async def _beat(self) -> None:
         if self._listener is not None and self._commands.ready:
-            if not self.hears_itself:
-                self._commands.drop("this node does not hear its own heartbeats from it")
-                return
             try:
                 await self._beat_once(self._listener)
             except StoreUnavailable as error:
@@ -263,7 +263,20 @@ class Bus:
     @property
     def hears_itself(self) -> bool:
         """Whether the heartbeats come back by the bus."""
-        return self._beats - self._heard <= MOST_UNHEARD
+        return self._unheard <= MOST_UNHEARD
+
+    def _listen_for_beats(self, due: int, found: Sequence[tuple[str, list[Any]]]) -> None:
+        """After a read: what was stored before it began must have come, however slow all is.
+
+        :param due: the last heartbeat that was stored when the read began.
+        """
+        came = sum(len(entries) for key, entries in found if key == self._events_key)
+        if self._heard >= due:
+            self._unheard = 0
+        elif came < READ_COUNT:
+            self._unheard += 1
+            if not self.hears_itself:
+                self._commands.drop("this node does not hear its own heartbeats from it")
 
     async def _beat_once(self, listener: BusListener) -> None:
         read = Seq.parse(self._positions[self._events_key])
@@ -296,6 +309,7 @@ class Bus:
 
     async def _read(self, listener: BusListener) -> None:
         while True:
+            due = self._beats
             try:
                 found = await self._read_once() if self._in_step else None
             except StoreUnavailable:
@@ -310,6 +324,7 @@ class Bus:
                 # Before it is handed out: what can't be handed out must not come for ever.
                 self._positions[key] = entries[-1][0].decode()
                 self._hand_out(listener, key, entries)
+            self._listen_for_beats(due, found)
             if any(key in self._rooms for key, _ in found):
                 await self._gather()
 
