@@ -15,6 +15,7 @@ from chatroom.client.chat_client import ChatClient
 from chatroom.client.dialogue import Dialogue, Field
 from chatroom.client.errors import ChatError, NotConnected, Untrusted
 from chatroom.client.interfaces import Clock
+from chatroom.client.language import in_language
 from chatroom.client.model import State
 from chatroom.client.screen import BadLine, EndOfInput, OutputClosed, Screen, Style
 from chatroom.client.screen.glyphs import harmless_name
@@ -124,7 +125,8 @@ class Menus:
             return
         self._inside = False
         if self._screen.interactive:
-            reason = harmless_name(self._client.why)
+            client = self._client
+            reason = harmless_name(in_language(self._say, client.why, client.why_zh))
             self._screen.error(self._say(texts.OFFLINE).format(reason=reason))
         else:
             self._dialogue.give_up(self._client.why)

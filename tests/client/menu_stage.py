@@ -51,6 +51,7 @@ class FakeClient:
         self.callbacks = callbacks
         self.state = State.OFFLINE
         self.why = "the server is gone"
+        self.why_zh = "服务器不在了"
         self.login: Login | None = None
         self.online = {100: TOM}
         self.calls: list[tuple[Any, ...]] = []

@@ -397,6 +397,12 @@ def test_a_connection_that_ends_for_good_brings_a_person_back_to_the_first_menu(
     assert stage.status == 0
 
 
+def test_why_a_connection_ended_is_told_in_the_language_of_the_menus() -> None:
+    stage = Stage(IN.strip(), ends=False, interactive=True, language="zh")
+    stage.client.become(State.OFFLINE)
+    assert stage.screen.errors == ["和服务器的连接结束了: 服务器不在了"]
+
+
 @pytest.mark.parametrize("interactive", [True, False])
 def test_a_connection_that_ends_at_the_first_menu_is_no_news(interactive: bool) -> None:
     stage = Stage([], ends=False, interactive=interactive)
