@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { countCharacters, decode, encode, keyOf, newId, peerOf } from "../../../chatroom/web/static/js/wire.js";
+import { countCharacters, decode, encode, keyOf, newId, peerOf, readAddress } from "../../../chatroom/web/static/js/wire.js";
 
 test("an envelope holds its fields as JSON in a string", () => {
   const text = encode("SmsMes", { content: "hi" });
@@ -33,4 +33,15 @@ test("a conversation's key tells a person from a room", () => {
   assert.equal(peerOf("lobby"), null);
   assert.equal(peerOf("u0"), null);
   assert.equal(peerOf("u2-room"), null);
+});
+
+test("an address leads to a conversation, the people, the list, or nowhere", () => {
+  assert.deepEqual(readAddress(""), {});
+  assert.deepEqual(readAddress("#/"), {});
+  assert.deepEqual(readAddress("#/people"), { people: true });
+  assert.deepEqual(readAddress("#/lobby"), { key: "lobby" });
+  assert.deepEqual(readAddress("#/u9007199254740991"), { key: "u9007199254740991" });
+  for (const name of ["%", "%E0%A4%A", "u", "u0", "u01", "u-1", "u9007199254740992", `u${"9".repeat(400)}`, "attic", "lobby/x"]) {
+    assert.equal(readAddress(`#/${name}`), null, name);
+  }
 });

@@ -89,6 +89,7 @@ export class ChatView {
   /** What the address says is shown. */
   #route({ focus }) {
     const wanted = readAddress(location.hash);
+    const reopened = this.#started;
     if (wanted === null) {
       tell("addressWrong");
       history.replaceState(null, "", location.pathname);
@@ -101,7 +102,8 @@ export class ChatView {
     this.sidebar.update();
     this.#drawTitle();
     if (!focus) return;
-    if (key !== null) this.#client.flag(key, false);
+    // What is shown again by a reload was not opened by it.
+    if (key !== null && reopened) this.#client.flag(key, false);
     this.#focus(pane);
   }
 

@@ -12,7 +12,7 @@ import { compare, newer, search } from "./seq.js";
 import { LOBBY } from "./wire.js";
 
 /** Messages in the page at most, about, and by how many the part moves. */
-const MOST = 120;
+const MOST = 60;
 const STEP = 10;
 /** Pixels: so near the end of what is in the page, more of it is put there. */
 const NEAR = 900;
