@@ -35,7 +35,7 @@ def stage(browser: Browser, lab: Lab) -> Stage:
 
 def is_ready(window: Window) -> Window:
     """The service worker is there, and has all that it keeps."""
-    window.page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    window.page.wait_for_function("navigator.serviceWorker.ready.then(() => true)")
     return window
 
 
