@@ -31,7 +31,10 @@ async function answer(request, path) {
   if (request.mode === "navigate" || Date.now() > awayUntil) {
     try {
       const response = await fetch(request, { signal: AbortSignal.timeout(AWAY) });
-      if (response.status < 500) return response;
+      if (response.status < 500) {
+        awayUntil = 0;
+        return response;
+      }
     } catch {
       // Away.
     }
