@@ -84,6 +84,17 @@ def test_what_is_typed_at_the_messages_goes_into_the_field(world: World) -> None
     expect(window["#composer-text"]).to_have_value("Typed there")
 
 
+def test_an_input_method_that_begins_at_the_messages_goes_on_in_the_field(world: World) -> None:
+    window = world.someone().enters()
+    window["#messages"].focus()
+    # So Chromium tells of a key that an input method takes.
+    window["#messages"].evaluate(
+        "(node) => node.dispatchEvent(new KeyboardEvent('keydown',"
+        " { key: 'Process', keyCode: 229, bubbles: true, cancelable: true }))"
+    )
+    expect(window["#composer-text"]).to_be_focused()
+
+
 def test_the_arrow_recalls_what_one_said_last(world: World) -> None:
     window = world.someone("kiwi").enters()
     field = window["#composer-text"]

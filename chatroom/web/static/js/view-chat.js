@@ -245,8 +245,12 @@ export class ChatView {
   // ------------------------------------------------------------ keys
 
   #pressed(event) {
-    if (composes(event) || event.defaultPrevented || document.querySelector("dialog[open]")) return;
-    if (event.key === "F6") {
+    if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    if (this.#writes(event)) {
+      // The focus moves before the key does what it does: it is typed there.
+      this.composer.focus();
+    } else if (composes(event)) return;
+    else if (event.key === "F6") {
       event.preventDefault();
       this.#nextRegion(event.shiftKey ? -1 : 1);
     } else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
@@ -258,9 +262,6 @@ export class ChatView {
       formed(import("./view-keys.js")).then(({ open }) => open(), () => tell("notLoaded"));
     } else if (event.key === "Escape" && $("people").contains(document.activeElement)) {
       this.#closePeople();
-    } else if (this.#writes(event)) {
-      // The focus moves before the key does what it does: it is typed there.
-      this.composer.focus();
     } else if (event.key === "Escape" && !$("jump").hidden) this.messages.toEnd();
   }
 
@@ -271,8 +272,8 @@ export class ChatView {
     if (at !== document.body && !$("messages").contains(at)) return false;
     const { key } = event;
     if ((event.ctrlKey || event.metaKey) && !event.getModifierState("AltGraph")) return key === "v";
-    // A blank scrolls.
-    return key.length === 1 && key !== " ";
+    // An input method begins with this key, too. A blank scrolls, and a question mark lists the keys.
+    return composes(event) || (key.length === 1 && !" ?".includes(key));
   }
 
   #nextRegion(step) {

@@ -82,7 +82,7 @@ export class ComposerView {
   #recall(event) {
     const said = this.#client.outbox.of(this.#key).at(-1)?.text ??
       this.#client.conversation(this.#key).messages.findLast(({ own }) => own)?.content;
-    if (!said || event.shiftKey || event.altKey || event.ctrlKey || event.metaKey || event.isComposing) return;
+    if (!said || event.shiftKey || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     this.#text.value = said;
     this.#saving.soon();
