@@ -24,6 +24,8 @@ from tests.system.wire_client import PASSWORD
 
 #: What a Chromium is called, by system.
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+#: The same without windows, settings and all else that only a person needs: half the work.
+SHELL = "chromium-headless-shell"
 #: No sandbox: tests may run as root. The rest keeps it from talking to anybody but the server.
 ARGUMENTS = [
     "--no-sandbox",
@@ -42,9 +44,10 @@ PHONE = (360, 740)
 expect.set_options(timeout=PATIENCE)
 
 
-def find_chromium() -> str | None:
-    """Where the browser is."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
+def find_chromium(*, whole: bool = False) -> str | None:
+    """Where the browser is. ``whole``: one with settings, which can install pages."""
+    names = NAMES if whole else (SHELL, *NAMES)
+    return next((path for name in names if (path := shutil.which(name))), None)
 
 
 def launch(kind: BrowserType, path: str) -> Browser:

@@ -167,8 +167,9 @@ def test_what_the_browser_has_no_room_for_is_said_to_be_lost_with_the_page(world
 
 def test_blocked_cookies_are_named(world: World, browser: Browser, tmp_path: Path) -> None:
     user_id = world.registered("kiwi")
-    path = find_chromium()
-    assert path is not None
+    path = find_chromium(whole=True)
+    if path is None:
+        pytest.skip("no Chromium here that has settings (on Debian: apt install chromium)")
     settings = tmp_path / "profile" / "Default" / "Preferences"
     settings.parent.mkdir(parents=True)
     settings.write_text('{"profile": {"default_content_setting_values": {"cookies": 2}}}')

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 
 import chatroom
 from tests.system.lab import Lab, until
-from tests.web.page.chromium import DESKTOP, PHONE, Window
+from tests.web.page.chromium import DESKTOP, PHONE, Window, find_chromium, launch
 from tests.web.page.test_outages import Stage
 
 PACKAGE = Path(chatroom.__file__).parent
@@ -104,7 +104,15 @@ def test_a_new_version_is_taken_at_the_next_load(
     assert stage.world.close() == []
 
 
-def test_a_browser_finds_what_it_needs_to_install_the_page(stage: Stage) -> None:
+def test_a_browser_finds_what_it_needs_to_install_the_page(browser: Browser, lab: Lab) -> None:
+    path = find_chromium(whole=True)
+    if path is None:
+        pytest.skip("no Chromium here that can install pages (on Debian: apt install chromium)")
+    with launch(browser.browser_type, path) as whole:
+        _check_manifest(Stage(whole, lab))
+
+
+def _check_manifest(stage: Stage) -> None:
     window = stage.world.newcomer().window().opens()
     session = window.page.context.new_cdp_session(window.page)
     found = session.send("Page.getAppManifest")
