@@ -18,25 +18,17 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatroom.store.bus_events import event_from, presence_from
 from chatroom.store.connection import Connection, NotWritten
-from chatroom.store.conversations import Fields, entry_from, readable, room_key, sent_at_of
+from chatroom.store.conversations import entry_from, readable, room_key
 from chatroom.store.interface import (
     BusListener,
-    EndEvent,
-    Ending,
-    KnownEvent,
     MailboxEvent,
     PresenceEvent,
-    PrivateEvent,
-    ReadEvent,
-    ReceivedEvent,
-    StandingEvent,
     StoreUnavailable,
 )
 from chatroom.store.lua import Script
 from chatroom.store.oversight import (
-    AddressesEvent,
-    AnnounceEvent,
     DeletedEvent,
     OversightEvent,
 )
@@ -64,8 +56,6 @@ _PRESENCE = "chatroom:presence"
 #: How a heartbeat's fields begin; the run follows, and its number.
 _BEAT = [b"u", b"0", b"k", b"beat"]
 _encode = msgspec.json.encode
-_people_decoder = msgspec.json.Decoder(list[Person])
-_ids_decoder = msgspec.json.Decoder(list[int])
 _person_decoder = msgspec.json.Decoder(Person)
 _log = Logger()
 
@@ -373,11 +363,11 @@ class Bus:
 
     def _hand_out(self, listener: BusListener, key: str, found: list[Any]) -> None:
         if key == _PRESENCE:
-            for event in readable(_presence_from, found):
+            for event in readable(presence_from, found):
                 self._others.add(event.node)
                 _tell(listener.presence_event, event)
         elif key == self._events_key:
-            self._tell_events(listener, readable(_event_from, self._without_beats(found)))
+            self._tell_events(listener, readable(event_from, self._without_beats(found)))
         else:
             self._handed_out[key].extend(seq.decode() for seq, _ in found)
             _tell(listener.room_entries, self._rooms[key], readable(entry_from, found))
@@ -405,53 +395,6 @@ class Bus:
             else:
                 mail.append(event)
         _tell(listener.mailbox_events, mail)
-
-
-def _presence_from(_seq: bytes, fields: Fields) -> PresenceEvent:
-    named = dict(zip(fields[::2], fields[1::2], strict=True))
-    return PresenceEvent(
-        node=named[b"n"].decode(),
-        present=_people_decoder.decode(named[b"p"]),
-        gone=_ids_decoder.decode(named[b"g"]),
-        reset=named.get(b"r") == b"1",
-    )
-
-
-_OVERSIGHT: dict[bytes, Callable[[bytes, dict[bytes, bytes]], OversightEvent]] = {
-    b"announce": lambda seq, named: AnnounceEvent(
-        text=named[b"t"].decode(), at=int(named.get(b"at", Seq.parse(seq).ms))
-    ),
-    b"addresses": lambda _seq, _named: AddressesEvent(),
-    b"deleted": lambda _seq, named: DeletedEvent(user_id=int(named[b"d"])),
-}
-
-
-def _event_from(seq: bytes, fields: Fields) -> MailboxEvent | OversightEvent:
-    named = dict(zip(fields[::2], fields[1::2], strict=True))
-    owner, kind = int(named[b"u"]), named[b"k"]
-    if kind == b"private":
-        return PrivateEvent(owner=owner, entry=entry_from(named[b"s"], fields))
-    if kind in _OVERSIGHT:
-        return _OVERSIGHT[kind](seq, named)
-    if kind == b"standing":
-        return StandingEvent(owner=owner)
-    origin = named[b"o"].decode()
-    if kind == b"end":
-        why, text = Ending(named[b"w"].decode()), named[b"t"].decode()
-        return EndEvent(owner=owner, origin=origin, ending=why, text=text)
-    place = Seq.parse(named[b"s"])
-    if kind == b"received":
-        return ReceivedEvent(owner=owner, origin=origin, seq=place)
-    if kind == b"read":
-        return ReadEvent(owner=owner, origin=origin, peer=int(named[b"p"]), seq=place)
-    return KnownEvent(
-        owner=owner,
-        origin=origin,
-        id=named[b"i"].decode(),
-        seq=place,
-        code=int(named[b"c"]),
-        sent_at=sent_at_of(place, named),
-    )
 
 
 def _lifetime_ms() -> int:

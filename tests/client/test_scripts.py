@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.system.lab import environment
+
 from .test_menus_process import IN, SECONDS, altered, command, serving
 
 SPEAKS = IN + "2\nhello\n4\n"
@@ -50,6 +52,8 @@ def shell(server: str, line: str, script: str = "") -> Ran:
         capture_output=True,
         timeout=SECONDS,
         check=False,
+        # What measures coverage could not write where the menus can't.
+        env=environment(),
     )
 
 

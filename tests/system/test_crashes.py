@@ -175,14 +175,15 @@ def the_store_freezes_for_a_while(lab: Lab, _: Path) -> None:
             assert stranger.log_in(100).code == 505
             assert stranger.register(104) == 506
             assert asking.is_alive()
-            until(lambda: all(talker.refused for talker in talkers), why="nobody is refused")
+            # What is stored and not read back yet has no answer; what comes now has one.
+            assert asking.say("while it is frozen").code == 505
         finally:
             os.kill(server.valkey, signal.SIGCONT)
         for talker in talkers:
             talker.progress(20)
             talker.stop()
             assert not talker.lost
-            assert set(talker.refused) == {505}
+            assert set(talker.refused) <= {505}
         assert stranger.log_in(100).code == 200
         assert asking.say("again").code == 200
     _everything_once(server, talkers)

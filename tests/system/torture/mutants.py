@@ -32,9 +32,9 @@ MUTANTS = (
         (
             (
                 "chatroom/store/scripts/append_room.lua",
-                "seq = redis.call('XADD', stream, '*', 'm', message)\n",
+                "seq = redis.call('XADD', stream, '*', 'm', message, 't', now)\n",
                 (
-                    "seq = redis.call('XADD', stream, '*', 'm', message)\n"
+                    "seq = redis.call('XADD', stream, '*', 'm', message, 't', now)\n"
                     "    if redis.call('INCR', 'mutant') % 9 == 0 then\n"
                     "      redis.call('XDEL', stream, seq)\n"
                     "    end\n"
