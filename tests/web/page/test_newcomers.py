@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.system.wire_client import PASSWORD
 from tests.web.page.chromium import DESKTOP, PHONE, Someone, Window, World
@@ -58,6 +58,27 @@ def test_escape_empties_the_search_before_it_closes_it(world: World, size: Size)
     search.press("Escape")
     expect(search).to_have_value("")
     expect(search).to_be_visible()
+    search.press("Escape")
+    expect(search).to_be_hidden()
+
+
+def test_escape_empties_the_search_also_before_the_list_of_people_has_come(world: World) -> None:
+    person = world.someone("kiwi", size=PHONE, service_workers="block")
+    window = person.window()
+    held: list[Route] = []
+    window.page.route("**/view-people.js", lambda route: held.append(route))
+    window.enters("#/people")
+    search = window["#people-search"]
+    search.fill("somebody")
+    search.press("Escape")
+    expect(search).to_have_value("")
+    expect(search).to_be_visible()
+    search.fill("kiwi")
+    assert len(held) == 1
+    held[0].continue_()
+    expect(window[f'.person[data-user="{person.user_id}"]']).to_be_visible()
+    search.press("Escape")
+    expect(search).to_have_value("")
     search.press("Escape")
     expect(search).to_be_hidden()
 

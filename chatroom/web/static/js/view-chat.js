@@ -231,6 +231,16 @@ export class ChatView {
     this.#peopleChanged();
   }
 
+  /** Empties the search, and closes the people where it is empty. Their list may not have come yet. */
+  #leaveSearch() {
+    const search = $("people-search");
+    if (!search.value) this.#closePeople();
+    else {
+      search.value = "";
+      search.dispatchEvent(new Event("input"));
+    }
+  }
+
   #peopleChanged() {
     $("toggle-people").setAttribute("aria-expanded", String(this.#peopleAreShown));
     if (!this.#peopleAreShown || !this.#startPeople) return;
@@ -261,7 +271,8 @@ export class ChatView {
       event.preventDefault();
       formed(import("./view-keys.js")).then(({ open }) => open(), () => tell("notLoaded"));
     } else if (event.key === "Escape" && $("people").contains(document.activeElement)) {
-      this.#closePeople();
+      event.preventDefault();
+      this.#leaveSearch();
     } else if (event.key === "Escape" && !$("jump").hidden) this.messages.toEnd();
   }
 

@@ -195,11 +195,7 @@ export class PeopleView {
     };
     if (event.currentTarget === this.#box) Object.assign(moves, { Home: 0, End: last });
     if (event.altKey) return;
-    if (event.key === "Escape" && this.#search.value) {
-      event.preventDefault();
-      this.#search.value = "";
-      this.#searched();
-    } else if (event.key === "Enter" && this.#items[this.#active]) {
+    if (event.key === "Enter" && this.#items[this.#active]) {
       event.preventDefault();
       this.#choose(this.#items[this.#active].person.userId);
     } else if (event.key in moves && last >= 0) {
