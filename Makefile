@@ -61,7 +61,7 @@ soak: $(VENV)/.dev
 	@$(BIN)/python -m tests.soak $(ARGS)
 
 screenshots: $(VENV)/.dev
-	@$(BIN)/python -m tests.web.page.screenshots
+	@$(BIN)/python -m tests.transports.web.page.screenshots
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

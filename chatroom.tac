@@ -4,7 +4,7 @@ import os
 
 from twisted.application.service import Application
 
-from chatroom import settings
+from chatroom.config import settings
 from chatroom.service import make_service
 
 application = Application("chatroom")

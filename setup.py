@@ -11,7 +11,7 @@ import brotli
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-WEB = Path("chatroom", "web")
+WEB = Path("chatroom", "transports", "web")
 STATIC = WEB / "static"
 _comments = runpy.run_path(str(Path(__file__).parent / WEB / "comments.py"))
 #: What is text; pictures and fonts are compressed already.
@@ -21,7 +21,7 @@ COMPRESSIBLE = {".css", ".html", ".ico", ".js", ".json", ".mjs", ".svg", ".txt",
 def compress(folder: Path) -> Iterator[Path]:
     """Put the compressed forms of all text in ``folder`` beside it; gives their paths.
 
-    The server finds them there (`chatroom.web.files`).
+    The server finds them there (`chatroom.transports.web.files`).
     """
     for path in sorted(folder.rglob("*")):
         if path.suffix not in COMPRESSIBLE:

@@ -18,7 +18,7 @@ from typing import IO, Any, Protocol, Self, cast
 
 from msgspec import UNSET
 
-from chatroom import wire
+from chatroom.protocol import messages as wire
 
 HERE = Path(__file__).parent
 #: The first of the accounts that the load logs in with; clients.h has it too.

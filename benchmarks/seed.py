@@ -16,10 +16,10 @@ from argon2 import PasswordHasher
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import react
 
-from chatroom.store.accounts import AccountTable
-from chatroom.store.address import RedisAddress
-from chatroom.store.connection import Connection
+from chatroom.config.redis_address import RedisAddress
 from chatroom.store.interface import Account, Token
+from chatroom.store.redis.accounts import AccountTable
+from chatroom.store.redis.connection import Connection
 
 PASSWORD = "benchmark"
 #: Accounts that are written at once.

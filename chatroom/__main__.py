@@ -1,6 +1,6 @@
 """``python -m chatroom`` is the ``chatroom`` command."""
 
-from chatroom.client.main import main
+from chatroom.terminal.main import main
 
 if __name__ == "__main__":
     main()

@@ -13,36 +13,42 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
-from chatroom.accounts import Accounts
-from chatroom.addresses import is_loopback
-from chatroom.clock import keep_time, pause
-from chatroom.data_folder import DataFolder
-from chatroom.descriptors import Accepting, most_connections, raise_limit
-from chatroom.doorkeeper import Doorkeeper
-from chatroom.guessing import Guessing
-from chatroom.internals import Internals
-from chatroom.limits import Limits
-from chatroom.node import Node
-from chatroom.options import Options
-from chatroom.password_policy import PasswordPolicy
-from chatroom.passwords import HashThreads, Passwords
-from chatroom.registration import Registration
-from chatroom.settings import Settings, StartError
-from chatroom.start_check import check_endpoints, check_redis, check_user
-from chatroom.store.address import RedisAddress
-from chatroom.store.connection import StoreRefused
-from chatroom.store.identity import StoreEmpty
+from chatroom.accounts.accounts import Accounts
+from chatroom.accounts.login_throttle import Guessing
+from chatroom.accounts.password_policy import PasswordPolicy
+from chatroom.accounts.passwords import HashThreads, Passwords
+from chatroom.accounts.registration import Registration
+from chatroom.common.addresses import is_loopback
+from chatroom.common.clock import keep_time, pause
+from chatroom.config.data_folder import DataFolder
+from chatroom.config.redis_address import RedisAddress
+from chatroom.config.settings import Settings, StartError
+from chatroom.limits.connections import Doorkeeper
+from chatroom.limits.file_descriptors import Accepting, most_connections, raise_limit
+from chatroom.limits.rate import Limits
+from chatroom.node.node import Node
+from chatroom.ops.diagnostics import Internals
+from chatroom.ops.launch import HangUp, Launch, end_in_order
+from chatroom.ops.preflight import check_endpoints, check_redis, check_user
+from chatroom.ops.twistd_options import Options
 from chatroom.store.interface import Store, StoreUnavailable
-from chatroom.store.private import STORE_ID, PrivateStore
-from chatroom.store.redis import RedisStore
-from chatroom.tcp import ChatFactory
-from chatroom.tls import ADVICE, Listening, in_clear, listening_endpoint, own_certificate
-from chatroom.twistd_runner import HangUp, Launch, end_in_order
-from chatroom.web.files import read_files
-from chatroom.web.hosts import ADVICE as NAMES_ADVICE
-from chatroom.web.hosts import Hosts
-from chatroom.web.proxy import Proxies
-from chatroom.web.site import Site
+from chatroom.store.redis.connection import StoreRefused
+from chatroom.store.redis.identity import StoreEmpty
+from chatroom.store.redis.store import RedisStore
+from chatroom.store.valkey.supervisor import STORE_ID, PrivateStore
+from chatroom.transports.listeners import (
+    ADVICE,
+    Listening,
+    in_clear,
+    listening_endpoint,
+    own_certificate,
+)
+from chatroom.transports.tcp import ChatFactory
+from chatroom.transports.web.files import read_files
+from chatroom.transports.web.hosts import ADVICE as NAMES_ADVICE
+from chatroom.transports.web.hosts import Hosts
+from chatroom.transports.web.proxy import Proxies
+from chatroom.transports.web.site import Site
 
 __all__ = ["Options", "makeService", "make_service"]
 

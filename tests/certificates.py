@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from chatroom.fingerprint import fingerprint
+from chatroom.common.fingerprint import fingerprint
 
 PEM = serialization.Encoding.PEM
 

@@ -29,7 +29,7 @@ if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
 def no_loop_of_playwrights(request: pytest.FixtureRequest) -> Iterator[None]:
     """Between the page's tests Playwright leaves its event loop as the one that runs here."""
     loop = asyncio._get_running_loop()
-    if loop is None or request.node.nodeid.startswith("tests/web/page/"):
+    if loop is None or request.node.nodeid.startswith("tests/transports/web/page/"):
         yield
         return
     asyncio._set_running_loop(None)
@@ -53,5 +53,5 @@ def logged() -> Iterator[list[str]]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What starts processes comes first: it waits, and what only computes fills the gaps."""
-    first = ("tests/system/", "tests/web/page/")
+    first = ("tests/system/", "tests/transports/web/page/")
     items.sort(key=lambda item: not item.nodeid.startswith(first))

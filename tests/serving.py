@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 from twisted.internet import reactor as running
 from twisted.internet.defer import Deferred, maybeDeferred
 
-from chatroom.accounts import Accounts
-from chatroom.clock import pause
-from chatroom.node import Node
-from chatroom.passwords import Passwords
-from chatroom.tcp import ChatFactory
+from chatroom.accounts.accounts import Accounts
+from chatroom.accounts.passwords import Passwords
+from chatroom.common.clock import pause
+from chatroom.node.node import Node
+from chatroom.transports.tcp import ChatFactory
 from tests.doubles.memory_backend import MemoryBackend
 from tests.doubles.memory_store import MemoryStore
 

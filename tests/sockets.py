@@ -14,9 +14,9 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from chatroom import wire
-from chatroom.tcp import ChatFactory, ChatProtocol
-from chatroom.wire import Message
+from chatroom.protocol import messages as wire
+from chatroom.protocol.messages import Message
+from chatroom.transports.tcp import ChatFactory, ChatProtocol
 
 
 def a_clock() -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chatroom.counters import Count
+from chatroom.common.counters import Count
 
 #: It reads the code and runs none of it; measured for coverage it takes thrice as long.
 pytestmark = pytest.mark.no_cover
@@ -19,58 +19,53 @@ pytestmark = pytest.mark.no_cover
 CHECKOUT = Path(__file__).parent.parent
 PACKAGE = CHECKOUT / "chatroom"
 
-#: Lowest first. A name stands for the module, or for the package with all that is in it.
+#: Lowest first. A name stands for a package and all that is in it.
 FLOORS = (
-    (
-        *("chatroom", "chatroom.wire", "chatroom.clock", "chatroom.addresses"),
-        *("chatroom.shared_pages", "chatroom.fingerprint", "chatroom.counters", "chatroom.names"),
-    ),
-    ("chatroom.dialects", "chatroom.refusals", "chatroom.states"),
-    ("chatroom.store", "chatroom.settings", "chatroom.parsers", "chatroom.data_folder"),
-    (
-        *("chatroom.accounts", "chatroom.passwords", "chatroom.room", "chatroom.feeds"),
-        *("chatroom.guessing", "chatroom.password_policy", "chatroom.registration"),
-        *("chatroom.attempts", "chatroom.line", "chatroom.moderation"),
-        *("chatroom.presence", "chatroom.outbox", "chatroom.audience", "chatroom.intake"),
-        *("chatroom.limits", "chatroom.doorkeeper"),
-    ),
-    ("chatroom.node",),
-    ("chatroom.session", "chatroom.gate", "chatroom.commands", "chatroom.answers"),
-    ("chatroom.tcp", "chatroom.tls", "chatroom.web"),
-    (
-        *("chatroom.service", "chatroom.options", "chatroom.start_check"),
-        "chatroom.twistd_runner",
-        *("chatroom.descriptors", "chatroom.internals", "chatroom.admin"),
-    ),
+    ("chatroom", "chatroom.common", "chatroom.protocol"),
+    ("chatroom.config", "chatroom.delivery", "chatroom.limits", "chatroom.store"),
+    ("chatroom.accounts", "chatroom.conversations", "chatroom.moderation", "chatroom.presence"),
+    ("chatroom.store.redis", "chatroom.store.valkey"),
+    ("chatroom.node", "chatroom.sessions"),
+    ("chatroom.transports",),
+    ("chatroom.ops",),
+    ("chatroom.admin", "chatroom.service"),
 )
-#: Where the wiring is done: only there may the domain's store be put together.
-WIRING = len(FLOORS) - 1
+#: Those of the client, which stands beside the server.
+CLIENT_FLOORS = (
+    ("chatroom.client.base",),
+    ("chatroom.client.state",),
+    ("chatroom.client.connection",),
+    ("chatroom.client",),
+    ("chatroom.terminal",),
+)
+#: Where the store is put together, and where a reactor may be asked for.
+WIRING = ("chatroom.admin", "chatroom.ops", "chatroom.service")
 #: What the domain may know of the store, and what an operator says of it.
-STORE_INTERFACE = {"chatroom.store.interface", "chatroom.store.oversight"}
+STORE_INTERFACE = {"chatroom.store.interface", "chatroom.store.moderation_interface"}
 #: What the client may know of the rest.
 FOR_THE_CLIENT = (
-    *("chatroom", "chatroom.wire", "chatroom.names"),
-    *("chatroom.clock", "chatroom.fingerprint", "chatroom.refusals"),
+    *("chatroom", "chatroom.protocol.messages", "chatroom.protocol.display_names"),
+    *("chatroom.common.clock", "chatroom.common.fingerprint", "chatroom.protocol.refusals"),
 )
 #: Packages that one module wraps.
 WRAPPED = {
-    "txredisapi": "chatroom.store.connection",
-    "argon2": "chatroom.passwords",
-    "autobahn": "chatroom.web.websocket",
-    "wcwidth": "chatroom.client.screen.glyphs",
+    "txredisapi": "chatroom.store.redis.connection",
+    "argon2": "chatroom.accounts.passwords",
+    "autobahn": "chatroom.transports.web.websocket",
+    "wcwidth": "chatroom.terminal.screen.glyphs",
 }
 #: The server's modules that need more of the time than a clock that they are given.
 OWN_TIME = {
     # What a reactor of ours takes for the time.
-    "chatroom.clock",
+    "chatroom.common.clock",
     # It looks for a leftover before the reactor runs.
-    "chatroom.store.leftover",
+    "chatroom.store.valkey.leftover",
 }
 #: Who may ask what time of day it is. Durations are not to be taken from that: clocks are set.
 WALL_CLOCK = {
-    "chatroom.admin.checking",
+    "chatroom.admin.store_check",
     # To tell which reactors do.
-    "chatroom.clock",
+    "chatroom.common.clock",
     # A certificate has a first and a last day.
     "chatroom.service",
 }
@@ -93,8 +88,8 @@ def module_of(path: Path) -> str:
 SOURCES = {path: path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
 TREES = {path: ast.parse(source) for path, source in SOURCES.items()}
 MODULES = {module_of(path) for path in SOURCES}
-SERVER = [path for path in SOURCES if path.parts[-2] != "client" and "client" not in path.parts]
-CLIENT = [path for path in SOURCES if path not in SERVER]
+CLIENT = [path for path in SOURCES if path.relative_to(PACKAGE).parts[0] in ("client", "terminal")]
+SERVER = [path for path in SOURCES if path not in CLIENT and path.name != "__main__.py"]
 
 every_module = pytest.mark.parametrize("path", SOURCES, ids=module_of)
 
@@ -122,42 +117,52 @@ def imports(path: Path, *, in_functions: bool = True) -> set[str]:
             assert node.module is not None, "imports are absolute"
             taken = {f"{node.module}.{alias.name}" for alias in node.names}
             names |= taken
-            # "from chatroom import wire" is about that module, not about the package.
+            # "from chatroom.protocol import messages" is about that module, not about the package.
             if not taken <= MODULES:
                 names.add(node.module)
     return names
 
 
-def floor(module: str) -> int:
-    for number, modules in enumerate(FLOORS):
-        if module in modules or module.rpartition(".")[0] in set(modules) - {"chatroom"}:
-            return number
-    raise AssertionError(f"{module} stands on no floor: give it one here and in the document")
+def package(module: str, floors: tuple[tuple[str, ...], ...]) -> str:
+    """The longest name in the floors that the module is, or is in."""
+    names = {name for names in floors for name in names}
+    while module not in names:
+        module, dot, _ = module.rpartition(".")
+        assert dot, "it stands on no floor: give it one here and in docs/architecture.md"
+    return module
+
+
+def floor(module: str, floors: tuple[tuple[str, ...], ...] = FLOORS) -> int:
+    name = package(module, floors)
+    return next(number for number, names in enumerate(floors) if name in names)
 
 
 @pytest.mark.parametrize("path", SERVER, ids=module_of)
 def test_a_module_imports_only_from_its_own_floor_and_below(path: Path) -> None:
     module = module_of(path)
-    if path.name == "__main__.py":
-        return
     for other in imports(path) & MODULES:
-        assert not other.startswith("chatroom.client")
+        assert not other.startswith(("chatroom.client", "chatroom.terminal"))
         assert floor(other) <= floor(module), f"{module} imports {other} from above"
 
 
 @pytest.mark.parametrize("path", SERVER, ids=module_of)
 def test_only_the_wiring_knows_more_of_the_store_than_its_interface(path: Path) -> None:
     module = module_of(path)
-    if floor(module) in (floor("chatroom.store"), WIRING):
+    if module.startswith("chatroom.store") or package(module, FLOORS) in WIRING:
         return
     known = {other for other in imports(path) & MODULES if other.startswith("chatroom.store")}
     assert known <= STORE_INTERFACE
 
 
 @pytest.mark.parametrize("path", CLIENT, ids=module_of)
-def test_the_client_stands_on_the_wire_alone(path: Path) -> None:
+def test_the_client_stands_on_the_protocol_alone(path: Path) -> None:
+    module = module_of(path)
     for other in imports(path) & MODULES:
-        assert other.startswith("chatroom.client") or other in FOR_THE_CLIENT
+        if other.startswith(("chatroom.client", "chatroom.terminal")):
+            level, own = floor(other, CLIENT_FLOORS), floor(module, CLIENT_FLOORS)
+            assert level <= own, f"{module} imports {other} from above"
+        else:
+            assert other in FOR_THE_CLIENT
 
 
 @every_module
@@ -170,7 +175,7 @@ def test_no_module_chooses_the_reactor(path: Path) -> None:
 def test_the_server_is_given_its_reactor_and_never_sleeps(path: Path) -> None:
     module = module_of(path)
     names = imports(path)
-    if floor(module) != WIRING:
+    if package(module, FLOORS) not in WIRING:
         assert "twisted.internet.reactor" not in names
     if module not in OWN_TIME:
         assert "time" not in names
@@ -242,9 +247,8 @@ def test_every_counter_counts_something() -> None:
     assert counted == set(Count.__members__)
 
 
-def test_the_document_names_every_module_of_the_server() -> None:
+def test_the_document_has_a_line_for_every_package() -> None:
     document = (CHECKOUT / "docs" / "architecture.md").read_text("utf-8")
-    for path in SERVER:
-        name = module_of(path).rpartition(".")[2]
-        if "store" not in path.parts and name != "chatroom":
-            assert name in document, f"{module_of(path)} is not in docs/architecture.md"
+    for folder in {path.parent for path in SOURCES}:
+        name = str(folder.relative_to(CHECKOUT))
+        assert f"\n| `{name}/` |" in document, f"{name}/ has no line in docs/architecture.md"

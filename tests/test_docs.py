@@ -13,12 +13,13 @@ from pytest_twisted import blockon, ensureDeferred
 from twisted.internet.defer import Deferred
 from twisted.internet.utils import getProcessOutputAndValue
 
-from chatroom import names, wire
 from chatroom.client import connect
-from chatroom.clock import pause
-from chatroom.counters import Count
-from chatroom.settings import OPTIONS, StartError
-from chatroom.store.binary import find_binary
+from chatroom.common.clock import pause
+from chatroom.common.counters import Count
+from chatroom.config.settings import OPTIONS, StartError
+from chatroom.protocol import display_names as names
+from chatroom.protocol import messages as wire
+from chatroom.store.valkey.binary import find_binary
 from tests.doubles.valkey import Valkey
 from tests.serving import Serving, reactor
 from tests.system.attacks.attacker import ATTACKS

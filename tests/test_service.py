@@ -21,14 +21,17 @@ from twisted.internet import endpoints
 from twisted.internet import reactor as running
 from twisted.internet.task import Clock, deferLater
 
-from chatroom import service, settings, start_check, wire
-from chatroom.data_folder import DataFolder
-from chatroom.options import Options
+from chatroom import service
+from chatroom.config import settings
+from chatroom.config.data_folder import DataFolder
+from chatroom.config.redis_address import RedisAddress
+from chatroom.config.settings import Settings, StartError
+from chatroom.ops import preflight as start_check
+from chatroom.ops.preflight import check_endpoints, check_redis, check_user
+from chatroom.ops.twistd_options import Options
+from chatroom.protocol import messages as wire
 from chatroom.service import ChatService, make_service, makeService
-from chatroom.settings import Settings, StartError
-from chatroom.start_check import check_endpoints, check_redis, check_user
-from chatroom.store.address import RedisAddress
-from chatroom.store.binary import find_binary
+from chatroom.store.valkey.binary import find_binary
 from tests.certificates import Issued
 from tests.doubles.valkey import Valkey
 from tests.system.torture.proxy import Proxy
@@ -284,7 +287,7 @@ ADVICE = "Listening in clear on a network"
 async def test_listening_in_clear_on_a_network_is_one_line_of_advice(
     folder: Path, valkey: Valkey, logged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # tests/test_tls.py has what is meant by it; the tests keep to this machine.
+    # tests/transports/test_listeners.py has what is meant by it; the tests keep to this machine.
     monkeypatch.setattr(service, "in_clear", lambda *_: True)
     chat = put_together(folder, valkey.address, LOCAL, LOCAL)
     chat.startService()

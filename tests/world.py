@@ -14,15 +14,15 @@ from msgspec import UNSET
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock, deferLater
 
-from chatroom import wire
-from chatroom.accounts import Accounts
-from chatroom.dialects import DIALECT_1, DIALECT_2, Blob, Codec
-from chatroom.node import LOGIN_TIMEOUT, Node
-from chatroom.outbox import put_to_each
-from chatroom.passwords import Passwords
-from chatroom.session import Session
+from chatroom.accounts.accounts import Accounts
+from chatroom.accounts.passwords import Passwords
+from chatroom.delivery.outbox import put_to_each
+from chatroom.node.node import LOGIN_TIMEOUT, Node
+from chatroom.protocol import messages as wire
+from chatroom.protocol.dialects import DIALECT_1, DIALECT_2, Blob, Codec
+from chatroom.protocol.messages import Message, Seq
+from chatroom.sessions.session import Session
 from chatroom.store.interface import Account
-from chatroom.wire import Message, Seq
 from tests.doubles.memory_backend import MemoryBackend
 from tests.doubles.memory_store import MemoryStore
 

@@ -6,12 +6,12 @@ from argparse import Namespace
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from chatroom import wire
-from chatroom.admin.desk import Desk
-from chatroom.admin.looking import PAGE, last_logins
+from chatroom.admin.context import Desk
 from chatroom.admin.output import as_json, encode, when
+from chatroom.admin.queries import PAGE, last_logins
+from chatroom.protocol import messages as wire
+from chatroom.protocol.messages import SEQ_ZERO, Seq
 from chatroom.store.interface import Entry
-from chatroom.wire import SEQ_ZERO, Seq
 
 #: As `Store.room_after`, with the room or mailbox given.
 _Read = Callable[[Seq, int], Awaitable[list[Entry]]]

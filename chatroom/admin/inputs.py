@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from chatroom import addresses, wire
+from chatroom.common import addresses
+from chatroom.protocol import messages as wire
 
 #: Longest reason, in characters: it goes out in one line.
 MAX_REASON: Final = 500

@@ -10,14 +10,15 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
-from chatroom.admin import doing, looking
+from chatroom.admin import actions as doing
+from chatroom.admin import queries as looking
 from chatroom.admin.arguments import arguments
-from chatroom.admin.checking import check_store
-from chatroom.admin.desk import Desk
+from chatroom.admin.context import Desk
 from chatroom.admin.export import export
 from chatroom.admin.output import Output, printable
-from chatroom.admin.reaching import Failed, address_of, reach
-from chatroom.clock import keep_time
+from chatroom.admin.store_access import Failed, address_of, reach
+from chatroom.admin.store_check import check_store
+from chatroom.common.clock import keep_time
 from chatroom.store.interface import StoreUnavailable
 
 _COMMANDS: Final[dict[str, Callable[[Desk, Namespace], Awaitable[None]]]] = {

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 import msgspec
 
-from chatroom.store.oversight import Sanction
+from chatroom.store.moderation_interface import Sanction
 
 
 def printable(text: object) -> str:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatroom.client.chat_client import ChatClient
-from chatroom.client.endpoint import client_endpoint
-from chatroom.client.errors import (
+from chatroom.client.asyncio_bridge import as_task
+from chatroom.client.base.errors import (
     ChatError,
     Doubt,
     LoginRefused,
@@ -23,14 +22,24 @@ from chatroom.client.errors import (
     Unconfirmed,
     Untrusted,
 )
-from chatroom.client.interfaces import Clock, Endpoint
-from chatroom.client.known_servers import KnownServers
-from chatroom.client.mixing import as_task
-from chatroom.client.model import Gap, History, Incoming, Login, Sent, State
-from chatroom.client.position import Position
-from chatroom.client.timing import Timing
-from chatroom.client.trust import Trust
-from chatroom.wire import LOBBY, Code, Person, ReadMes, ReceivedMes, Seq, Status, UsersResMes
+from chatroom.client.base.interfaces import Clock, Endpoint
+from chatroom.client.base.model import Gap, History, Incoming, Login, Sent, State
+from chatroom.client.base.timing import Timing
+from chatroom.client.chat_client import ChatClient
+from chatroom.client.connection.endpoint import client_endpoint
+from chatroom.client.connection.known_servers import KnownServers
+from chatroom.client.connection.trust import Trust
+from chatroom.client.state.position import Position
+from chatroom.protocol.messages import (
+    LOBBY,
+    Code,
+    Person,
+    ReadMes,
+    ReceivedMes,
+    Seq,
+    Status,
+    UsersResMes,
+)
 
 __all__ = [
     "LOBBY",

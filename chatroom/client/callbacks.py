@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatroom.client.interfaces import Clock
-from chatroom.client.mixing import as_task
+from chatroom.client.asyncio_bridge import as_task
+from chatroom.client.base.interfaces import Clock
 
 _log = Logger()
 

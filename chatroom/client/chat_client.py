@@ -11,25 +11,25 @@ from msgspec import UNSET
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ReactorNotRunning
 
-from chatroom import wire
-from chatroom.client import words
-from chatroom.client.callbacks import Callbacks
-from chatroom.client.checking import check, checked
-from chatroom.client.errors import (
+from chatroom.client.base import error_texts as words
+from chatroom.client.base.errors import (
     ChatError,
     LoginRefused,
     NotConnected,
     RegisterRefused,
 )
-from chatroom.client.interfaces import Clock, Endpoint
+from chatroom.client.base.interfaces import Clock, Endpoint
+from chatroom.client.base.model import Gap, Incoming, Login, State
+from chatroom.client.base.monotonic_timers import steady
+from chatroom.client.base.timing import Timing
+from chatroom.client.base.waiting import pause, within
+from chatroom.client.callbacks import Callbacks
+from chatroom.client.connection.login import Identity, is_final
 from chatroom.client.logged_in import LoggedIn
-from chatroom.client.login import Identity, is_final
-from chatroom.client.model import Gap, Incoming, Login, State
-from chatroom.client.position import Position
 from chatroom.client.session import Session
-from chatroom.client.steady_clock import steady
-from chatroom.client.timing import Timing
-from chatroom.client.waiting import pause, within
+from chatroom.client.state.checking import check, checked
+from chatroom.client.state.position import Position
+from chatroom.protocol import messages as wire
 
 T = TypeVar("T")
 

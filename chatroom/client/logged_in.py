@@ -9,11 +9,9 @@ from typing import TypeVar
 from msgspec import UNSET
 from twisted.internet.defer import Deferred, fail, succeed
 
-from chatroom import wire
-from chatroom.client import words
-from chatroom.client.checking import check, checked
-from chatroom.client.convert import read_text
-from chatroom.client.errors import (
+from chatroom.client.base import error_texts as words
+from chatroom.client.base.error_texts import Words
+from chatroom.client.base.errors import (
     ChatError,
     NotConnected,
     PasswordRefused,
@@ -21,12 +19,14 @@ from chatroom.client.errors import (
     SendRefused,
     Unconfirmed,
 )
-from chatroom.client.interfaces import Clock
-from chatroom.client.model import History, Login, Sent, State
-from chatroom.client.position import Position
+from chatroom.client.base.interfaces import Clock
+from chatroom.client.base.model import History, Login, Sent, State
+from chatroom.client.base.waiting import within
 from chatroom.client.session import Session
-from chatroom.client.waiting import within
-from chatroom.client.words import Words
+from chatroom.client.state.checking import check, checked
+from chatroom.client.state.convert import read_text
+from chatroom.client.state.position import Position
+from chatroom.protocol import messages as wire
 
 AnswerT = TypeVar("AnswerT", bound=wire.Message)
 
@@ -146,7 +146,7 @@ class LoggedIn:
         """A page of a room (the lobby if neither is given), or of what was said with ``peer``.
 
         :param before: only what is older than this place.
-        :param limit: messages at most; a server gives no more than `chatroom.wire.MAX_HISTORY`.
+        :param limit: messages at most; a server gives no more than `messages.MAX_HISTORY`.
         :raises Refused: 404 no such room or user, 410 no longer held, 505.
         :raises NotConnected: no connection now, or it was lost before the answer came.
         """

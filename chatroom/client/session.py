@@ -8,10 +8,15 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 from twisted.logger import Logger
 
-from chatroom import wire
-from chatroom.client import words
+from chatroom.client.base import error_texts as words
+from chatroom.client.base.errors import NotConnected
+from chatroom.client.base.interfaces import Clock, Endpoint, Timer
+from chatroom.client.base.model import Gap, Login, State
+from chatroom.client.base.timing import Timing
 from chatroom.client.callbacks import Callbacks
-from chatroom.client.convert import (
+from chatroom.client.connection.link import Link
+from chatroom.client.connection.protocol import ClientProtocol
+from chatroom.client.state.convert import (
     Welcome,
     is_announcement,
     read_announcement,
@@ -19,16 +24,11 @@ from chatroom.client.convert import (
     read_text,
     room_of,
 )
-from chatroom.client.errors import NotConnected
-from chatroom.client.interfaces import Clock, Endpoint, Timer
-from chatroom.client.link import Link
-from chatroom.client.marks import Marks
-from chatroom.client.model import Gap, Login, State
-from chatroom.client.outbox import Outbox
-from chatroom.client.position import Position
-from chatroom.client.protocol import ClientProtocol
-from chatroom.client.roster import Roster
-from chatroom.client.timing import Timing
+from chatroom.client.state.marks import Marks
+from chatroom.client.state.position import Position
+from chatroom.client.state.roster import Roster
+from chatroom.client.state.send_queue import Outbox
+from chatroom.protocol import messages as wire
 
 _log = Logger()
 

@@ -1,6 +1,6 @@
 """What the chat service asks of its store: accounts, conversations, presence, and the bus.
 
-Two implementations pass one contract suite (``tests/store/contract.py``): `chatroom.store.redis`,
+Two implementations pass one contract suite (``tests/store/contract/``): `chatroom.store.redis`,
 which everybody runs, and the tests' in-memory double.
 """
 
@@ -14,8 +14,8 @@ import msgspec
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
-from chatroom.store.oversight import Oversight, OversightEvent, Sanction
-from chatroom.wire import SEQ_ZERO, Person, Seq
+from chatroom.protocol.messages import SEQ_ZERO, Person, Seq
+from chatroom.store.moderation_interface import Oversight, OversightEvent, Sanction
 
 #: Ids of a sender's messages that are remembered, so that a resent one is stored once.
 REMEMBERED_IDS = 1000

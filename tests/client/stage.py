@@ -9,8 +9,8 @@ from twisted.internet.task import Clock
 from twisted.protocols.basic import Int32StringReceiver
 from twisted.python.failure import Failure
 
-from chatroom import wire
 from chatroom.client import ChatClient, Gap, Incoming, State
+from chatroom.protocol import messages as wire
 from tests.client.network import Network
 
 ResultT = TypeVar("ResultT")

@@ -6,8 +6,8 @@ import pytest
 from msgspec import UNSET
 from twisted.internet.defer import CancelledError
 
-from chatroom import wire
 from chatroom.client import NotConnected, PasswordRefused, Refused, RegisterRefused, State
+from chatroom.protocol import messages as wire
 from tests.client.network import REFUSED
 from tests.client.stage import Outcome, Stage, to_person, to_room
 

@@ -13,9 +13,9 @@ from twisted.internet.defer import Deferred
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
-from chatroom import wire
 from chatroom.client import NotConnected, State
-from chatroom.client.mixing import as_task
+from chatroom.client.asyncio_bridge import as_task
+from chatroom.protocol import messages as wire
 from tests.client.stage import Outcome, Stage, a_welcome, to_person, to_room
 
 #: What makes the client call each function.

@@ -10,7 +10,7 @@ from pytest_twisted import blockon, ensureDeferred
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 
-from chatroom.tcp import ChatFactory
+from chatroom.transports.tcp import ChatFactory
 from tests.client.programs import CHECKOUT, PATIENCE, Person, program
 from tests.serving import Serving, reactor
 

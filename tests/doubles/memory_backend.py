@@ -10,9 +10,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from chatroom.clock import Clock
-from chatroom.store.accounts import TOKEN_GRACE
-from chatroom.store.bus import HEARTBEAT, NODE_LIFETIME
+from chatroom.common.clock import Clock
+from chatroom.protocol.messages import SEQ_ZERO, Person, Seq
 from chatroom.store.interface import (
     MOST_TOKENS,
     REMEMBERED_IDS,
@@ -31,7 +30,7 @@ from chatroom.store.interface import (
     StandingEvent,
     Token,
 )
-from chatroom.store.oversight import (
+from chatroom.store.moderation_interface import (
     MOST_ACTIONS,
     Action,
     DeletedEvent,
@@ -39,7 +38,8 @@ from chatroom.store.oversight import (
     OversightEvent,
     Sanction,
 )
-from chatroom.wire import SEQ_ZERO, Person, Seq
+from chatroom.store.redis.accounts import TOKEN_GRACE
+from chatroom.store.redis.bus import HEARTBEAT, NODE_LIFETIME
 from tests.doubles.memory_limits import MemoryLimits
 
 #: Added to the clock, so that no place is ever `SEQ_ZERO`.

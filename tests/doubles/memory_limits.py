@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from chatroom.clock import Clock
+from chatroom.common.clock import Clock
 
 
 class MemoryLimits:

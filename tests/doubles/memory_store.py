@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
+from chatroom.protocol.messages import Person, Seq
 from chatroom.store.interface import (
     Account,
     BusListener,
@@ -27,7 +28,7 @@ from chatroom.store.interface import (
     Token,
     nameless,
 )
-from chatroom.store.oversight import (
+from chatroom.store.moderation_interface import (
     Action,
     AddressesEvent,
     AnnounceEvent,
@@ -35,7 +36,6 @@ from chatroom.store.oversight import (
     OversightEvent,
     Sanction,
 )
-from chatroom.wire import Person, Seq
 from tests.doubles.memory_backend import MemoryBackend, Node, page
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ import hiredis
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 
-from chatroom.store.address import RedisAddress
+from chatroom.config.redis_address import RedisAddress
 
 
 class ScriptedRedis:

@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from chatroom.store.address import RedisAddress
+from chatroom.config.redis_address import RedisAddress
 
 
 def ask(path: Path, *command: str) -> bytes:

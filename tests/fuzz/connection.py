@@ -10,9 +10,9 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from chatroom import wire
-from chatroom.tcp import ChatFactory
-from chatroom.wire import Message
+from chatroom.protocol import messages as wire
+from chatroom.protocol.messages import Message
+from chatroom.transports.tcp import ChatFactory
 
 #: Bytes that the system and the transport take for a far end that does not read.
 ROOM = 64 * 1024

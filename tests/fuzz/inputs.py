@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from chatroom import wire
+from chatroom.protocol import messages as wire
 from tests.world import PASSWORD
 
 #: JSON texts that are no value for most fields; what is no JSON is meant.

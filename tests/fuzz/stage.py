@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
-from chatroom import wire
-from chatroom.dialects import DIALECT_1, DIALECT_2
-from chatroom.tcp import ChatFactory
-from chatroom.wire import LOBBY, Message, Seq, WireError
+from chatroom.protocol import messages as wire
+from chatroom.protocol.dialects import DIALECT_1, DIALECT_2
+from chatroom.protocol.messages import LOBBY, Message, Seq, WireError
+from chatroom.transports.tcp import ChatFactory
 from tests.doubles.memory_backend import Conversation
 from tests.fuzz.connection import Connection
 from tests.fuzz.inputs import Inputs
@@ -35,7 +35,7 @@ STAY = 12
 #: Unread messages of one mailbox: few, so that it is full at times.
 UNREAD = 300
 #: Modules of what the store in memory and the bystanders keep.
-_KEPT = ("chatroom.store.interface", "chatroom.wire")
+_KEPT = ("chatroom.store.interface", "chatroom.protocol.messages")
 #: What the original client knows.
 DIALECT_1_TYPES = (wire.LoginResMes, wire.RegisterResMes, wire.SmsMes, wire.NotifyUserStatusMes)
 

@@ -11,8 +11,8 @@ from msgspec import UNSET
 from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from chatroom import wire
-from chatroom.wire import Message
+from chatroom.protocol import messages as wire
+from chatroom.protocol.messages import Message
 
 PASSWORD = "a long password"
 #: Seconds between two things that somebody says, on average ...

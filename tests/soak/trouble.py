@@ -8,7 +8,7 @@ from itertools import count
 
 from twisted.internet.task import LoopingCall
 
-from chatroom import wire
+from chatroom.protocol import messages as wire
 from tests.fuzz.inputs import Inputs
 from tests.soak.people import FIRST, PASSWORD, Crowd, Wire
 

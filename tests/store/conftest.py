@@ -14,24 +14,24 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogLevel, globalLogPublisher
 
-from chatroom.settings import StartError
-from chatroom.store import bus
-from chatroom.store.address import RedisAddress
-from chatroom.store.binary import find_binary
-from chatroom.store.connection import Connection
-from chatroom.store.redis import RedisStore
-from chatroom.wire import LOBBY
+from chatroom.config.redis_address import RedisAddress
+from chatroom.config.settings import StartError
+from chatroom.protocol.messages import LOBBY
+from chatroom.store.redis import bus
+from chatroom.store.redis.connection import Connection
+from chatroom.store.redis.store import RedisStore
+from chatroom.store.valkey.binary import find_binary
 from tests.doubles.proxy import Proxy
 from tests.doubles.scripted_redis import ScriptedRedis
 from tests.doubles.valkey import Valkey
-from tests.store.connecting import TIMEOUT, Connect
-from tests.store.nodes import HEARTBEAT, LIFETIME, Recorder, Start
+from tests.store.contract.nodes import HEARTBEAT, LIFETIME, Recorder, Start
+from tests.store.redis.connecting import TIMEOUT, Connect
 
 pytest.register_assert_rewrite(
-    *("tests.store.contract_accounts", "tests.store.contract_bus"),
-    *("tests.store.contract_limits", "tests.store.contract_mailboxes"),
-    *("tests.store.contract_marks", "tests.store.contract_moderation"),
-    *("tests.store.contract_rooms", "tests.store.contract_times"),
+    *("tests.store.contract.accounts", "tests.store.contract.bus"),
+    *("tests.store.contract.limits", "tests.store.contract.mailboxes"),
+    *("tests.store.contract.marks", "tests.store.contract.moderation"),
+    *("tests.store.contract.rooms", "tests.store.contract.times"),
 )
 
 

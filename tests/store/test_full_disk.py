@@ -15,18 +15,18 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogLevel
 
-from chatroom.store.address import RedisAddress
-from chatroom.store.connection import NotWritten
+from chatroom.config.redis_address import RedisAddress
+from chatroom.protocol.messages import LOBBY, SEQ_ZERO
 from chatroom.store.interface import Account, Ending, StoreUnavailable, Token
-from chatroom.store.oversight import Action, Measure
-from chatroom.store.redis import RedisStore
-from chatroom.wire import LOBBY, SEQ_ZERO
+from chatroom.store.moderation_interface import Action, Measure
+from chatroom.store.redis.connection import NotWritten
+from chatroom.store.redis.store import RedisStore
 from tests.doubles.proxy import Proxy
 from tests.doubles.scripted_redis import ScriptedRedis
 from tests.doubles.small_disk import PAGE, SmallDisk
 from tests.doubles.valkey import Valkey
-from tests.store.connecting import Connect
-from tests.store.nodes import Start, people, person, post, say, tell, until
+from tests.store.contract.nodes import Start, people, person, post, say, tell, until
+from tests.store.redis.connecting import Connect
 from tests.system.torture.stage import small_disk
 
 pytestmark = pytest.mark.usefixtures("logged")

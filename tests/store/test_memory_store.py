@@ -11,12 +11,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 
+from chatroom.protocol.messages import LOBBY, SEQ_ZERO, Seq
 from chatroom.store.interface import Account, Entry, Outcome, Post, Store, StoreUnavailable
-from chatroom.wire import LOBBY, SEQ_ZERO, Seq
 from tests.doubles.memory_backend import MemoryBackend
 from tests.doubles.memory_store import MemoryStore, Trouble
-from tests.store.contract import StoreContract
-from tests.store.nodes import FUTURE, HEARTBEAT, LIFETIME, Recorder, post
+from tests.store.contract.nodes import FUTURE, HEARTBEAT, LIFETIME, Recorder, post
+from tests.store.contract.whole import StoreContract
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class PumpedClock(Clock):
 
 
 class MemoryNodes:
-    """`tests.store.nodes.Nodes` in memory."""
+    """`tests.store.contract.nodes.Nodes` in memory."""
 
     def __init__(self) -> None:
         self.clock = PumpedClock()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from chatroom.settings import StartError
-from chatroom.store.binary import find_binary
+from chatroom.config.settings import StartError
+from chatroom.store.valkey.binary import find_binary
 from tests.doubles.valkey import Valkey
 from tests.system.lab import Lab, Server, own_valkey
 from tests.system.wire_client import WireClient

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chatroom import wire
+from chatroom.protocol import messages as wire
 from tests.system.console import Terminal
 from tests.system.lab import CHEAP, PROGRAMS, Ended, Lab, Server, environment, own_valkey, until
 from tests.system.wire_client import PASSWORD, PATIENCE, WireClient

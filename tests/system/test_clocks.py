@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from chatroom import wire
+from chatroom.protocol import messages as wire
 from tests.doubles.valkey import Valkey
 from tests.system.console import Pipe
 from tests.system.lab import TAC, TWISTD, Lab, Server, environment, own_valkey, until
@@ -23,8 +23,9 @@ from tests.system.wire_client import PASSWORD, WireClient
 #: What runs instead of ``chatroom.tac``: the same with shorter waits.
 QUICK = f"""
 import os
-from chatroom import node, session
-from chatroom.store import bus
+from chatroom.node import node
+from chatroom.sessions import session
+from chatroom.store.redis import bus
 bus.NODE_LIFETIME, bus.HEARTBEAT, bus.BLOCK = 2, 0.4, 1
 session.PING_AFTER, session.SILENCE, node.SWEEP = 0.3, float(os.environ["SILENCE"]), 0.1
 exec(open({str(TAC)!r}).read())

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from chatroom import wire
+from chatroom.protocol import messages as wire
 from tests.system.lab import Lab, Server, alive, own_valkey, until
 from tests.system.wire_client import PATIENCE, Closed, new_id
 

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from chatroom import wire
-from chatroom.wire import Code
+from chatroom.protocol import messages as wire
+from chatroom.protocol.messages import Code
 from tests.system.lab import PROC, Lab, Server, environment, until
 from tests.system.wire_client import PATIENCE, Closed, WireClient
 

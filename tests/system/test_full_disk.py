@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chatroom import wire
+from chatroom.protocol import messages as wire
 from tests.doubles.small_disk import SmallDisk
 from tests.doubles.valkey import Valkey
 from tests.system.lab import Lab, Server, until

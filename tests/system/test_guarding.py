@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatroom import wire
+from chatroom.protocol import messages as wire
 from tests.system.console import Pipe, Terminal
 from tests.system.lab import Lab
 from tests.system.wire_client import PASSWORD

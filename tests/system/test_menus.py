@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from chatroom import wire
+from chatroom.protocol import messages as wire
 from tests.ports import own_port
 from tests.system.console import Console, Pipe, Terminal, command, locale
 from tests.system.lab import Ended, Lab, Server, until

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chatroom import wire
+from chatroom.protocol import messages as wire
 from tests.system.lab import Lab, Server, until
 from tests.system.original_client import OriginalClient
 from tests.system.wire_client import PASSWORD, WireClient, new_id

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from chatroom import wire
-from chatroom.twistd_runner import LOG_SIZE, OLD_LOGS
+from chatroom.ops.launch import LOG_SIZE, OLD_LOGS
+from chatroom.protocol import messages as wire
 from tests.ports import own_port
 from tests.system.lab import (
     ANY_PORT,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chatroom import wire
+from chatroom.protocol import messages as wire
 from tests.certificates import Issued
 from tests.ports import own_port
 from tests.system.console import Pipe, Terminal

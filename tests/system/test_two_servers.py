@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chatroom import wire
+from chatroom.protocol import messages as wire
 from tests.system.lab import Lab, Server, own_valkey, until
 from tests.system.wire_client import WireClient, new_id
 

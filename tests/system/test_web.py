@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from chatroom import wire
+from chatroom.protocol import messages as wire
 from tests.system.lab import Lab, Server
 from tests.system.wire_client import new_id
-from tests.web.real_browser import Browser
+from tests.transports.web.real_browser import Browser
 
 WEB = ("--web", "tcp:0:interface=127.0.0.1")
 

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from msgspec import UNSET
 
-from chatroom import wire
-from chatroom.wire import Message
+from chatroom.protocol import messages as wire
+from chatroom.protocol.messages import Message
 
 M = TypeVar("M", bound=Message)
 

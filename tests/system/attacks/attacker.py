@@ -15,8 +15,8 @@ from contextlib import ExitStack
 from itertools import count
 from typing import NamedTuple
 
-from chatroom import wire
-from chatroom.wire import Message
+from chatroom.protocol import messages as wire
+from chatroom.protocol.messages import Message
 from tests.system.lab import until
 from tests.system.wire_client import PASSWORD, PATIENCE, Closed, Silence, WireClient, new_id
 

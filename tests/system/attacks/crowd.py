@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterator
 from itertools import count
 
-from chatroom import wire
-from chatroom.wire import Message
+from chatroom.protocol import messages as wire
+from chatroom.protocol.messages import Message
 from tests.system.wire_client import PASSWORD, new_id
 
 #: Messages that all of them together say, in a second, and in a period at least.

@@ -31,7 +31,7 @@ MUTANTS = (
         ("was never answered", "is not in the room"),
         (
             (
-                "chatroom/store/scripts/append_room.lua",
+                "chatroom/store/redis/scripts/append_room.lua",
                 "seq = redis.call('XADD', stream, '*', 'm', message, 't', now)\n",
                 (
                     "seq = redis.call('XADD', stream, '*', 'm', message, 't', now)\n"
@@ -48,7 +48,7 @@ MUTANTS = (
         ("was acknowledged at another place",),
         (
             (
-                "chatroom/commands.py",
+                "chatroom/sessions/commands.py",
                 "    post = session.post_from(message)\n",
                 (
                     "    post = session.post_from(message)\n"
@@ -64,7 +64,7 @@ MUTANTS = (
         ("doubled",),
         (
             (
-                "chatroom/store/scripts/append_room.lua",
+                "chatroom/store/redis/scripts/append_room.lua",
                 "if id ~= '' then known, code, seq = recall(ids, id) end",
                 "known = nil",
             ),
@@ -78,7 +78,7 @@ MUTANTS = (
         ("was not shown",),
         (
             (
-                "chatroom/node.py",
+                "chatroom/node/node.py",
                 "            cursor = state.trimmed\n",
                 (
                     "            cursor = state.trimmed\n"
@@ -95,7 +95,7 @@ MUTANTS = (
         ("never got",),
         (
             (
-                "chatroom/feeds.py",
+                "chatroom/conversations/feed.py",
                 "        if messages:\n            self.session.put_private(",
                 (
                     "        if messages:\n"
@@ -111,7 +111,7 @@ MUTANTS = (
         ("was never answered",),
         (
             (
-                "chatroom/store/bus.py",
+                "chatroom/store/redis/bus.py",
                 "                await self._blocking.when_ready()\n                continue\n",
                 (
                     "                await self._blocking.when_ready()\n"

@@ -21,7 +21,7 @@ from chatroom.client import (
     State,
     Timing,
 )
-from chatroom.wire import SEQ_ZERO, Seq
+from chatroom.protocol.messages import SEQ_ZERO, Seq
 from tests.system.torture.ledger import INBOX, LOBBY, Device, Ledger, Place, Send
 
 #: Everybody's password; who they are is not what is tested here.

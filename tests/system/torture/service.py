@@ -13,7 +13,7 @@ from twisted.internet import endpoints
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
-from chatroom.store.binary import find_binary
+from chatroom.store.valkey.binary import find_binary
 from tests.system.torture.faults import Need
 from tests.system.torture.processes import OwnRedis, PrivateStore, Server, Store
 from tests.system.torture.proxy import Proxy

@@ -1,0 +1,1 @@
+"""Accounts: registering, logging in, passwords and tokens; on the store's interface."""

@@ -1,0 +1,204 @@
+"""The commands that change something."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from getpass import getpass
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred, succeed
+
+from chatroom.accounts.password_policy import PasswordPolicy
+from chatroom.accounts.passwords import Passwords
+from chatroom.admin.context import Desk
+from chatroom.admin.output import as_json, in_words, printable
+from chatroom.admin.store_access import Failed
+from chatroom.config.settings import Argon2
+from chatroom.protocol.refusals import Refused
+from chatroom.store.interface import Account, Ending
+from chatroom.store.moderation_interface import Measure, Sanction
+
+_T = TypeVar("_T")
+
+
+def _at_once(function: Callable[..., _T], *args: object) -> Deferred[_T]:
+    """This program has nothing else to do meanwhile."""
+    return succeed(function(*args))
+
+
+def _passwords(argon2: Argon2) -> Passwords:
+    return Passwords(
+        _at_once,
+        time_cost=argon2.time_cost,
+        memory_kib=argon2.memory_kib,
+        parallelism=argon2.parallelism,
+    )
+
+
+# ---------------------------------------------------------------- measures
+
+
+async def kick(desk: Desk, args: Namespace) -> None:
+    """End a user's sessions now."""
+    await desk.account(args.id)
+    online = await desk.store.online()
+    nodes = [n for n in sorted(online) if any(p.user_id == args.id for p in online[n])]
+    if not nodes:
+        raise Failed(f"user {args.id} is not online")
+    await desk.record("kick", args.id, args.reason)
+    await desk.store.end_sessions(args.id, Ending.KICKED, text=args.reason)
+    desk.output.give(
+        {"id": args.id, "nodes": nodes}, [f"Ended user {args.id}'s sessions on {', '.join(nodes)}"]
+    )
+
+
+async def ban(desk: Desk, args: Namespace) -> None:
+    """Keep an account or a network out."""
+    if isinstance(args.target, int):
+        await _impose(desk, args.target, Measure.BAN, args)
+        return
+    await desk.record("ban", args.target, args.reason)
+    await desk.store.ban_addresses(args.target, seconds=args.seconds, reason=args.reason)
+    bans = await desk.store.banned_addresses()
+    _tell(desk, {"target": args.target}, f"Banned {args.target}", bans.get(args.target))
+
+
+async def mute(desk: Desk, args: Namespace) -> None:
+    """Take no messages from an account."""
+    await _impose(desk, args.id, Measure.MUTE, args)
+
+
+async def _impose(desk: Desk, user_id: int, measure: Measure, args: Namespace) -> None:
+    account = await desk.account(user_id)
+    if account.legacy:
+        await _adopt(desk, account)
+    await desk.record(measure.value, user_id, args.reason)
+    if not await desk.store.impose(user_id, measure, seconds=args.seconds, reason=args.reason):
+        raise Failed(f"no such user: {user_id}")
+    account = await desk.account(user_id)
+    sanction = account.banned if measure is Measure.BAN else account.muted
+    word = "Banned" if measure is Measure.BAN else "Muted"
+    _tell(desk, {"target": user_id}, f"{word} user {user_id} ({account.name})", sanction)
+
+
+def _tell(desk: Desk, value: dict[str, object], words: str, sanction: Sanction | None) -> None:
+    # None: so short that it is over already.
+    force = as_json(sanction or Sanction())
+    desk.output.give(value | (force or {}), [f"{words} {in_words(force)}"])
+
+
+async def _adopt(desk: Desk, account: Account) -> None:
+    """Do what the first login of an account of the original program would do: hash its password."""
+    argon2 = Argon2(time_cost=2, memory_kib=19456, parallelism=1)
+    hashed = await _passwords(argon2).hash(account.password)
+    await desk.store.replace_password(account, hashed, void_tokens=False)
+
+
+async def unban(desk: Desk, args: Namespace) -> None:
+    """Let an account or a network in again."""
+    if isinstance(args.target, int):
+        await _lift(desk, args.target, Measure.BAN)
+        return
+    await desk.record("unban", args.target)
+    if not await desk.store.unban_addresses(args.target):
+        raise Failed(
+            f"{args.target} is not banned: the ban of a network is lifted as it was made "
+            "(chatroom-admin bans lists them)"
+        )
+    desk.output.give({"target": args.target}, [f"{args.target} is no longer banned"])
+
+
+async def unmute(desk: Desk, args: Namespace) -> None:
+    """Take messages from an account again."""
+    await _lift(desk, args.id, Measure.MUTE)
+
+
+async def _lift(desk: Desk, user_id: int, measure: Measure) -> None:
+    await desk.account(user_id)
+    await desk.record(f"un{measure.value}", user_id)
+    word = "banned" if measure is Measure.BAN else "muted"
+    if not await desk.store.lift(user_id, measure):
+        raise Failed(f"user {user_id} is not {word}")
+    desk.output.give({"target": user_id}, [f"User {user_id} is no longer {word}"])
+
+
+async def announce(desk: Desk, args: Namespace) -> None:
+    """Tell everybody who is online now."""
+    await desk.record("announce", reason=args.text)
+    told = await desk.store.announce(args.text)
+    desk.output.give({"nodes": told}, [f"Announced on {told} node{'' if told == 1 else 's'}"])
+
+
+# ---------------------------------------------------------------- accounts
+
+
+async def passwd(desk: Desk, args: Namespace) -> None:
+    """Set a password; every session ends and every token is void."""
+    account = await desk.account(args.id)
+    password = _ask_password()
+    strict = args.password_policy == "strict"  # noqa: S105 - the name of a policy
+    policy = PasswordPolicy(args.min_password_length, strict=strict)
+    try:
+        policy.check(password, args.id, account.name)
+    except Refused as refused:
+        raise Failed(str(refused)) from None
+    if account.legacy:
+        # One of ours first: else a login that is under way would not see that it changed.
+        await _adopt(desk, account)
+        account = await desk.account(args.id)
+    hashed = await _passwords(args.argon2).hash(password)
+    await desk.record("passwd", args.id)
+    if not await desk.store.replace_password(account, hashed, void_tokens=True):
+        raise Failed(f"the password of user {args.id} was just changed by somebody else: try again")
+    desk.output.give({"id": args.id}, [f"User {args.id} ({account.name}) has the new password"])
+
+
+def _ask_password() -> str:
+    """Twice on a terminal; else one line of standard input."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+    with _interruptible():
+        password = getpass("New password: ")
+        if getpass("The same again: ") != password:
+            raise Failed("these two are not the same: nothing was changed")
+    return password
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """While a person is asked, Ctrl-C is an answer: the reactor would wait for another one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+async def delete(desk: Desk, args: Namespace) -> None:
+    """Delete an account for good."""
+    account = await desk.account(args.id)
+    if not args.yes:
+        _confirm(account)
+    await desk.record("delete", args.id)
+    if not await desk.store.delete_account(args.id):
+        raise Failed(f"no such user: {args.id}")
+    desk.output.give({"id": args.id}, [f"Deleted user {args.id} ({account.name})"])
+
+
+def _confirm(account: Account) -> None:
+    if not sys.stdin.isatty():
+        raise Failed("this deletes for good, and nobody is here to be asked: give --yes")
+    print(  # noqa: T201 - the question; the answer is not to be in what a program reads
+        f"Delete user {account.user_id} ({printable(account.name)}) and its mailbox for good? "
+        "Type its id: ",
+        end="",
+        file=sys.stderr,
+        flush=True,
+    )
+    with _interruptible():
+        if sys.stdin.readline().strip() != str(account.user_id):
+            raise Failed("nothing was deleted")

@@ -1,0 +1,185 @@
+"""The commands that only look: accounts, bans, servers, and what operators did."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from chatroom.accounts.login_throttle import KNOWN_FOR
+from chatroom.admin.context import Desk
+from chatroom.admin.output import as_json, in_words, when
+from chatroom.protocol.messages import SEQ_ZERO, Person, Status
+from chatroom.store.interface import Account, Store
+from chatroom.store.moderation_interface import Sanction
+
+#: Messages read from the store at once.
+PAGE = 1000
+
+
+def _places(online: dict[str, list[Person]]) -> dict[int, list[str]]:
+    """The nodes that each user is online on."""
+    places: dict[int, list[str]] = {}
+    for node in sorted(online):
+        for person in online[node]:
+            places.setdefault(person.user_id, []).append(node)
+    return places
+
+
+def _summary(account: Account, places: dict[int, list[str]]) -> dict[str, Any]:
+    return {
+        "id": account.user_id,
+        "name": account.name,
+        "online": places.get(account.user_id, []),
+        "banned": as_json(account.banned),
+        "muted": as_json(account.muted),
+    }
+
+
+def _state(user: dict[str, Any]) -> str:
+    states = [
+        f"{word} {in_words(user[word])}" for word in ("banned", "muted") if user[word] is not None
+    ]
+    return ", ".join(states) or "-"
+
+
+async def users(desk: Desk, args: Namespace) -> None:
+    """List accounts, by id."""
+    places = _places(await desk.store.online())
+    if args.online:
+        ids = sorted(user_id for user_id in places if user_id > args.after)[: args.limit + 1]
+    else:
+        ids = await desk.store.user_ids(args.after, args.limit + 1)
+    found = [
+        _summary(account, places)
+        for user_id in ids[: args.limit]
+        if (account := await desk.store.account(user_id)) is not None
+    ]
+    following = ids[args.limit - 1] if len(ids) > args.limit else None
+    rows = [
+        (user["id"], ",".join(user["online"]) or "-", _state(user), user["name"]) for user in found
+    ]
+    if following is not None:
+        rows.append((f"more: --after {following}", "", "", ""))
+    desk.output.table(
+        {"users": found, "next": following}, ("ID", "ONLINE ON", "STATE", "NAME"), rows
+    )
+
+
+async def show(desk: Desk, args: Namespace) -> None:
+    """All about one account but its messages."""
+    account = await desk.account(args.id)
+    mailbox = await desk.store.mailbox_state(args.id)
+    messages, place, newest = 0, SEQ_ZERO, None
+    while page := await desk.store.mailbox_after(args.id, place, PAGE):
+        messages, place, newest = messages + len(page), page[-1].seq, when(page[-1].sent_at)
+    tokens = await desk.store.token_lifetimes(args.id)
+    value = _summary(account, _places(await desk.store.online())) | {
+        "status": "busy" if account.status == Status.BUSY else "online",
+        "sex": account.sex,
+        "original": account.legacy,
+        "mailbox": {
+            "messages": messages,
+            "unread": mailbox.unread,
+            "newest": newest,
+        },
+        "tokens": len(tokens),
+        "addresses": await last_logins(desk.store, args.id),
+    }
+    lines = [
+        f"id       {value['id']}",
+        f"name     {value['name']}",
+        f"online   {', '.join(value['online']) or 'no'}",
+        f"status   {value['status']}",
+        f"sex      {value['sex'] or '-'}",
+        f"banned   {in_words(value['banned']) or 'no'}",
+        f"muted    {in_words(value['muted']) or 'no'}",
+        f"mailbox  {messages} messages, {mailbox.unread} of them unread"
+        + (f", the newest of {newest}" if newest else ""),
+        f"tokens   {len(tokens)}",
+    ]
+    lines += [f"login    {one['last']} from {one['address']}" for one in value["addresses"]]
+    if account.legacy:
+        lines.append("         an account of the original program that never logged in here")
+    desk.output.give(value, lines)
+
+
+async def last_logins(store: Store, user_id: int) -> list[dict[str, str]]:
+    """Where an account was logged in to, and when last from each address, the newest first."""
+    known = await store.login_addresses(user_id)
+    return [
+        {"address": address, "last": when(until - 1000 * KNOWN_FOR)}
+        for address, until in known.items()
+    ]
+
+
+async def bans(desk: Desk, args: Namespace) -> None:  # noqa: ARG001  # has the shape of the others
+    """List what is in force."""
+    accounts: list[dict[str, Any]] = []
+    muted: list[dict[str, Any]] = []
+    rows: list[tuple[object, ...]] = []
+    for user_id in await desk.store.sanctioned():
+        account = await desk.store.account(user_id)
+        if account is None:
+            continue
+        who = {"id": user_id, "name": account.name}
+        for kind, sanction, found in (
+            ("ban", account.banned, accounts),
+            ("mute", account.muted, muted),
+        ):
+            if sanction is not None:
+                found.append(who | _in_force(sanction))
+                rows.append((kind, user_id, *_columns(sanction)))
+    addresses = []
+    for network, sanction in sorted((await desk.store.banned_addresses()).items()):
+        addresses.append({"network": network} | _in_force(sanction))
+        rows.append(("ban", network, *_columns(sanction)))
+    desk.output.table(
+        {"accounts": accounts, "addresses": addresses, "muted": muted},
+        ("KIND", "TARGET", "UNTIL", "REASON"),
+        rows,
+    )
+
+
+def _in_force(sanction: Sanction) -> dict[str, Any]:
+    return as_json(sanction) or {}
+
+
+def _columns(sanction: Sanction) -> tuple[str, str]:
+    return when(sanction.until) if sanction.until else "for good", sanction.reason
+
+
+async def nodes(desk: Desk, args: Namespace) -> None:  # noqa: ARG001  # has the shape of the others
+    """List the servers that run."""
+    online = await desk.store.online()
+    found = [{"name": name, "online": len(online[name])} for name in sorted(online)]
+    desk.output.table(
+        {"nodes": found}, ("NODE", "ONLINE"), [(node["name"], node["online"]) for node in found]
+    )
+
+
+async def counters(desk: Desk, args: Namespace) -> None:  # noqa: ARG001  # as above
+    """List what each server has refused since its start."""
+    found = await desk.store.counters()
+    rows = [
+        (node, name, found[node][name]) for node in sorted(found) for name in sorted(found[node])
+    ]
+    desk.output.table({"counters": found}, ("NODE", "REFUSED", "COUNT"), rows)
+
+
+async def log(desk: Desk, args: Namespace) -> None:
+    """List what operators did, oldest first."""
+    found = [
+        {
+            "time": when(action.at),
+            "action": action.name,
+            "target": action.target,
+            "reason": action.reason,
+            "by": action.by,
+        }
+        for action in await desk.store.actions(args.limit)
+    ]
+    desk.output.table(
+        {"actions": found},
+        ("TIME", "BY", "ACTION", "TARGET", "REASON"),
+        [(one["time"], one["by"], one["action"], one["target"], one["reason"]) for one in found],
+    )

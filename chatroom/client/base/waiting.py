@@ -1,0 +1,73 @@
+"""Waiting: for a while, for no longer than that, and for one event together with others."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from chatroom.client.base.interfaces import Clock
+
+ResultT = TypeVar("ResultT")
+
+
+def pause(clock: Clock, seconds: float) -> Deferred[None]:
+    """Fires after so many seconds; can be cancelled."""
+    over: Deferred[None] = Deferred(lambda _: timer.cancel())
+    timer = clock.callLater(seconds, over.callback, None)
+    return over
+
+
+def within(
+    deferred: Deferred[ResultT], seconds: float, clock: Clock, error: Exception
+) -> Deferred[ResultT]:
+    """``deferred``, cancelled after so many seconds; it fails with ``error`` then."""
+    expired = False
+
+    def expire() -> None:
+        nonlocal expired
+        expired = True
+        deferred.cancel()
+
+    def stop(result: ResultT | Failure) -> ResultT | Failure:
+        if timer.active():
+            timer.cancel()
+        # Any failure: not everything that can be cancelled fails with a CancelledError.
+        return Failure(error) if expired and isinstance(result, Failure) else result
+
+    timer = clock.callLater(seconds, expire)
+    return deferred.addBoth(stop)
+
+
+class Waiters:
+    """Any number of callers that wait for one event; each may cancel its own wait."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Deferred[None]] = []
+
+    def wait(self) -> Deferred[None]:
+        """A Deferred of the caller's own, which the next `fire` fires."""
+        waiter: Deferred[None] = Deferred(self._forget)
+        self._waiting.append(waiter)
+        return waiter
+
+    def __bool__(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._waiting)
+
+    def fire(self, error: BaseException | None = None) -> None:
+        """Let everybody go on, with ``error`` if there is one."""
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            # One waiter's going on may have cancelled another's wait.
+            if waiter.called:
+                continue
+            if error is None:
+                waiter.callback(None)
+            else:
+                waiter.errback(error)
+
+    def _forget(self, waiter: Deferred[None]) -> None:
+        if waiter in self._waiting:
+            self._waiting.remove(waiter)

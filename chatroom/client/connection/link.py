@@ -1,0 +1,375 @@
+"""One connection to the server kept alive: made, lost, made again, and logged in again.
+
+The states and what leads from one to another:
+
+    OFFLINE       connect, or a login or registration that needs it   CONNECTING
+    CONNECTING    the connection is up                                ONLINE
+                  it can't be made, and is not waited for             OFFLINE
+    ONLINE        lost, while somebody is logged in                   RECONNECTING
+                  lost otherwise; logged out                          OFFLINE
+    RECONNECTING  connected, and logged in again                      ONLINE
+                  the server refuses the login for good               OFFLINE
+                  its certificate is not accepted                     OFFLINE
+    any           close                                               CLOSED
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatroom.client.base import error_texts as words
+from chatroom.client.base.error_texts import Words
+from chatroom.client.base.errors import ChatError, LoginRefused, NotConnected, Untrusted
+from chatroom.client.base.interfaces import Clock, Endpoint
+from chatroom.client.base.model import State
+from chatroom.client.base.timing import Timing
+from chatroom.client.base.waiting import Waiters, pause, within
+from chatroom.client.connection.login import Identity, is_final, log_in
+from chatroom.client.connection.protocol import ClientProtocol, one_line
+from chatroom.client.state.convert import Welcome
+from chatroom.protocol import messages as wire
+
+_log = Logger()
+
+
+class Owner(Protocol):
+    """Who a link works for."""
+
+    def resume(self, user_id: int) -> wire.Resume | None:
+        """Where this user goes on from at a login."""
+
+    def logged_in(self, connection: ClientProtocol, welcome: Welcome, resumed: bool) -> None:
+        """A login was answered; nothing that follows it has been looked at yet."""
+
+    def message_received(self, message: wire.Message) -> None:
+        """A message that answers no request; may raise `chatroom.protocol.messages.WireError`."""
+
+    def link_down(self) -> None:
+        """The connection is gone, be it that another one follows or not."""
+
+    def gave_up(self, error: NotConnected) -> None:
+        """No connection follows by itself: nobody is logged in any more."""
+
+    def state_changed(self, state: State) -> None:
+        """The link's `state` and `why` are new."""
+
+
+class Link:
+    """Keeps a connection to one endpoint, and an account logged in on it."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        clock: Clock,
+        owner: Owner,
+        *,
+        timing: Timing,
+        reconnect: bool,
+        wait: bool,
+        chance: Callable[[], float],
+    ) -> None:
+        """
+        :param reconnect: whether a connection that is lost is made again.
+        :param wait: whether the first connection is tried until it is made.
+        """
+        self.state = State.OFFLINE
+        self.why: Words = words.NOT_YET
+        self.identity: Identity | None = None
+        self._endpoint = endpoint
+        self._clock = clock
+        self._owner = owner
+        self._timing = timing
+        self._reconnect = reconnect
+        self.waits = wait
+        self._chance = chance
+        self._connection: ClientProtocol | None = None
+        #: The last one that was hung up; it may not be gone yet.
+        self._left: ClientProtocol | None = None
+        self._factory: Any = Factory.forProtocol(lambda: ClientProtocol(self, clock, timing))
+        self._factory.noisy = False
+        self._work: Deferred[None] = succeed(None)
+        self._arrival = Waiters()
+        self._rest = Waiters()
+        #: Who waits for the end, and what it came with: None where it was wanted.
+        self._ends = Waiters()
+        self._end: BaseException | None = None
+        self._has_ended = False
+        #: Somebody has heard of the end by `when_ended`.
+        self.was_end_told = False
+        self._failures = 0
+        self._online_since = 0.0
+        self._sent_away = False
+
+    # ------------------------------------------------------------ for the client
+
+    def connect(self) -> Deferred[None]:
+        """Fires when the connection is up; fails with `NotConnected` when it can't be made."""
+        if self.state is State.ONLINE:
+            return succeed(None)
+        if self.state is State.CLOSED:
+            return fail(NotConnected(self.why))
+        arrived = self._arrival.wait()
+        if self.state is State.OFFLINE:
+            self._sent_away = self._has_ended = self.was_end_told = False
+            self._end = None
+            self._become(State.CONNECTING, words.CONNECTING)
+            self._start(self._first_connection())
+        return arrived.addErrback(self._no_longer_awaited)
+
+    async def back_off(self, least: float = 0.0) -> None:
+        """Wait before the next try, the longer the more of them have failed.
+
+        :param least: seconds that it takes in any case.
+        :raises NotConnected: the link was closed meanwhile.
+        """
+        over = ChatError("waited long enough")
+        try:
+            await within(self._rest.wait(), self._delay(least), self._clock, over)
+        except ChatError as error:
+            if error is not over:
+                raise
+
+    async def log_in(self, identity: Identity) -> Welcome:
+        """Log in on the connection that is up; raises what `login.log_in` does."""
+        return await self._log_in(self.connection(), identity)
+
+    def connection(self) -> ClientProtocol:
+        """:raises NotConnected: there is none that is ready for requests."""
+        if self._connection is None or self.state is not State.ONLINE:
+            raise NotConnected(self.why)
+        return self._connection
+
+    def send(self, message: wire.Message) -> bool:
+        """Send what needs no answer; False while nobody is logged in."""
+        if self.identity is None or self.state is not State.ONLINE:
+            return False
+        self.connection().send(message)
+        return True
+
+    def progress(self) -> None:
+        """Something came of this connection: the next pause starts small again."""
+        self._failures = 0
+
+    def drop(self, why: Words) -> None:
+        """Break the connection: it is of no more use."""
+        if self._connection is not None:
+            self._connection.drop(why)
+
+    def server_closes(self, error: wire.ErrorMes) -> None:
+        """The server said that it closes the session, and whether to come back."""
+        if error.reconnect is False:
+            self._sent_away = True
+        else:
+            self._failures = 0
+        if self._connection is not None:
+            why = words.of_server(error.code, error.error)
+            self._connection.expect_close(why, final=self._sent_away)
+
+    def log_out(self) -> Deferred[None]:
+        """Forget who is logged in, on both sides, and disconnect; fires when that is done."""
+        said = self.send(wire.LogoutMes())
+        return self._leave(State.OFFLINE, words.LOGGED_OUT, server_first=said)
+
+    def close(self, error: BaseException | None = None) -> Deferred[None]:
+        """Disconnect for good; fires when that is done, each time that it is called.
+
+        :param error: what `when_ended` is to fail with.
+        """
+        if self.state is State.CLOSED:
+            self._end = error or self._end
+            return self._gone()
+        return self._leave(State.CLOSED, words.CLOSED, server_first=False, error=error)
+
+    def when_ended(self) -> Deferred[None]:
+        """See `ChatClient.when_ended`."""
+        ended = self._ends.wait()
+        if self._has_ended:
+            self._fire_end()
+        return ended
+
+    def abandon(self) -> None:
+        """Nobody waits for the end of a connection that was left: break it."""
+        if self._left is not None:
+            self._left.drop(words.CLOSED)
+
+    # ------------------------------------------------------------ for the connection
+
+    def message_received(self, message: wire.Message) -> None:
+        """Pass on what answers no request."""
+        self._owner.message_received(message)
+
+    def connection_lost(self, connection: ClientProtocol, why: Words) -> None:
+        """Make another connection, or say that there is none."""
+        if connection is not self._connection:
+            return
+        self._connection = None
+        self._owner.link_down()
+        if self.state is not State.ONLINE:
+            return  # whoever makes the connection learns it from the login that fails
+        if self._clock.seconds() - self._online_since >= self._timing.stable_after:
+            self._failures = 0
+        if self.identity is None or not self._reconnect or self._sent_away:
+            self._give_up(why)
+        else:
+            self._become(State.RECONNECTING, why)
+            self._start(self._connect_again(self.identity))
+
+    # ------------------------------------------------------------ inside
+
+    async def _first_connection(self) -> None:
+        while True:
+            try:
+                await self._open()
+            except NotConnected as error:
+                if self.state is not State.CONNECTING:
+                    return
+                if error.final or not self.waits:
+                    self._become(State.OFFLINE, error.words, error)
+                    self._tell_end(error)
+                    return
+                self._tried(error.words)
+                await pause(self._clock, self._delay())
+            else:
+                self._become(State.ONLINE, words.CONNECTED)
+                return
+
+    def _tried(self, why: Words) -> None:
+        """Who runs the program may wonder what it waits for: told once for each reason."""
+        if why != self.why:
+            self.why = why
+            _log.info("no connection, trying again until there is one: {why}", why=why)
+
+    def _no_longer_awaited(self, failure: Failure) -> Failure:
+        """Where the last one who waited gave up, so does the link."""
+        if (
+            failure.check(CancelledError)
+            and self.waits
+            and self.state is State.CONNECTING
+            and not self._arrival
+        ):
+            self._work.cancel()
+            self._give_up(words.GIVEN_UP)
+        return failure
+
+    def _delay(self, least: float = 0.0) -> float:
+        """Seconds until the next try."""
+        delay = self._timing.retry_delay(self._failures, self._chance())
+        self._failures += 1
+        return max(least, delay)
+
+    async def _connect_again(self, identity: Identity) -> None:
+        wait = 0.0
+        while self.state is State.RECONNECTING:
+            await pause(self._clock, self._delay(wait))
+            wait = 0.0
+            try:
+                await self._log_in(await self._open(), identity)
+                return
+            except Untrusted as error:
+                # Trying on would hide it, and only a person can say whether it is as it should be.
+                self._give_up(error.words)
+            except NotConnected as error:
+                self.why = error.words
+            except LoginRefused as error:
+                self.why = words.login_refused(error.words)
+                self.drop(self.why)
+                if is_final(error):
+                    self._give_up(self.why)
+                wait = error.retry_after or 0.0
+            if self._sent_away and self.state is State.RECONNECTING:
+                self._give_up(self.why)
+
+    async def _open(self) -> ClientProtocol:
+        seconds = self._timing.connect
+        error = NotConnected(words.no_answer(seconds))
+        try:
+            made = self._endpoint.connect(self._factory)
+            connection: ClientProtocol = await within(made, seconds, self._clock, error)
+        except NotConnected:
+            raise
+        except Exception as problem:  # noqa: BLE001  # an endpoint may fail with anything
+            raise NotConnected(one_line(problem)) from None
+        lost = connection.lost()
+        if lost is not None:
+            raise lost  # before the endpoint handed it over
+        self._connection = connection
+        return connection
+
+    async def _log_in(self, connection: ClientProtocol, identity: Identity) -> Welcome:
+        resume = self._owner.resume(identity.user_id)
+        welcome = await log_in(connection, identity, resume)
+        self.identity = identity
+        if self.state is State.RECONNECTING:
+            self._become(State.ONLINE, words.CONNECTED_AGAIN)
+            if self._connection is not connection:
+                return welcome  # gone again while the user was told; what follows is begun
+        self._owner.logged_in(connection, welcome, resume is not None)
+        return welcome
+
+    def _leave(
+        self, state: State, why: Words, *, server_first: bool, error: BaseException | None = None
+    ) -> Deferred[None]:
+        connection, self._connection = self._connection, None
+        work, self._work = self._work, succeed(None)
+        self.identity = None
+        if connection is not None:
+            self._owner.link_down()
+        if self.state is not state:
+            self._become(state, why)
+        self._owner.gave_up(NotConnected(why))
+        self._rest.fire(NotConnected(why))
+        work.cancel()
+        if connection is not None:
+            self._left = connection
+            connection.hang_up(server_first=server_first)
+        self._end = error
+        return self._gone().addCallback(lambda _: self._tell_end(self._end))
+
+    def _gone(self) -> Deferred[None]:
+        """Fires when the connection that was left is gone."""
+        return succeed(None) if self._left is None else self._left.when_lost()
+
+    def _give_up(self, why: Words) -> None:
+        self.identity = None
+        self._become(State.OFFLINE, why)
+        error = NotConnected(why)
+        self._owner.gave_up(error)
+        self._tell_end(error)
+
+    def _tell_end(self, error: BaseException | None) -> None:
+        """Tell those who wait for the end; nothing where it goes on already."""
+        if self.state in (State.OFFLINE, State.CLOSED):
+            self._has_ended = True
+            self._end = error
+            self._fire_end()
+
+    def _fire_end(self) -> None:
+        self.was_end_told = self.was_end_told or bool(self._ends)
+        self._ends.fire(self._end)
+
+    def _become(self, state: State, why: Words, error: NotConnected | None = None) -> None:
+        self.state, self.why = state, why
+        if state is State.ONLINE:
+            self._online_since = self._clock.seconds()
+        self._owner.state_changed(state)
+        if state in (State.OFFLINE, State.CLOSED):
+            self._arrival.fire(error or NotConnected(why))
+        elif state is State.ONLINE:
+            self._arrival.fire()
+
+    def _start(self, work: Coroutine[Deferred[Any], Any, None]) -> None:
+        started = Deferred.fromCoroutine(work)
+        started.addErrback(_log_unless_cancelled)
+        if not started.called:  # what is over already may have led to other work
+            self._work = started
+
+
+def _log_unless_cancelled(failure: Any) -> None:
+    if failure.check(CancelledError) is None:
+        _log.failure("the client's connection", failure)

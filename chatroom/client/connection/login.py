@@ -1,0 +1,78 @@
+"""Logging in on one connection: with the token, or else with the password."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from msgspec import UNSET
+from twisted.internet.defer import CancelledError
+
+from chatroom.client.base import error_texts as words
+from chatroom.client.base.errors import LoginRefused, NotConnected
+from chatroom.client.connection.protocol import ClientProtocol
+from chatroom.client.state.convert import Welcome, read_welcome
+from chatroom.protocol import messages as wire
+
+#: A login that is refused so may be taken later; with any other code it never will be.
+_LATER: Final = frozenset({wire.Code.TOO_FAST, wire.Code.UNAVAILABLE, wire.Code.CLOSED})
+
+
+@dataclass
+class Identity:
+    """Who is logged in, and with what."""
+
+    user_id: int
+    password: str | None = field(repr=False)
+    #: Replaced at each login.
+    token: str | None = field(repr=False)
+
+
+def is_final(error: LoginRefused) -> bool:
+    """Whether trying again is of no use."""
+    return error.code not in _LATER
+
+
+async def log_in(
+    connection: ClientProtocol, identity: Identity, resume: wire.Resume | None
+) -> Welcome:
+    """Log in with the token if there is one, else, or where it is refused, with the password.
+
+    ``identity`` has the new token afterwards.
+
+    :param resume: where the conversations go on.
+    :raises LoginRefused: by the server.
+    :raises NotConnected: the connection was lost, or no answer came in time.
+    """
+    if identity.token is not None:
+        try:
+            return await _ask(connection, identity, resume)
+        except LoginRefused as error:
+            if identity.password is None or not is_final(error):
+                raise
+            identity.token = None
+    return await _ask(connection, identity, resume)
+
+
+async def _ask(
+    connection: ClientProtocol, identity: Identity, resume: wire.Resume | None
+) -> Welcome:
+    message = wire.LoginMes(user_id=identity.user_id, protocol=2)
+    if identity.token is not None:
+        message.token = identity.token
+    else:
+        message.user_pwd = identity.password or ""
+    message.resume = UNSET if resume is None else resume
+    try:
+        answer = await connection.ask(message, wire.LoginResMes, LoginRefused)
+        welcome = read_welcome(identity.user_id, answer)
+    except CancelledError:
+        # The server may log it in all the same, and nobody here would know.
+        connection.drop(words.LOGIN_GIVEN_UP)
+        raise
+    except wire.WireError as error:
+        why = words.no_message(error)
+        connection.drop(why)
+        raise NotConnected(why, final=True) from None
+    identity.token = welcome.login.token or None
+    return welcome

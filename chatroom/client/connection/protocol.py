@@ -1,0 +1,228 @@
+"""One connection to a server: frames in, typed messages out, and whether it still lives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeVar
+
+from msgspec import UNSET
+from twisted.internet import error
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import connectionDone
+from twisted.protocols.basic import Int32StringReceiver
+from twisted.python.failure import Failure
+
+from chatroom.client.base import error_texts as words
+from chatroom.client.base.error_texts import Words
+from chatroom.client.base.errors import NotConnected, Refused
+from chatroom.client.base.interfaces import Clock, Timer
+from chatroom.client.base.timing import Timing
+from chatroom.client.base.waiting import Waiters
+from chatroom.client.connection.requests import Requests
+from chatroom.protocol import messages as wire
+
+AnswerT = TypeVar("AnswerT", bound=wire.Message)
+
+_REASONS: Final[tuple[tuple[type[Exception], Words], ...]] = (
+    (error.ConnectionDone, words.SERVER_HUNG_UP),
+    (error.ConnectionLost, words.LOST),
+    (error.ConnectionRefusedError, words.NOBODY_LISTENS),
+    (error.DNSLookupError, words.NO_HOST),
+    (error.TimeoutError, words.NO_ANSWER_IN_TIME),
+    (error.TCPTimedOutError, words.NO_ANSWER_IN_TIME),
+)
+
+
+def one_line(problem: BaseException | None) -> Words:
+    """Why there is no connection, for a person."""
+    for kind, text in _REASONS:
+        if isinstance(problem, kind):
+            return text
+    lines = str(problem).splitlines()
+    return Words(lines[0] if lines else type(problem).__name__)
+
+
+class Receiver(Protocol):
+    """Who a connection works for."""
+
+    def message_received(self, message: wire.Message) -> None:
+        """A message that answers no request.
+
+        :raises chatroom.protocol.messages.WireError: it can't be; the connection is dropped.
+        """
+
+    def connection_lost(self, connection: ClientProtocol, why: Words) -> None:
+        """The connection is gone; its requests have failed."""
+
+
+class ClientProtocol(Int32StringReceiver):
+    """Speaks dialect 2 to a server."""
+
+    MAX_LENGTH = wire.MAX_SERVER_FRAME
+
+    def __init__(self, receiver: Receiver, clock: Clock, timing: Timing) -> None:
+        #: The transport as a stream; `ITransport` does not promise that it can be aborted.
+        self._transport: Any = None
+        self._receiver = receiver
+        self._clock = clock
+        self._timing = timing
+        self._requests = Requests(clock, timing.answer, self.send, self.drop)
+        self._lost = Waiters()
+        self._is_lost = False
+        #: Why no more is taken from this connection, once that is so.
+        self.over: Words | None = None
+        #: What the server said of its hanging up, and what its last frame said was wrong.
+        self._goodbye: Words | None = None
+        self._last_words: Words | None = None
+        self._heard_at = clock.seconds()
+        self._timer: Timer | None = None
+        #: Something came that a chatroom server could have said.
+        self._is_understood = False
+        #: Another connection would go the same way.
+        self._is_final = False
+
+    # ------------------------------------------------------------ for the client
+
+    def ask(
+        self,
+        message: wire.Message,
+        answer: type[AnswerT],
+        refused: type[Refused] = Refused,
+    ) -> Deferred[AnswerT]:
+        """Send a request; see `Requests.ask`."""
+        return self._requests.ask(message, answer, refused)
+
+    def when_idle(self) -> Deferred[None]:
+        """Fires when no request is under way."""
+        return self._requests.when_idle()
+
+    def send(self, message: wire.Message) -> None:
+        """Send one message, of which no answer is expected here."""
+        self.send_payload(wire.encode(message))
+
+    def send_payload(self, payload: bytes) -> None:
+        """Send a message that is encoded already."""
+        if self.over is None:
+            self._transport.write(wire.frame(payload))
+
+    def drop(self, why: Words) -> None:
+        """Break the connection at once: it is of no more use."""
+        if self.over is None:
+            self.over = why
+        if not self._is_lost:
+            self._transport.abortConnection()
+
+    def not_understood(self, why: Words) -> None:
+        """Break the connection; where nothing else came of it, it leads to no chatroom server."""
+        self._is_final = self.over is None and not self._is_understood
+        self.drop(why)
+
+    def lost(self) -> NotConnected | None:
+        """What became of the connection, once nothing more is taken from it."""
+        return None if self.over is None else NotConnected(self.over, final=self._is_final)
+
+    def hang_up(self, *, server_first: bool = False) -> None:
+        """Close in peace: what was sent still goes out, what comes in is not looked at any more.
+
+        The connection is gone within `Timing.goodbye`; see `when_lost`.
+
+        :param server_first: the server was told, and closes; our closing first could reach it
+            before what it still has to read.
+        """
+        if self._is_lost:
+            return
+        if self.over is None:
+            self.over = words.CLOSED
+        if not server_first:
+            self._transport.loseConnection()
+        self.expect_close(words.CLOSED)
+
+    def when_lost(self) -> Deferred[None]:
+        """Fires when the connection is gone."""
+        lost = self._lost.wait()
+        if self._is_lost:
+            self._lost.fire()
+        return lost
+
+    @property
+    def is_dismissed(self) -> bool:
+        """Whether the server said that it hangs up: it takes nothing any more."""
+        return self._goodbye is not None
+
+    def expect_close(self, why: Words, *, final: bool = False) -> None:
+        """The server is about to hang up; don't wait for that for ever.
+
+        :param final: there is no coming back.
+        """
+        self._goodbye = why
+        self._is_final = final
+        self._set_timer(self._timing.goodbye, lambda: self.drop(why))
+
+    # ------------------------------------------------------------ for Twisted
+
+    def connectionMade(self) -> None:
+        """Start to listen for silence."""
+        self._transport = self.transport
+        self._heard_at = self._clock.seconds()
+        self._set_timer(self._timing.ping_after, self._check_silence)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes, unless the connection was given up: then nothing of it counts any more."""
+        self._heard_at = self._clock.seconds()
+        if self.over is None:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]  # Twisted's own
+
+    def stringReceived(self, payload: bytes) -> None:
+        """Take one frame."""
+        if self.over is not None:
+            return  # what was buffered is still delivered after the end
+        try:
+            self._take(wire.decode(payload))
+        except wire.WireError as problem:
+            if problem.fatal or problem.type_name is None or problem.type_name in wire.MESSAGES:
+                self.not_understood(words.no_message(problem))
+            # A type that this client does not know is a newer server's, and is left alone.
+
+    def lengthLimitExceeded(self, length: int) -> None:
+        """Nothing after such a frame can be told apart any more."""
+        self.not_understood(words.frame_too_long(length))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Fail what waits and tell who this connection worked for."""
+        self._is_lost = True
+        why = self.over or self._goodbye or self._last_words or one_line(reason.value)
+        self.over = why
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._requests.close(NotConnected(why, final=self._is_final))
+        self._receiver.connection_lost(self, why)
+        self._lost.fire()
+
+    # ------------------------------------------------------------ inside
+
+    def _take(self, message: wire.Message) -> None:
+        if isinstance(message, wire.PingMes):
+            self.send(wire.PongMes())
+            return
+        self._is_understood = True
+        self._last_words = None
+        if isinstance(message, wire.ErrorMes) and message.id is UNSET:
+            self._last_words = words.of_server(message.code, message.error)
+        if not self._requests.take(message):
+            self._receiver.message_received(message)
+
+    def _check_silence(self) -> None:
+        silence = self._clock.seconds() - self._heard_at
+        if silence >= self._timing.silence:
+            self.drop(words.silent(self._timing.silence))
+        elif silence >= self._timing.ping_after:
+            self.send(wire.PingMes())
+            pause = min(self._timing.ping_after, self._timing.silence - silence)
+            self._set_timer(pause, self._check_silence)
+        else:
+            self._set_timer(self._timing.ping_after - silence, self._check_silence)
+
+    def _set_timer(self, seconds: float, call: Callable[[], None]) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = self._clock.callLater(seconds, call)

@@ -1,0 +1,127 @@
+"""Readers of what was written for an option: each raises `ValueError` with the reason why not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Any, cast
+
+from OpenSSL import SSL, crypto
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import VerifyError
+
+from chatroom.common import addresses
+
+Network = IPv4Network | IPv6Network
+
+
+def number(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
+            raise ValueError(f"{text!r} is no whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 60:
+        raise ValueError(f"{text!r} is no number of seconds from 0.1 to 60")
+    return seconds
+
+
+def seconds_or_none(text: str) -> float:
+    """Seconds, of which 0 means that there is no limit."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not (seconds == 0 or 1 <= seconds <= 3600):
+        raise ValueError(f"{text!r} is neither 0 nor a number of seconds from 1 to 3600")
+    return seconds
+
+
+def one_of(first: str, second: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in (first, second):
+            raise ValueError(f"{text!r} is neither {first} nor {second}")
+        return text
+
+    return parse
+
+
+def flag(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError(f"{text!r} is neither 1 nor 0")
+    return text == "1"
+
+
+def endpoint(text: str) -> str:
+    """Twisted's own parser says whether it is one; it needs a reactor only once it listens."""
+    if re.search(r"(?<!\\):sslmethod=", text):
+        raise ValueError(
+            f"{text!r}: leave sslmethod out: it could only let in versions of TLS older than 1.2"
+        )
+    try:
+        serverFromString(cast("Any", None), text)
+    except OSError as error:
+        raise ValueError(f"{text!r}: {error.filename}: {error.strerror}") from None
+    except VerifyError:
+        raise ValueError(
+            f"{text!r}: the key in privateKey= does not belong to the certificate in certKey="
+        ) from None
+    except (SSL.Error, crypto.Error):
+        raise ValueError(
+            f"{text!r}: the files do not hold a key and its certificate in PEM form, without a "
+            "passphrase"
+        ) from None
+    except Exception as error:  # noqa: BLE001 - parsers of any plugin, each with errors of its own
+        raise ValueError(
+            f"{text!r} is no endpoint to listen on ({error}): write for example tcp:8889 or "
+            "tcp:8889:interface=127.0.0.1"
+        ) from None
+    port = re.match(r"(?:tcp6?|ssl|tls):(?:port=)?(\d+)", text)
+    if port and int(port[1]) > 65535:
+        raise ValueError(f"{text!r}: a port is a number from 0 to 65535")
+    return text
+
+
+def node(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
+        raise ValueError(f"{text!r}: 1 to 64 letters, digits, '.', '_' and '-'")
+    return text
+
+
+def host_name(text: str) -> str:
+    """The name of a host, as browsers write it: in ASCII, in lower case."""
+    try:
+        name = text.encode("idna").decode("ascii").lower().removesuffix(".")
+    except UnicodeError:
+        name = ""
+    if not re.fullmatch(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", name):
+        raise ValueError(
+            f"{text!r} is no name of a host: write for example chat.example.org, without scheme and"
+            " port"
+        )
+    return name
+
+
+def folder(text: str) -> Path:
+    """Absolute from here on: twistd changes to another folder before the service starts."""
+    return Path(text).expanduser().absolute()
+
+
+def network(text: str) -> Network:
+    """An address, or a network of them."""
+    try:
+        return addresses.network(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is no address and no network: write for example 127.0.0.1 or 10.0.0.0/8"
+        ) from None

@@ -1,0 +1,410 @@
+"""What an operator can set, each written down once for command line and environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from chatroom.config.option_parsers import (
+    Network,
+    endpoint,
+    flag,
+    folder,
+    host_name,
+    network,
+    node,
+    number,
+    one_of,
+    seconds,
+    seconds_or_none,
+)
+from chatroom.config.redis_address import RedisAddress
+from chatroom.protocol import messages as wire
+
+#: What is asked of new passwords: their length alone, or that they are not easily guessed.
+Policy = Literal["open", "strict"]
+#: When the private store's writes reach the disk: before each answer, or once a second.
+Fsync = Literal["always", "everysec"]
+
+
+class StartError(Exception):
+    """The server can't start. The text is the one line that the person who started it sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Argon2:
+    """The cost of one password hash: passes, memory in KiB, and lanes."""
+
+    time_cost: int
+    memory_kib: int
+    parallelism: int
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Who may register: nobody if ``closed``; else who says ``invite``, if it is not empty."""
+
+    closed: bool = False
+    invite: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one server, checked. `OPTIONS` says what each one means, and its unit."""
+
+    listen: tuple[str, ...]
+    tls_self_signed: bool
+    web: tuple[str, ...]
+    web_host: tuple[str, ...]
+    trusted_proxy: tuple[Network, ...]
+    redis: RedisAddress | None
+    data: Path
+    node: str | None
+    fsync: Fsync
+    store_timeout: float
+    min_password_length: int
+    password_policy: Policy
+    registration: Admission
+    registration_rate: int
+    login_failures: int
+    login_timeout: float
+    max_logins: int
+    argon2: Argon2
+    hash_threads: int
+    max_frame: int
+    message_burst: int
+    message_rate: int
+    byte_rate: int
+    max_per_address: int
+    max_connections: int | None
+    send_queue: int
+    room_history: int
+    mailbox_unread: int
+    mailbox_history: int
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting: ``--name`` on the command line, ``variable`` in the environment.
+
+    ``parse`` takes what was written and raises `ValueError` with the reason why it can't be taken.
+    ``default`` is read by it too; None means that there is none, and `Settings` holds None.
+    A flag is given without a value on the command line, and as ``1`` or ``0`` in the environment.
+    """
+
+    name: str
+    placeholder: str
+    default: str | None
+    help: str
+    parse: Callable[[str], Any]
+    many: bool = False
+    flag: bool = False
+
+    @property
+    def field(self) -> str:
+        """The name in `Settings`."""
+        return self.name.replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        return "CHATROOM_" + self.field.upper()
+
+
+# ---------------------------------------------------------------- parsers
+
+
+def _admission(text: str) -> Admission:
+    """What can't be taken is not shown: it may hold the secret."""
+    how, colon, secret = text.partition(":")
+    if how == "invite" and secret:
+        if len(secret) > wire.MAX_INVITE:
+            raise ValueError(f"an invitation has at most {wire.MAX_INVITE} characters")
+        return Admission(invite=secret)
+    if colon or how not in ("open", "closed"):
+        raise ValueError("neither open nor closed nor invite:SECRET")
+    return Admission(closed=how == "closed")
+
+
+def _argon2(text: str) -> Argon2:
+    try:
+        time_cost, memory_kib, parallelism = (int(number) for number in text.split(","))
+    except ValueError:
+        raise ValueError(f"{text!r} is not passes,KiB,lanes: write for example 2,19456,1") from None
+    if not (1 <= parallelism <= 16 and 1 <= time_cost <= 100):
+        raise ValueError("passes are from 1 to 100, lanes from 1 to 16")
+    # RFC 9106, 3.1: memory is at least 8 KiB a lane.
+    if not 8 * parallelism <= memory_kib <= 4 * 1024 * 1024:
+        raise ValueError(f"memory is from {8 * parallelism} KiB to 4194304 KiB (4 GiB)")
+    return Argon2(time_cost, memory_kib, parallelism)
+
+
+# ---------------------------------------------------------------- the settings
+
+#: In the order of ``--help``.
+OPTIONS: Final = (
+    Option(
+        "listen",
+        "ENDPOINT",
+        "tcp:8889",
+        "Where to take connections, as a Twisted server endpoint; may be given several times.",
+        endpoint,
+        many=True,
+    ),
+    Option(
+        "tls-self-signed",
+        "",
+        "0",
+        "Make a certificate, keep it in the data folder, and speak TLS by it on every tcp:"
+        " endpoint of --listen.",
+        flag,
+        flag=True,
+    ),
+    Option(
+        "web",
+        "ENDPOINT",
+        None,
+        "Where to serve the page for browsers, and its WebSocket, as a Twisted server endpoint; may"
+        " be given several times.",
+        endpoint,
+        many=True,
+    ),
+    Option(
+        "web-host",
+        "NAME",
+        None,
+        "A name by which browsers may ask for the page, besides addresses and localhost; may be"
+        " given several times. [default: any, but none at a loopback address that no trusted proxy"
+        " uses]",
+        host_name,
+        many=True,
+    ),
+    Option(
+        "trusted-proxy",
+        "ADDRESS",
+        None,
+        "A proxy in front of the page, or a network of them: its X-Forwarded-For and"
+        " X-Forwarded-Proto are believed. May be given several times.",
+        network,
+        many=True,
+    ),
+    Option(
+        "redis",
+        "URL",
+        None,
+        "The Redis that holds everything: redis://, rediss:// (TLS) or unix://, with user, password"
+        " and database where it needs them. Without it the server runs a private Valkey in its data"
+        " folder.",
+        RedisAddress.parse,
+    ),
+    Option(
+        "data",
+        "DIR",
+        "chatroom-data",
+        "The data folder, made if it is not there; one server at a time.",
+        folder,
+    ),
+    Option(
+        "node",
+        "NAME",
+        None,
+        "This server's name among those that share a Redis. [default: a random one, kept in the"
+        " data folder]",
+        node,
+    ),
+    Option(
+        "fsync",
+        "WHEN",
+        "everysec",
+        "When the private Valkey's writes reach the disk: always (before each is acknowledged) or"
+        " everysec (a crash of the machine may cost the last second).",
+        one_of(*get_args(Fsync)),
+    ),
+    Option(
+        "store-timeout",
+        "SECONDS",
+        "4",
+        "How long a request may wait for the store, in seconds.",
+        seconds,
+    ),
+    Option(
+        "min-password-length",
+        "N",
+        "6",
+        "Shortest password of a new account, in characters.",
+        number(1, wire.MAX_PASSWORD),
+    ),
+    Option(
+        "password-policy",
+        "POLICY",
+        "open",
+        "What is asked of new passwords: open (their length) or strict (8 characters, and none that"
+        " is easily guessed).",
+        one_of(*get_args(Policy)),
+    ),
+    Option(
+        "registration",
+        "HOW",
+        "open",
+        "Who may register: open (everybody), closed (nobody) or invite:SECRET (who says SECRET;"
+        " CHATROOM_REGISTRATION keeps it out of the list of processes).",
+        _admission,
+    ),
+    Option(
+        "registration-rate",
+        "N",
+        "20",
+        "Most registrations in an hour from one address that is no private one, in accounts; 0: any"
+        " number.",
+        number(0, 1_000_000),
+    ),
+    Option(
+        "login-failures",
+        "N",
+        "10",
+        "Wrong passwords in 10 minutes from one address, in tries, after which it has to wait; 0:"
+        " any number, also at one account.",
+        number(0, 1_000_000),
+    ),
+    Option(
+        "login-timeout",
+        "SECONDS",
+        "30",
+        "How long a client may be connected without logging in, in seconds; 0: any time.",
+        seconds_or_none,
+    ),
+    Option(
+        "max-logins",
+        "N",
+        "100",
+        "How many logins and registrations are under way together, more wait in line; 0: any"
+        " number.",
+        number(0, 1_000_000),
+    ),
+    Option(
+        "argon2",
+        "T,KIB,P",
+        "2,19456,1",
+        "What one password hash (argon2id) costs: passes, memory in KiB, lanes.",
+        _argon2,
+    ),
+    Option(
+        "hash-threads",
+        "N",
+        "2",
+        "How many passwords are hashed at once, in threads.",
+        number(1, 64),
+    ),
+    Option(
+        "max-frame",
+        "BYTES",
+        str(wire.MAX_FRAME),
+        "Largest frame taken from a client, in bytes.",
+        number(wire.MAX_FRAME_BEFORE_LOGIN, 16 * 1024 * 1024),
+    ),
+    Option(
+        "message-burst",
+        "N",
+        "20",
+        "How many messages and requests of one account are taken at once; 0: no limit.",
+        number(0, 1_000_000),
+    ),
+    Option(
+        "message-rate",
+        "N",
+        "5",
+        "How many of them a second are taken after that; 0: no limit.",
+        number(0, 1_000_000),
+    ),
+    Option(
+        "byte-rate",
+        "BYTES",
+        "131072",
+        "How much one connection may send a second, in bytes; four times that at once. 0: no"
+        " limit.",
+        number(0, 1024 * 1024 * 1024),
+    ),
+    Option(
+        "max-per-address",
+        "N",
+        "100",
+        "How many connections there may be from one address (an IPv6 /64); 0: no limit.",
+        number(0, 1_000_000_000),
+    ),
+    Option(
+        "max-connections",
+        "N",
+        None,
+        "How many connections there may be altogether; 0: no limit. [default: from the limit on"
+        " open files]",
+        number(0, 1_000_000_000),
+    ),
+    Option(
+        "send-queue",
+        "BYTES",
+        "1048576",
+        "What may wait for one slow client before it is disconnected, in bytes.",
+        number(wire.MAX_FRAME_BEFORE_LOGIN, 1024 * 1024 * 1024),
+    ),
+    Option(
+        "room-history",
+        "N",
+        "100000",
+        "How much of the room is kept, in messages.",
+        number(1, 1_000_000_000),
+    ),
+    Option(
+        "mailbox-unread",
+        "N",
+        "10000",
+        "Most unread private messages of one user, in messages; beyond it the sender is refused.",
+        number(1, 1_000_000_000),
+    ),
+    Option(
+        "mailbox-history",
+        "N",
+        "10000",
+        "How many private messages of one user are kept once they are read, in messages.",
+        number(0, 1_000_000_000),
+    ),
+)
+
+
+def read(
+    given: Mapping[str, Sequence[str]], called: Callable[[Option], str] = lambda o: f"--{o.name}"
+) -> Settings:
+    """Settings from what was written, by `Option.field`; what is absent has its default.
+
+    :param called: how the reader of an error knows an option.
+    :raises ValueError: one of them can't be taken; the text names it, and says what can.
+    """
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        texts = given.get(option.field) or ([] if option.default is None else [option.default])
+        try:
+            parsed = [option.parse(text) for text in texts]
+        except ValueError as error:
+            raise ValueError(f"{called(option)}: {error}") from None
+        values[option.field] = tuple(parsed) if option.many else parsed[-1] if parsed else None
+    return Settings(**values)
+
+
+def from_environment(environ: Mapping[str, str]) -> Settings:
+    """Settings from ``CHATROOM_LISTEN``, ``CHATROOM_REDIS`` and so on; an empty one is as none.
+
+    Several endpoints in ``CHATROOM_LISTEN`` are separated by blanks, and so it is with all that can
+    be given several times: endpoints have colons, equals signs and backslashes of their own, so one
+    that holds a blank can only be given by ``--listen``.
+
+    :raises StartError: one of them can't be taken.
+    """
+    given: dict[str, list[str]] = {}
+    for option in OPTIONS:
+        text = environ.get(option.variable, "").strip()
+        if text:
+            given[option.field] = text.split() if option.many else [text]
+    try:
+        return read(given, lambda option: option.variable)
+    except ValueError as error:
+        raise StartError(str(error)) from None

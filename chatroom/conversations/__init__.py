@@ -1,0 +1,1 @@
+"""Rooms and mailboxes: how a session gets one, catching up and then live."""

@@ -1,0 +1,170 @@
+"""One room on this node: its place in the order, who follows it live, and the fan-out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import UNSET
+
+from chatroom.delivery.broadcast import Audience
+from chatroom.delivery.outbox import Outbox
+from chatroom.protocol.dialects import Blob, Codec
+from chatroom.protocol.messages import DELETED_NAME, Seq, SmsMes
+from chatroom.store.interface import Entry
+
+#: Messages kept in memory, so that who catches up gets over the last stretch in one step.
+RECENT = 128
+#: Bytes that are given to a connection at once while it catches up.
+SLICE = 128 * 1024
+
+
+class Follower(Protocol):
+    """What a session is to a room; `chatroom.conversations.feed.RoomFeed` is one."""
+
+    tag: str
+
+    @property
+    def codec(self) -> Codec: ...
+
+    @property
+    def outbox(self) -> Outbox: ...
+
+    #: Its place: everything up to here it has got.
+    cursor: Seq
+
+    def hand_over(self, entries: Sequence[Entry]) -> None:
+        """Give it these messages, its own ones as acknowledgements, and move its cursor."""
+
+    def hand_over_live(
+        self, entries: Sequence[Entry], blobs: Sequence[Blob], own: Sequence[int]
+    ) -> None:
+        """As `hand_over`, with each message encoded already, as all but its sender get it.
+
+        :param own: which of them the follower sent itself.
+        """
+
+    def release(self) -> None:
+        """Its cursor has moved: send the acknowledgements that waited for that."""
+
+
+def sms_from(entry: Entry, room: str) -> SmsMes:
+    """The message as everybody but its sender's session gets it."""
+    post = entry.post
+    return SmsMes(
+        content=post.content,
+        user_id=post.user_id,
+        user_name=post.name or DELETED_NAME,
+        user_status=post.status,
+        sex=post.sex,
+        room=room,
+        id=post.id or UNSET,
+        seq=str(entry.seq),
+        sent_at=entry.sent_at,
+    )
+
+
+def size_of(entry: Entry) -> int:
+    """About how many bytes the message is on the wire."""
+    # JSON inside JSON, in UTF-8: four bytes a character is what texts come to at most.
+    return 200 + 4 * len(entry.post.content)
+
+
+class Room:
+    """Hands what the store ordered to everyone who follows live.
+
+    :param position: the newest message's place when this node began to follow the room.
+    """
+
+    def __init__(self, name: str, position: Seq) -> None:
+        self.name = name
+        self.position = position
+        #: After the first place and up to the second lay what the store has lost, if it ever did.
+        self.lost = (position, position)
+        self._recent: deque[Entry] = deque(maxlen=RECENT)
+        #: Everything after this place is in ``_recent``.
+        self._recent_after = position
+        self._live: dict[str, Follower] = {}
+        #: The live followers' ways out.
+        self._audience = Audience()
+        #: Live, but come from a node that had read further: they skip what they have.
+        self._ahead: dict[str, Follower] = {}
+        #: Those who wait for an acknowledgement of something sent again.
+        self.expecting: set[Follower] = set()
+
+    def join(self, follower: Follower) -> bool:
+        """Let a follower go live, if what it lacks can be given to it at once.
+
+        Nothing can slip by between catching up and going live: both are against ``position``, in
+        one step. False: it has to read more from the store first.
+        """
+        if follower.cursor < self.position:
+            if follower.cursor < self._recent_after:
+                return False
+            missing = [entry for entry in self._recent if entry.seq > follower.cursor]
+            if sum(map(size_of, missing)) > SLICE:
+                return False
+            follower.hand_over(missing)
+        self._live[follower.tag] = follower
+        if follower.cursor > self.position:
+            self._ahead[follower.tag] = follower
+        else:
+            self._audience.add(follower.tag, follower.codec, follower.outbox)
+        return True
+
+    def leave(self, follower: Follower) -> None:
+        """The follower gets nothing more."""
+        self._live.pop(follower.tag, None)
+        self._ahead.pop(follower.tag, None)
+        self._audience.remove(follower.tag)
+        self.expecting.discard(follower)
+
+    def rewind(self, place: Seq) -> None:
+        """The store has lost what was handed out after ``place``: what comes now is new."""
+        self.lost = (place, self.position)
+        self.position = place
+        self.forget_recent()
+
+    def forget_recent(self) -> None:
+        """Somebody's name may be wrong in what is kept here: who catches up asks the store."""
+        self._recent.clear()
+        self._recent_after = self.position
+
+    def fan_out(self, entries: Sequence[Entry]) -> None:
+        """What one read of the stream brought leaves as one write for each follower."""
+        if not entries:
+            return
+        for entry in entries:
+            if len(self._recent) == RECENT:
+                self._recent_after = self._recent[0].seq
+            self._recent.append(entry)
+        self.position = entries[-1].seq
+        own: dict[str, list[int]] = {}
+        for index, entry in enumerate(entries):
+            if entry.post.origin in self._live:
+                own.setdefault(entry.post.origin, []).append(index)
+        blobs = {
+            codec: [codec.encode([sms_from(entry, self.name)]) for entry in entries]
+            for codec in self._audience.codecs()
+        }
+        # First: while the others get theirs, the senders say what they say next, and all of that is
+        # read, stored and handed out together.
+        for tag, indexes in own.items():
+            if tag in self._live and tag not in self._ahead:
+                follower = self._live[tag]
+                follower.hand_over_live(entries, blobs[follower.codec], indexes)
+        self._audience.tell(lambda codec: codec.join(blobs[codec]), but=own)
+        if self._ahead:
+            self._to_those_ahead(entries)
+        for follower in tuple(self.expecting):
+            follower.release()
+
+    def _to_those_ahead(self, entries: Sequence[Entry]) -> None:
+        for follower in tuple(self._ahead.values()):
+            new = [entry for entry in entries if entry.seq > follower.cursor]
+            if new:
+                follower.hand_over(new)
+            if follower.cursor <= self.position and follower.tag in self._ahead:
+                del self._ahead[follower.tag]
+                self._audience.add(follower.tag, follower.codec, follower.outbox)

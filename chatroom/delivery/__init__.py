@@ -1,0 +1,1 @@
+"""The way out to clients: bounded queues, and one encoding for many."""

@@ -1,0 +1,1 @@
+"""What operators decided, applied to sessions."""

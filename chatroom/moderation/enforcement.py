@@ -1,0 +1,221 @@
+"""What operators decided, on this node: from where one may come, who may stay, and who may speak.
+
+What the bus brings says only that something is to be read anew. So news that were missed, or came
+while the store was out of reach, are made up for by reading once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import ip_network
+from typing import NamedTuple, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from chatroom.common import addresses
+from chatroom.common.clock import Clock, pause
+from chatroom.protocol import refusals
+from chatroom.protocol.refusals import Refusal
+from chatroom.store.interface import Account, Store, StoreUnavailable
+from chatroom.store.moderation_interface import Sanction
+
+#: Seconds until the store is asked again when it did not answer.
+RETRY = 0.5
+
+_log = Logger()
+
+
+class Session(Protocol):
+    """What a session is to its moderation."""
+
+    account: Account | None
+    mute: Mute
+
+    @property
+    def address(self) -> str: ...
+
+    def dismiss(self, refusal: Refusal, *, come_back: bool = True) -> None: ...
+
+
+class Mute:
+    """Whether what a session says is taken; it is until something else is known."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._refusal: Refusal | None = None
+        self._ends = 0.0
+
+    def follow(self, muted: Sanction | None) -> None:
+        """What the store has of it now."""
+        self._refusal = None if muted is None else refusals.muted(muted.until, muted.reason)
+        self._ends = self._clock.seconds() + (0 if muted is None else muted.left)
+
+    def refusal(self) -> Refusal | None:
+        """What to answer to each message; None: it is taken."""
+        if self._refusal is not None and self._clock.seconds() >= self._ends:
+            self._refusal = None
+        return self._refusal
+
+
+class _Ban(NamedTuple):
+    refusal: Refusal
+    ends: float
+
+
+class AddressBans:
+    """Banned networks, to be asked at each connection. No I/O."""
+
+    def __init__(self) -> None:
+        #: By version and prefix length, the leading bits of those that are banned: few lengths
+        #: are in use, so that a look costs the same for one ban and for thousands.
+        self._bans: dict[tuple[int, int], dict[int, _Ban]] = {}
+
+    def replace(self, bans: Mapping[str, Sanction], now: float) -> None:
+        """These are all there are.
+
+        :param now: in seconds, by the clock that `refusal` is asked with.
+        """
+        self._bans = {}
+        for text, sanction in bans.items():
+            network = ip_network(text)
+            bits = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
+            refusal = refusals.address_banned(sanction.until, sanction.reason)
+            same_length = self._bans.setdefault((network.version, network.prefixlen), {})
+            same_length[bits] = _Ban(refusal, now + sanction.left)
+
+    def refusal(self, address: str, now: float) -> Refusal | None:
+        """What to tell who comes from that address; None: welcome."""
+        if not self._bans or (parsed := addresses.parse(address)) is None:
+            return None
+        for (version, length), bans in self._bans.items():
+            if version == parsed.version:
+                ban = bans.get(int(parsed) >> (parsed.max_prefixlen - length))
+                if ban is not None and now < ban.ends:
+                    return ban.refusal
+        return None
+
+
+def objection(session: Session, account: Account | None) -> Refusal | None:
+    """Why that session can't go on.
+
+    :param account: the session's account, as the store has it now.
+    """
+    if account is None:
+        return refusals.DELETED
+    if account.banned is not None:
+        return refusals.banned(account.banned.until, account.banned.reason)
+    if session.account is not None and account.generation != session.account.generation:
+        return refusals.PASSWORD_CHANGED
+    return None
+
+
+class Moderation:
+    """Keeps this node's sessions to what operators decided.
+
+    :param everybody: all sessions, logged in or not.
+    :param of: the sessions of a user.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        store: Store,
+        everybody: Callable[[], Iterable[Session]],
+        of: Callable[[int], Iterable[Session]],
+    ) -> None:
+        self._clock = clock
+        self._store = store
+        self._everybody = everybody
+        self._of = of
+        self._bans = AddressBans()
+        self._addresses_changed = False
+        #: Users whose standing has to be read anew, in the order in which that was heard.
+        self._changed: dict[int, None] = {}
+        self._reading = False
+        self._stopped = False
+
+    async def start(self) -> None:
+        """Learn which addresses are banned."""
+        self._bans.replace(await self._store.banned_addresses(), self._clock.seconds())
+
+    def stop(self) -> None:
+        """Ask the store nothing more."""
+        self._stopped = True
+
+    def refusal(self, address: str) -> Refusal | None:
+        """What to tell who comes from that address; None: welcome."""
+        return self._bans.refusal(address, self._clock.seconds())
+
+    def addresses_changed(self) -> None:
+        """Other addresses are banned now."""
+        self._addresses_changed = True
+        self._read()
+
+    def standing_changed(self, *user_ids: int) -> None:
+        """These users may have been banned, muted, deleted, or set free."""
+        self._changed.update(dict.fromkeys(user_ids))
+        self._read()
+
+    def _read(self) -> None:
+        if not self._reading:
+            self._reading = True
+            Deferred.fromCoroutine(self._catch_up()).addErrback(
+                lambda failure: _log.failure("What operators decided could not be read", failure)
+            )
+
+    async def _catch_up(self) -> None:
+        try:
+            while (self._addresses_changed or self._changed) and not self._stopped:
+                try:
+                    await self._read_next()
+                except StoreUnavailable:
+                    await pause(self._clock, RETRY)
+        finally:
+            self._reading = False
+
+    async def _read_next(self) -> None:
+        # Taken off the list first: what changes while it is read is to be read again.
+        if self._addresses_changed:
+            self._addresses_changed = False
+            try:
+                bans = await self._store.banned_addresses()
+            except StoreUnavailable:
+                self._addresses_changed = True
+                raise
+            self._bans.replace(bans, self._clock.seconds())
+            self._end_banned(len(bans))
+            return
+        user_id = next(iter(self._changed))
+        del self._changed[user_id]
+        try:
+            account = await self._store.account(user_id)
+        except StoreUnavailable:
+            self._changed[user_id] = None
+            raise
+        self._judge(user_id, account)
+
+    def _end_banned(self, networks: int) -> None:
+        ended = 0
+        for session in self._everybody():
+            refusal = self.refusal(session.address)
+            if refusal is not None:
+                session.dismiss(refusal, come_back=False)
+                ended += 1
+        _log.info(
+            "Networks that are banned now: {networks}; sessions ended by that: {ended}",
+            networks=networks,
+            ended=ended,
+        )
+
+    def _judge(self, user_id: int, account: Account | None) -> None:
+        sessions = list(self._of(user_id))
+        for session in sessions:
+            refusal = objection(session, account)
+            if refusal is not None:
+                session.dismiss(refusal, come_back=False)
+                _log.info("Operator: user {id} is sent away: {why!r}", id=user_id, why=refusal.en)
+            elif account is not None:
+                session.mute.follow(account.muted)
+        if sessions and account is not None and account.muted is not None:
+            _log.info("Operator: user {id} is muted: {why!r}", id=user_id, why=account.muted.reason)

@@ -1,0 +1,1 @@
+"""The messages, their encodings, and what is said of what is refused."""

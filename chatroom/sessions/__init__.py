@@ -1,0 +1,1 @@
+"""One connection's conversation: from a frame to a command to its replies."""

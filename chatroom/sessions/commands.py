@@ -1,0 +1,189 @@
+"""What a client can ask for: a table with what must hold before each, and what is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from twisted.internet.defer import Deferred
+
+from chatroom.conversations.feed import private_from
+from chatroom.conversations.room import sms_from
+from chatroom.protocol import messages as wire
+from chatroom.protocol import refusals
+from chatroom.protocol.messages import Code, Message, Seq
+from chatroom.protocol.refusals import Refusal, Refused
+from chatroom.sessions import states
+from chatroom.sessions.states import State
+from chatroom.store.interface import Page
+
+if TYPE_CHECKING:
+    from chatroom.sessions.session import Session
+
+#: A command may do what it does at once, or take its time.
+Running = Coroutine[Deferred[Any], Any, None]
+
+
+class Command(NamedTuple):
+    """One row of the table."""
+
+    run: Callable[[Session, Any], Running | None]
+    needs: Callable[[State], Refusal | None]
+    #: Whether the frames behind it wait for its answer.
+    waits: bool = False
+    #: Whether it counts against what a member may send; of a guest everything does.
+    costs: bool = True
+
+
+async def _register(session: Session, message: wire.RegisterMes) -> None:
+    session.node.check_address(session.address)
+    await session.asking(
+        session.node.accounts.register(message.user, session.address, message.invite or "")
+    )
+    session.send(wire.RegisterResMes(code=Code.OK))
+
+
+async def _log_in(session: Session, message: wire.LoginMes) -> None:
+    # Which dialect a client speaks, its login says; so also in which one a refusal is.
+    session.dialect = 2 if message.protocol or not session.door.takes_dialect_1 else 1
+    if session.dialect == 2 and message.protocol != 2:
+        raise Refused(refusals.UNKNOWN_PROTOCOL)
+    session.node.check_address(session.address)
+    # The door's own is not replaced here: whoever gave it to the door could not be told.
+    own = "" if message.token or message.user_pwd else session.door.token
+    login = await session.asking(
+        session.node.accounts.log_in(
+            message.user_id,
+            message.user_pwd,
+            message.token or own,
+            address=session.address,
+            wants_token=session.dialect == 2 and not own,
+        )
+    )
+    if not session.closed:
+        await session.enter(login.account, login.token or own, message)
+
+
+def _sms(session: Session, message: wire.SmsMes) -> None:
+    room = message.room or wire.LOBBY
+    if (refusal := session.mute.refusal()) is not None:
+        session.refuse_message(message, refusal)
+        return
+    if room not in session.node.rooms:
+        session.refuse_message(message, refusals.NO_ROOM)
+        return
+    post = session.post_from(message)
+    session.stored(session.node.store.append_to_room(room, post), message, room)
+
+
+def _private(session: Session, message: wire.PrivateMes) -> None:
+    if (refusal := session.mute.refusal()) is not None:
+        session.refuse_message(message, refusal)
+        return
+    post = session.post_from(message, message.to_user_id or 0)
+    session.stored(session.node.store.append_private(post), message)
+
+
+def _received(session: Session, message: wire.ReceivedMes) -> None:
+    if session.inbox is not None:
+        session.inbox.confirm(Seq.parse(message.inbox))
+
+
+async def _read(session: Session, message: wire.ReadMes) -> None:
+    place = Seq.parse(message.seq)
+    await session.node.store.mark_read(session.user_id, message.peer, place, session.tag)
+
+
+def _users(session: Session, message: wire.UsersMes) -> None:
+    people, following = session.node.roster.page(message.after, min(message.limit, wire.MAX_USERS))
+    online = len(session.node.roster)
+    session.send(wire.UsersResMes(users=people, online=online, next=following))
+
+
+async def _status(session: Session, message: wire.StatusMes) -> None:
+    await session.node.store.set_status(session.user_id, message.status)
+
+
+async def _history(session: Session, message: wire.HistoryMes) -> None:
+    store = session.node.store
+    before = Seq.parse(message.before) if message.before else None
+    limit = min(message.limit, wire.MAX_HISTORY)
+    if message.peer:
+        page = await store.mailbox_before(session.user_id, message.peer, before, limit)
+        if not page.entries and before is None and await store.account(message.peer) is None:
+            # With nobody nothing was said; a client can tell before something is written to them.
+            raise Refused(refusals.NO_RECIPIENT)
+        texts: list[wire.Text] = [private_from(entry) for entry in page.entries]
+    else:
+        room = message.room or wire.LOBBY
+        if room not in session.node.rooms:
+            raise Refused(refusals.NO_ROOM)
+        page = await store.room_before(room, before, limit)
+        texts = [sms_from(entry, room) for entry in page.entries]
+    session.send(_history_answer(message, limit, texts, page))
+
+
+def _history_answer(
+    message: wire.HistoryMes, limit: int, texts: list[wire.Text], page: Page
+) -> wire.HistoryResMes:
+    """As much of the page as fits into a frame: the newest of it, as that is what comes next."""
+    size, first = 1024, len(texts)
+    while first > 0:
+        size += len(wire.encode(texts[first - 1]))
+        if size > wire.MAX_SERVER_FRAME:
+            break
+        first -= 1
+    return wire.HistoryResMes(
+        messages=texts[first:],
+        more=page.more or first > 0,
+        limit=limit,
+        room=message.room,
+        peer=message.peer,
+        before=message.before,
+    )
+
+
+async def _password(session: Session, message: wire.PasswordMes) -> None:
+    await session.node.accounts.change_password(
+        session.user_id,
+        message.user_pwd,
+        message.new_pwd,
+        address=session.address,
+        keep=session.token,
+        spare=session.tag,
+    )
+    if session.account is not None:
+        # It goes on with the new password, whatever becomes of the other sessions.
+        session.account.generation += 1
+    session.send(wire.PasswordResMes(code=Code.OK))
+
+
+async def _log_out(session: Session, message: wire.LogoutMes) -> None:  # noqa: ARG001
+    if session.token:
+        await session.node.accounts.forget_token(session.token)
+    session.close()
+
+
+def _ping(session: Session, message: wire.PingMes) -> None:  # noqa: ARG001
+    session.send(wire.PongMes())
+
+
+def _pong(session: Session, message: wire.PongMes) -> None:
+    """That it came is all there is to it."""
+
+
+COMMANDS: dict[type[Message], Command] = {
+    wire.RegisterMes: Command(_register, states.anybody, waits=True, costs=False),
+    wire.LoginMes: Command(_log_in, states.guest, waits=True, costs=False),
+    wire.PingMes: Command(_ping, states.anybody, costs=False),
+    wire.PongMes: Command(_pong, states.anybody, costs=False),
+    wire.SmsMes: Command(_sms, states.member),
+    wire.PrivateMes: Command(_private, states.member),
+    wire.ReceivedMes: Command(_received, states.member, costs=False),
+    wire.ReadMes: Command(_read, states.member),
+    wire.UsersMes: Command(_users, states.member),
+    wire.StatusMes: Command(_status, states.member, waits=True),
+    wire.HistoryMes: Command(_history, states.member, waits=True),
+    wire.PasswordMes: Command(_password, states.member, waits=True),
+    wire.LogoutMes: Command(_log_out, states.member, waits=True, costs=False),
+}

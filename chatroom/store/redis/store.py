@@ -1,0 +1,157 @@
+"""The store on Redis or Valkey: two connections, and the four parts that use them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from secrets import token_hex
+from typing import Any
+
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from chatroom.config.redis_address import RedisAddress
+from chatroom.protocol.messages import LOBBY, Person, Seq
+from chatroom.store.interface import BusListener, StoreUnavailable
+from chatroom.store.redis.accounts import AccountTable
+from chatroom.store.redis.bus import BLOCK, Bus
+from chatroom.store.redis.connection import Connection
+from chatroom.store.redis.conversations import Conversations
+from chatroom.store.redis.durability_check import advice
+from chatroom.store.redis.identity import identify
+from chatroom.store.redis.moderation import ModerationTable
+
+#: Seconds that each of stopping's two steps may take before what is in hand is given up.
+STOP_TIMEOUT = 0.5
+
+_log = Logger()
+
+
+class RedisStore(AccountTable, Conversations, ModerationTable):
+    """A `chatroom.store.interface.Store` on one Redis that all nodes share.
+
+    :param timeout: seconds a reply may take.
+    :param node: this node's name, the same after a restart.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        address: RedisAddress,
+        *,
+        node: str,
+        timeout: float = 4,
+        room_history: int = 100_000,
+        mailbox_unread: int = 10_000,
+        mailbox_history: int = 10_000,
+    ) -> None:
+        commands = Connection(
+            reactor,
+            address,
+            timeout=timeout,
+            on_ready=self._on_ready,
+            on_lost=lambda: self._lost_one(self._blocking),
+        )
+        blocking = Connection(
+            reactor,
+            address,
+            timeout=BLOCK + timeout,
+            on_lost=lambda: self._lost_one(self._connection),
+        )
+        deleted: set[int] = set()
+        AccountTable.__init__(self, commands)
+        ModerationTable.__init__(self, commands, rooms=[LOBBY])
+        Conversations.__init__(
+            self,
+            reactor,
+            commands,
+            room_history=room_history,
+            mailbox_unread=mailbox_unread,
+            mailbox_history=mailbox_history,
+            deleted=deleted,
+        )
+        self._reactor = reactor
+        self._connection = commands
+        self._blocking = blocking
+        self._bus = Bus(
+            reactor,
+            commands,
+            blocking,
+            node=node,
+            run=token_hex(8),
+            deleted=deleted,
+            rooms_stored=self.rooms_stored,
+        )
+
+    @property
+    def why_not(self) -> str:
+        """Why the store is not reached, as one line."""
+        return self._connection.why_not
+
+    def connect(self) -> Deferred[None]:
+        """Begin to connect, if that was not begun before; fires when the store answers."""
+        self._connection.start()
+        self._blocking.start()
+        return self._connection.when_ready()
+
+    async def advice(self) -> list[str]:
+        """What about this Redis breaks a promise of ours, one line each.
+
+        :raises StoreUnavailable: it can't be used at all, or is out of reach.
+        """
+        return await advice(self._connection)
+
+    def identify(self, known: str) -> Deferred[str]:
+        """The store's own id; see `chatroom.store.redis.identity.identify`."""
+        return Deferred.fromCoroutine(identify(self._connection, known))
+
+    def has_room(self, room: bool) -> None:
+        """Whether new messages and accounts are taken: not while its disk is nearly full."""
+        self._connection.no_room = "" if room else "its disk is nearly full"
+
+    def keep_counters(self, counters: Mapping[str, int]) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._bus.keep_counters(counters))
+
+    def counters(self) -> Deferred[dict[str, dict[str, int]]]:
+        return Deferred.fromCoroutine(self._bus.counters())
+
+    def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> Deferred[None]:
+        return self._bus.update_presence(present, gone)
+
+    def reset_presence(self, present: Sequence[Person]) -> Deferred[None]:
+        return self._bus.reset_presence(present)
+
+    def start(self, listener: BusListener, rooms: Sequence[str]) -> Deferred[dict[str, Seq]]:
+        return Deferred.fromCoroutine(self._start(listener, rooms))
+
+    async def _start(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
+        await self.connect()
+        return await self._bus.follow(listener, rooms)
+
+    @property
+    def hears_itself(self) -> bool:
+        """Whether what this node puts on the bus comes back to it; else it hears nobody."""
+        return self._connection.ready and self._blocking.ready and self._bus.hears_itself
+
+    async def _on_ready(self) -> None:
+        await self._bus.reconnected()
+
+    def _lost_one(self, other: Connection) -> None:
+        # Both are to lead to one and the same server. Behind the address there may be another one
+        # now, to which only new connections lead, while the former still answers.
+        self._bus.out_of_step()
+        other.drop("the other connection to it was lost", quiet=True)
+
+    def stop(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        for step in (self.flush, self._bus.leave):
+            try:
+                await Deferred.fromCoroutine(step()).addTimeout(STOP_TIMEOUT, self._reactor)
+            except StoreUnavailable as error:
+                _log.warn("While stopping: {error}", error=error)
+            except defer.TimeoutError:
+                _log.warn("While stopping: the store did not answer")
+        await self._connection.stop()
+        await self._blocking.stop()

@@ -1,0 +1,1 @@
+"""The private store: a Valkey of the server's own."""

@@ -1,0 +1,1 @@
+"""The menus, on the client library alone."""

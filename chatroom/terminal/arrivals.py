@@ -1,0 +1,133 @@
+"""What comes from the server by itself: messages, people, and the connection's ups and downs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from twisted.internet import defer
+from twisted.internet.interfaces import IReactorTime
+
+from chatroom.client.base.interfaces import Clock
+from chatroom.client.base.model import Gap, Incoming, Login, State
+from chatroom.client.chat_client import ChatClient
+from chatroom.client.state.position import just_before
+from chatroom.protocol.messages import ReadMes, ReceivedMes, Seq
+from chatroom.terminal import texts
+from chatroom.terminal.message_log import MessageLog
+from chatroom.terminal.presence_notices import Comings
+from chatroom.terminal.screen import Screen, Style
+from chatroom.terminal.wording import Wording
+
+#: Seconds without any of the messages that are still to come, after which they are not waited for.
+LATE_TIMEOUT = 5.0
+
+
+class Arrivals:
+    """Prints what arrives, and keeps it for the message list.
+
+    :param make_client: makes the client, given its callbacks.
+    :param ended: called when the connection has ended for good.
+    """
+
+    def __init__(
+        self,
+        screen: Screen,
+        wording: Wording,
+        clock: Clock,
+        make_client: Callable[..., ChatClient],
+        ended: Callable[[], object],
+    ) -> None:
+        self._screen = screen
+        self._wording = wording
+        self._clock = clock
+        self._ended = ended
+        self._comings = Comings(clock, wording, lambda line: self._screen.show(line, Style.NOTICE))
+        #: There is a connection, or there was one and another is being made.
+        self._connected = False
+        self._lost = False
+        self._leaving = False
+        self._late = 0
+        self._next_late: defer.Deferred[None] | None = None
+        self.log = MessageLog()
+        self.client = make_client(
+            on_text=self._on_text,
+            on_presence=self._comings.changed,
+            on_state=self._on_state,
+            on_gap=self._on_gap,
+            on_mark=self._on_mark,
+        )
+
+    def expect_login(self) -> None:
+        """A login begins: forget the one before."""
+        self.log = MessageLog()
+        self._late = 0
+
+    async def logged_in(self, login: Login) -> None:
+        """Ends when all that waited while the person was away has been shown."""
+        self._comings.start(login.user_id, login.users)
+        for peer, seq in login.read.items():
+            self.log.mark_read(peer, seq)
+        while self._late < login.unread:
+            self._next_late = defer.Deferred()
+            self._next_late.addTimeout(LATE_TIMEOUT, cast(IReactorTime, self._clock))
+            try:
+                await self._next_late
+            except defer.TimeoutError:
+                return
+            finally:
+                self._next_late = None
+
+    def mark_read(self, peer: int, seq: Seq) -> None:
+        """The person has seen the conversation with ``peer`` up to ``seq``."""
+        self.log.mark_read(peer, seq)
+        self.client.mark_read(peer, seq)
+
+    def leave(self) -> None:
+        """From now on the connection's end is no news."""
+        self._leaving = True
+        self._comings.stop()
+
+    def _on_text(self, message: Incoming) -> None:
+        if message.kind == "system":
+            self._screen.show(self._wording.message(message), Style.NOTICE)
+            return
+        peer = message.peer
+        if peer is not None and not self.log.knows(peer):
+            # The server lists no conversations, only read marks: this one is found again by it.
+            self.mark_read(peer, just_before(message.seq))
+        self.log.add_new(message)
+        line = self._wording.dated(message) if message.late else self._wording.message(message)
+        self._screen.show(line, Style.MESSAGE if peer is None else Style.PRIVATE)
+        if message.late:
+            self._late += 1
+            if self._next_late is not None:
+                self._next_late.callback(None)
+
+    def _on_state(self, state: State) -> None:
+        if self._leaving:
+            return
+        if state is State.RECONNECTING and not self._lost:
+            self._lost = True
+            self._comings.stop()
+            self._screen.show(self._wording.say(texts.LOST), Style.NOTICE)
+        elif state is State.ONLINE:
+            if self._lost:
+                self._back()
+            self._connected, self._lost = True, False
+        elif state is State.OFFLINE and self._connected:
+            self._connected = self._lost = False
+            self._comings.stop()
+            self._ended()
+
+    def _back(self) -> None:
+        self._screen.show(self._wording.say(texts.BACK), Style.NOTICE)
+        if self.client.login is not None:
+            self._comings.start(self.client.login.user_id, self.client.online.values())
+
+    def _on_gap(self, _: Gap) -> None:
+        self._screen.show(self._wording.say(texts.GAP), Style.NOTICE)
+
+    def _on_mark(self, mark: ReadMes | ReceivedMes) -> None:
+        if isinstance(mark, ReadMes):
+            self.log.mark_read(mark.peer, Seq.parse(mark.seq))

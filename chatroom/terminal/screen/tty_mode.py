@@ -1,0 +1,75 @@
+"""How the terminal treats what is typed: as it was found, key by key, or without an echo."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import termios
+from typing import Any, Final
+
+from chatroom.terminal.screen.job_control import is_in_front, wait_for_front
+from chatroom.terminal.screen.keys import PASTE_OFF, PASTE_ON
+
+_IFLAG, _LFLAG, _CC = 0, 3, 6
+#: Typed characters are not changed on their way, and Ctrl-S does not freeze the screen.
+_INPUT_OFF: Final = termios.ICRNL | termios.INLCR | termios.IGNCR | termios.ISTRIP | termios.IXON
+#: No line editing and no echo by the kernel. Its signals stay: Ctrl-C and Ctrl-Z always work.
+_LOCAL_OFF: Final = termios.ICANON | termios.ECHO | termios.IEXTEN
+
+
+class TtyMode:
+    """The mode of the terminal at ``fd``, and the way back to how it was found.
+
+    It is set and left with plain system calls, so that this works in a signal handler, and after
+    everything else has failed.
+    """
+
+    def __init__(self, fd: int, output: int = 1) -> None:
+        self._fd = fd
+        self._output = output
+        self._found: list[Any] | None = None
+        self._keys = False
+
+    def key_by_key(self) -> None:
+        """Hand over each key as it is pressed, and mark what is pasted."""
+        mode = self._remember()
+        mode[_IFLAG] &= ~_INPUT_OFF
+        mode[_LFLAG] &= ~_LOCAL_OFF
+        mode[_CC] = [*mode[_CC]]
+        mode[_CC][termios.VMIN], mode[_CC][termios.VTIME] = 1, 0
+        self._set(mode)
+        self._keys = True
+        self._tell(PASTE_ON)
+
+    def hide(self) -> None:
+        """Whole lines as ever, but nothing of them is shown."""
+        mode = self._remember()
+        mode[_LFLAG] &= ~termios.ECHO
+        self._set(mode)
+
+    def leave(self) -> None:
+        """Back to how the terminal was found; harmless where nothing was changed."""
+        found, self._found = self._found, None
+        keys, self._keys = self._keys, False
+        # From the background it is another program's, and so is its mode.
+        if found is None or not is_in_front(self._fd):
+            return
+        self._set(found)
+        if keys:
+            self._tell(PASTE_OFF)
+
+    def _remember(self) -> list[Any]:
+        wait_for_front(self._fd)
+        found = termios.tcgetattr(self._fd)
+        if self._found is None:
+            self._found = found
+        return [*found]
+
+    def _set(self, mode: list[Any]) -> None:
+        # A terminal that is gone has no mode any more.
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(self._fd, termios.TCSADRAIN, mode)
+
+    def _tell(self, sequence: str) -> None:
+        with contextlib.suppress(OSError):
+            os.write(self._output, sequence.encode())

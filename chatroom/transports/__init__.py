@@ -1,0 +1,1 @@
+"""How clients connect: TCP, and the page's HTTP and WebSocket."""

@@ -1,0 +1,132 @@
+"""The page's files: read once, with what tells a browser that it has them already."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from chatroom.transports.web.comments import without_comments
+
+#: Where they are in the package.
+FOLDER = Path(__file__).parent / "static"
+#: The file that is the page, and the one that is its service worker.
+INDEX, WORKER = "index.html", "sw.js"
+
+#: What a browser is told that a file is. The system's own table differs from machine to machine.
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".mp3": "audio/mpeg",
+    ".ogg": "audio/ogg",
+    ".png": "image/png",
+    ".svg": "image/svg+xml; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+    ".webmanifest": "application/manifest+json",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+}
+#: Encodings that a file may lie beside itself in, the best one first, and the name's ending then.
+#: They are made when the package is built; a checkout has none.
+ENCODINGS = {"br": ".br", "gzip": ".gz"}
+
+
+class Representation(NamedTuple):
+    """A file's bytes in one encoding; ``etag`` is theirs alone."""
+
+    encoding: str
+    body: bytes
+    etag: str
+
+
+class File(NamedTuple):
+    """A file, with the encodings that there are; the last one is the file as it is."""
+
+    content_type: str
+    representations: tuple[Representation, ...]
+
+    def choose(self, accept_encoding: str) -> Representation:
+        """What to send to who takes the encodings in that header (RFC 9110, 12.5.3)."""
+        weights = _weights(accept_encoding)
+        for_all = weights.get("*", 0.0)
+        best = max(
+            self.representations[:-1],
+            key=lambda one: weights.get(one.encoding, for_all),
+            default=self.representations[-1],
+        )
+        taken = weights.get(best.encoding, for_all) > 0
+        return best if taken else self.representations[-1]
+
+
+def read_files(folder: Path = FOLDER) -> dict[str, File]:
+    """All files in ``folder`` and below, by the path from there.
+
+    :raises OSError: one can't be read.
+    """
+    return {
+        path.relative_to(folder).as_posix(): _read(path)
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in TYPES and path.is_file()
+    }
+
+
+def service_worker(files: Mapping[str, File]) -> File | None:
+    """The service worker, which is told what makes up the page, and which version of it that is.
+
+    So it is another one as soon as any file is, which is how a browser notices. Pictures that only
+    an installed page has are none of it. None: there is no `WORKER` among the files.
+    """
+    if WORKER not in files:
+        return None
+    parts = {
+        "/" if name == INDEX else f"/static/{name}": file.representations[-1]
+        for name, file in files.items()
+        if name != WORKER and not name.endswith(".png")
+    }
+    etags = "".join(part.etag for part in parts.values())
+    version = sha256(etags.encode("ascii")).hexdigest()[:16]
+    told = f"const VERSION = {json.dumps(version)};\nconst FILES = {json.dumps(list(parts))};\n"
+    body = told.encode("ascii") + files[WORKER].representations[-1].body
+    return File(TYPES[".js"], (_representation("identity", body),))
+
+
+def is_known(etag: str, if_none_match: str) -> bool:
+    """Whether a browser that sent that header has what ``etag`` stands for."""
+    known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return etag in known or known == ["*"]
+
+
+def _read(path: Path) -> File:
+    encoded = [
+        _representation(encoding, path.with_name(path.name + ending).read_bytes())
+        for encoding, ending in ENCODINGS.items()
+        if path.with_name(path.name + ending).is_file()
+    ]
+    plain = _representation("identity", without_comments(path.name, path.read_bytes()))
+    return File(TYPES[path.suffix], (*encoded, plain))
+
+
+def _representation(encoding: str, body: bytes) -> Representation:
+    return Representation(encoding, body, f'"{sha256(body).hexdigest()[:32]}"')
+
+
+def _weights(accept_encoding: str) -> Mapping[str, float]:
+    """Each encoding's weight, from 0 (never) to 1."""
+    weights = {}
+    for item in accept_encoding.lower().split(","):
+        name, _, parameters = item.partition(";")
+        key, _, value = parameters.partition("=")
+        weight = 1.0
+        if key.strip() == "q":
+            try:
+                weight = float(value)
+            except ValueError:
+                weight = 0.0
+        weights[name.strip()] = weight
+    return weights

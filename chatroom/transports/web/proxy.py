@@ -1,0 +1,84 @@
+"""Whom a request comes from, and by which scheme: a proxy's word counts only if it is trusted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from twisted.logger import Logger
+
+from chatroom.common import addresses
+from chatroom.config.option_parsers import Network
+
+#: What proxies write for a client: an address, IPv6 also in brackets, with or without a port.
+_HOP: Final = re.compile(
+    r"(?P<v4>[\d.]+)(?::\d+)?|\[(?P<bracketed>[0-9a-f:.%]+)\](?::\d+)?|(?P<v6>[0-9a-f:.%]+)",
+    re.IGNORECASE | re.ASCII,
+)
+
+_log = Logger()
+
+
+class Proxies:
+    """What is believed of the headers that proxies add.
+
+    :param trusted: addresses of the proxies; nobody else's headers are believed.
+    """
+
+    def __init__(self, trusted: Sequence[Network] = ()) -> None:
+        self._trusted = tuple(trusted)
+        self._has_warned = False
+
+    def client_of(self, peer: str, forwarded_for: Sequence[str]) -> str:
+        """Where a request comes from: the nearest hop that is no trusted proxy.
+
+        :param peer: the connection's other end.
+        :param forwarded_for: the ``X-Forwarded-For`` headers. Each proxy adds at the right whom it
+            was asked by, and what stands further left may be anybody's invention.
+        """
+        hops = [hop.strip() for header in forwarded_for for hop in header.split(",")]
+        if not any(hops) and self.trusts(peer):
+            self._warn(peer, "sends no X-Forwarded-For")
+        nearest = peer
+        while hops and self.trusts(nearest):
+            hop = hops.pop()
+            address = _address_in(hop)
+            if address is None:
+                self._warn(peer, f"sends an X-Forwarded-For with {hop[:50]!r} in it")
+                break
+            nearest = address
+        return nearest
+
+    def _warn(self, proxy: str, what: str) -> None:
+        """Say once that a proxy hides its clients."""
+        if not self._has_warned:
+            self._has_warned = True
+            _log.warn(
+                "The proxy {proxy} {what}: where it does, its clients count as one, for limits,"
+                " bans and the log. Have it send each client's address",
+                proxy=proxy,
+                what=what,
+            )
+
+    def is_secure(self, peer: str, forwarded_proto: Sequence[str]) -> bool:
+        """Whether the client came to a trusted proxy by TLS.
+
+        :param forwarded_proto: the ``X-Forwarded-Proto`` headers.
+        """
+        if not (forwarded_proto and self.trusts(peer)):
+            return False
+        return forwarded_proto[-1].rpartition(",")[2].strip().lower() == "https"
+
+    def trusts(self, peer: str) -> bool:
+        """Whether a connection comes from a trusted proxy."""
+        address = addresses.parse(peer)
+        return address is not None and any(address in network for network in self._trusted)
+
+
+def _address_in(hop: str) -> str | None:
+    match = _HOP.fullmatch(hop)
+    if match is None:
+        return None
+    address = addresses.parse(match["v4"] or match["bracketed"] or match["v6"])
+    return None if address is None else str(address)

@@ -1,0 +1,270 @@
+"""One HTTP request and its answer: bounded in size and time, and with every answer's headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import http
+
+from chatroom.common.counters import Count
+from chatroom.limits.rate import Pace
+from chatroom.transports.tcp import COME_BACK, is_plain, peer_of
+from chatroom.transports.web import cookie
+from chatroom.transports.web.headers import HEADERS, HSTS
+from chatroom.transports.web.hosts import Hosts
+
+#: Largest body of a request, in bytes.
+MAX_BODY = 4096
+#: Seconds from a connection's beginning, or from the last answer on it, in which a request has to
+#: be there as a whole: not one byte a second.
+TIMEOUT = 30
+#: What a request counts besides its body, in bytes: what a browser sends, about.
+REQUEST_BYTES = 512
+
+#: RFC 9110, 15.5.20.
+_MISDIRECTED = 421
+#: RFC 6585, 4.
+_TOO_MANY_REQUESTS = 429
+
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+#: For who is one too many.
+RETRY_AFTER = (b"Retry-After", b"%d" % COME_BACK)
+_TOO_MANY = b"\r\n".join(
+    [
+        b"HTTP/1.1 503 Service Unavailable",
+        b"Connection: close",
+        b"Content-Length: 0",
+        *(b"%b: %b" % header for header in (*HEADERS, RETRY_AFTER)),
+        b"\r\n",
+    ]
+)
+
+_log = Logger()
+
+
+class Request(http.Request):
+    """What a browser asks. ``channel.factory`` is the site, which answers."""
+
+    channel: Any
+    #: Where the client is, as far as that can be believed.
+    address: str
+    #: Whether it came by TLS, here or to a proxy that we trust.
+    secure: bool
+    #: The connection is lost, and nobody waits for an answer any more.
+    gone = False
+
+    def gotLength(self, length: int | None) -> None:  # noqa: ARG002, N802 - Twisted's
+        # Always in memory, as no more than fits there is kept; Twisted would take a file for more.
+        super().gotLength(0)  # type: ignore[no-untyped-call]
+        self._body_size = 0
+
+    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        # What is too much is read all the same, as a browser listens only when it has sent all.
+        self._body_size += len(data)
+        if self._body_size <= MAX_BODY:
+            super().handleContentChunk(data)  # type: ignore[no-untyped-call]
+
+    def process(self) -> None:
+        proxies, peer = self.channel.factory.proxies, peer_of(self.channel)
+        self.address = proxies.client_of(peer, self.headers("X-Forwarded-For"))
+        proto = self.headers("X-Forwarded-Proto")
+        self.secure = proxies.is_secure(peer, proto) or bool(self.isSecure())  # type: ignore[no-untyped-call]
+        try:
+            if not self._asks_for_us(by_proxy=proxies.trusts(peer)):
+                self.refuse(
+                    _MISDIRECTED, "no server of that name is here (--web-host gives it one)"
+                )
+            elif self._body_size > MAX_BODY:
+                self.refuse(http.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY} bytes")
+            elif wait := self.channel.wait(self._body_size, costs=self.path.startswith(b"/api/")):
+                retry_after = (b"Retry-After", b"%d" % wait)
+                self.refuse(_TOO_MANY_REQUESTS, "too fast", [retry_after])
+            else:
+                self.channel.factory.handle(self)
+        except Exception:  # noqa: BLE001 - a fault of ours, which is told and logged
+            self.failed(Failure())
+
+    def _asks_for_us(self, *, by_proxy: bool) -> bool:
+        hosts: Hosts = self.channel.factory.hosts
+        own_address = str(getattr(self.getHost(), "host", ""))  # type: ignore[no-untyped-call]
+        return hosts.allow(self.header("Host"), own_address, by_proxy=by_proxy)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.gone = True
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    # ---- what was asked
+
+    def header(self, name: str) -> str:
+        """A header's value; empty where there is none, or more than one."""
+        values = self.headers(name)
+        return values[0] if len(values) == 1 else ""
+
+    def headers(self, name: str) -> list[str]:
+        """All values of a header."""
+        return [
+            value.decode("latin-1")
+            for value in self.requestHeaders.getRawHeaders(name.encode(), [])
+        ]
+
+    @property
+    def cookie(self) -> cookie.Pass | None:
+        """What keeps the browser logged in."""
+        name = cookie.name_of(secure=self.secure).encode("ascii")
+        return cookie.parse(self.received_cookies.get(name))
+
+    @property
+    def body(self) -> bytes:
+        content: Any = self.content
+        return bytes(content.getvalue())
+
+    def has_our_origin(self) -> bool:
+        """Whether the page itself asks. A browser says so, and lets no other site say so."""
+        scheme = "https" if self.secure else "http"
+        port = _DEFAULT_PORTS[scheme]
+        host = self.header("Host").lower().removesuffix(port)
+        origin = self.header("Origin").lower().removesuffix(port)
+        return bool(host) and origin == f"{scheme}://{host}"
+
+    # ---- the answer
+
+    def answer(
+        self,
+        code: int,
+        body: bytes = b"",
+        content_type: str = "",
+        more: Iterable[tuple[bytes, bytes]] = (),
+    ) -> None:
+        """Answer, unless nobody waits for it any more.
+
+        :param more: headers besides those that every answer has; they may repeat.
+        """
+        if self.gone:
+            return
+        self.setResponseCode(code)
+        headers = [*HEADERS, (b"Date", http.datetimeToString())]
+        if self.secure:
+            headers.append(HSTS)
+        if content_type:
+            headers.append((b"Content-Type", content_type.encode("ascii")))
+        if code not in http.NO_BODY_CODES:
+            headers.append((b"Content-Length", b"%d" % len(body)))
+        for name, value in (*headers, *more):
+            self.responseHeaders.addRawHeader(name, value)
+        self.write(body)  # type: ignore[no-untyped-call]
+        self.finish()  # type: ignore[no-untyped-call]
+
+    def refuse(self, code: int, why: str = "", more: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """Answer with an error of HTTP's, and a line for people."""
+        words = why or http.RESPONSES[code].decode("ascii").lower()
+        no_store = (b"Cache-Control", b"no-store")
+        self.answer(code, f"{words}\n".encode(), "text/plain; charset=utf-8", [*more, no_store])
+
+    def failed(self, failure: Failure) -> None:
+        """Something went wrong that should not: say so, and log it."""
+        if self.gone and failure.check(CancelledError) is not None:
+            return
+        _log.failure("{method} {path} failed", failure, method=self.method, path=self.path)
+        if not (self.startedWriting or self.finished):
+            self.refuse(http.INTERNAL_SERVER_ERROR)
+
+
+class Channel(http.HTTPChannel):
+    """One connection: requests one after the other, until one of them makes it a WebSocket."""
+
+    requestFactory = Request  # noqa: N815 - Twisted's name
+    factory: Any
+    transport: Any
+    #: Where it comes from, as far as the doorkeeper counts.
+    counted_as: str
+    #: Whether a trusted proxy made it, for many: how fast these ask is the proxy's affair.
+    is_shared: bool
+    #: What it was handed over to.
+    _heir: Any = None
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._pace = Pace()
+
+    def wait(self, size: int, *, costs: bool) -> int:
+        """Take a request into account: 0, or the seconds after which it may be asked again.
+
+        Who goes on for long all the same is hung up on.
+
+        :param size: of its body, in bytes.
+        :param costs: whether it counts as one of a client's first messages does, too.
+        """
+        if self.is_shared:
+            return 0
+        node, pace = self.factory.node, self._pace
+        now, size = node.clock.seconds(), size + REQUEST_BYTES
+        seconds: int = pace.wait(node.limits, now, size, costs, user_id=0)
+        if seconds:
+            node.counters[Count.TOO_FAST] += 1
+            if pace.ignores:
+                node.counters[Count.FLOODS_CLOSED] += 1
+                # Twisted hangs up behind the answer then.
+                self.persistent = False
+        return seconds
+
+    def resetTimeout(self) -> None:  # noqa: N802 - Twisted's name
+        """A byte more is no reason to wait longer."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.factory.node.doorkeeper.leave(self.counted_as)
+        if self._heir is not None:
+            self._heir.connectionLost(reason)
+        else:
+            super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def counts_as(self, address: str) -> bool:
+        """Have it counted with those from ``address``; False: these are too many already."""
+        doorkeeper = self.factory.node.doorkeeper
+        doorkeeper.leave(self.counted_as)
+        if self.factory.node.admit(address):
+            self.counted_as = address
+            return True
+        doorkeeper.admit(self.counted_as)
+        return False
+
+    def hand_over(self, protocol: Any) -> None:
+        """All that comes from now on is for ``protocol``, also what has come already."""
+        # The transport and the line parser both look these up anew for each piece.
+        self.dataReceived = protocol.dataReceived  # type: ignore[method-assign]
+        self.rawDataReceived = protocol.dataReceived  # type: ignore[method-assign]
+        self._heir = protocol
+        self.requests.clear()
+        # It was ours, to slow the client down; and we may just have been doing so.
+        self.transport.unregisterProducer()
+        protocol.makeConnection(self.transport)
+        self.transport.resumeProducing()
+
+    def lineLengthExceeded(self, line: bytes) -> None:  # noqa: ARG002 - Twisted's
+        self._respondToBadRequestAndDisconnect()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802 - Twisted's name
+        # Twisted's own answer has no headers at all.
+        lines = [b"HTTP/1.1 400 Bad Request", b"Connection: close", b"Content-Length: 0"]
+        lines += [b"%b: %b" % header for header in HEADERS]
+        self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n")
+        self.loseConnection()  # type: ignore[no-untyped-call]
+
+
+class TurnedAway(Protocol):
+    """A connection too many: told so where that costs nothing, and gone."""
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        if is_plain(self.transport):
+            self.transport.write(_TOO_MANY)
+            self.transport.loseConnection()
+        else:
+            # TLS: a handshake would cost more than being here does, and may never come to its end.
+            self.transport.abortConnection()

@@ -1,0 +1,457 @@
+"""The command as it is run: through pipes and files, and in a pseudo-terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from chatroom import __version__
+from chatroom.terminal.main import arguments, main
+
+IN = "1\n100\n123456\n"
+SECONDS = 120.0
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[str]:
+    """A server of its own; gives its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.terminal.menu_server"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    yield f"localhost:{process.stdout.readline().strip()}"
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address of a server that all tests use one after the other."""
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture
+def mortal_server() -> Iterator[str]:
+    """The address of a server of this test's own, which it may end."""
+    with serving() as address:
+        yield address
+
+
+def command(server: str, *more: str) -> list[str]:
+    return [sys.executable, "-m", "chatroom", "--lang", "en", "--server", server, *more]
+
+
+def chat(
+    server: str, script: str | bytes, *more: str, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a script through a pipe."""
+    given = script if isinstance(script, bytes) else script.encode()
+    done = subprocess.run(
+        command(server, *more), input=given, capture_output=True, timeout=SECONDS, **options
+    )
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+    )
+
+
+def altered(change: str, server: str, script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script with something changed in the program first."""
+    # The choice of the reactor comes before the import of the menus, as in the command itself.
+    code = (
+        "from chatroom.terminal.main import _install_reactor, main; _install_reactor()\n"
+        f"from chatroom.terminal import menus\n{change}\n"
+        f"main(['--server', {server!r}, '--lang', 'en'])"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code], input=script, capture_output=True, timeout=SECONDS, text=True
+    )
+
+
+# ---------------------------------------------------------------- pipes and files
+
+
+def test_a_script_says_its_words_and_leaves(server: str) -> None:
+    done = chat(server, IN + "2\n hello  all \n3\n4\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "User id:\t100 says to everybody:\t hello  all \n" in done.stdout
+    assert done.stdout.endswith("You left the chat room...\n")
+
+
+def until_read(pipe: IO[bytes]) -> None:
+    """Wait until the other end has read all that was written."""
+    end = time.monotonic() + SECONDS
+    while any(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))):
+        assert time.monotonic() < end, "nobody reads it"
+        time.sleep(0.01)
+
+
+def test_lines_that_come_late_and_in_pieces_are_the_same_answers(server: str) -> None:
+    process = subprocess.Popen(command(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    for piece in (b"1\r\n10", b"0\r", b"\n123456\n", b"2\nhel", b"lo", b"\n4\n"):
+        process.stdin.write(piece)
+        process.stdin.flush()
+        until_read(process.stdin)
+    out, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+    assert b"\nSent\n" in out
+
+
+def test_a_private_message_waits_for_the_one_who_is_away(server: str) -> None:
+    assert "kept until they come back" in chat(server, IN + "5\n101\nare you there?\n4\n").stdout
+    done = chat(server, "1\n101\n123456\n")
+    assert "Private messages that came while you were away: 1\n" in done.stdout
+    assert "[Tom] User id:\t100 says to you:\tare you there?\n" in done.stdout
+    assert "(1 unread)" in done.stdout
+
+
+def test_a_file_is_as_good_as_a_pipe(server: str, tmp_path: Path) -> None:
+    script, out = tmp_path / "script", tmp_path / "out"
+    script.write_text(IN + "2\nfrom a file\n")
+    with script.open() as stdin, out.open("w") as stdout:
+        done = subprocess.run(command(server), stdin=stdin, stdout=stdout, timeout=SECONDS)
+    assert done.returncode == 0
+    assert "\nSent\n" in out.read_text()
+
+
+@pytest.mark.parametrize("closed", ["<&-", "</dev/null", "<&- >&- 2>&-", ">/dev/null"])
+def test_no_input_and_no_output_are_no_error(server: str, closed: str) -> None:
+    line = f'"$0" "$@" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", line, *command(server)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=SECONDS,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_login_refused_at_the_end_is_status_1_and_one_line(server: str) -> None:
+    done = chat(server, "1\n100\nwrong!\n")
+    assert (done.returncode, done.stderr) == (1, "Wrong password, log in again (choose 1)\n")
+
+
+def test_no_server_is_status_1_and_one_line() -> None:
+    done = chat("localhost:1", IN)
+    assert done.returncode == 1
+    assert re.fullmatch(r"Can't reach the server localhost:1: .+\n", done.stderr)
+
+
+def test_a_server_that_dies_is_status_1_and_one_line(mortal_server: str) -> None:
+    impatient = "menus.SEND_TIMEOUT = 1.0"
+    done = altered(impatient, mortal_server, IN + "2\ndie\n2\nhello\n4\n")
+    assert done.returncode == 1
+    assert done.stderr.startswith("The server did not confirm it")
+    assert done.stderr.count("\n") == 1
+    assert "Connection lost, connecting again...\n" in done.stdout
+
+
+def test_lines_that_are_no_text_or_too_long_cost_themselves_only(server: str) -> None:
+    script = IN.encode() + b"2\n\xff\n2\n" + b"x" * 100_000 + b"\n2\nfine\n"
+    done = chat(server, script)
+    assert done.stdout.count("\nSent\n") == 1
+    assert done.stderr.splitlines() == [
+        "This line is not valid UTF-8 text and was not used",
+        "This line is too long and was not used, at most 4000 characters",
+    ]
+    assert done.returncode == 1
+
+
+def test_output_in_letters_that_the_locale_lacks_is_no_error(server: str) -> None:
+    done = chat(server, IN + "4\n", "--lang", "zh", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Tom" in done.stdout
+
+
+def test_what_goes_on_inside_can_be_written_down(server: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert chat(server, "3\n", "--log", str(log)).returncode == 0
+    assert log.exists()
+
+
+@pytest.mark.parametrize("more", [["--log", "/nowhere/log"], ["--server", "nonsense:x:y"]])
+def test_what_can_not_work_is_one_line(more: list[str]) -> None:
+    done = chat("localhost:1", "3\n", *more)
+    assert done.returncode == 2
+    assert done.stderr.startswith("chatroom: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_error_of_the_program_is_one_line_too(server: str) -> None:
+    broken = (
+        "async def broken(self): raise ZeroDivisionError('odd')\nmenus.Menus._converse = broken"
+    )
+    done = altered(broken, server, "")
+    assert (done.returncode, done.stderr) == (1, "Internal error: odd\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_it_in_good_order(server: str, number: int, status: int) -> None:
+    process = subprocess.Popen(
+        command(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=SECONDS)
+    assert (process.returncode, errors) == (status, b"")
+
+
+def test_a_signal_that_was_ignored_before_stays_so(server: str) -> None:
+    process = subprocess.Popen(
+        ["sh", "-c", 'trap "" INT; exec "$0" "$@"', *command(server)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(b"3\n", timeout=SECONDS)
+    assert process.returncode == 0
+
+
+# ---------------------------------------------------------------- arguments
+
+
+@pytest.fixture
+def interrupt() -> Iterator[None]:
+    """Puts back what Ctrl-C does to the tests."""
+    found = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, found)
+
+
+@pytest.mark.usefixtures("interrupt")
+def test_the_version_and_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["--version"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"chatroom {__version__}\n"
+    for language, words in (("en", "the server: HOST:PORT"), ("zh", "服务器: HOST:PORT")):
+        with pytest.raises(SystemExit):
+            main(["--help", "--lang", language])
+        out = capsys.readouterr().out
+        assert words in out
+        assert "localhost:8889" in out
+
+
+def test_the_language_comes_from_the_locale_unless_it_is_given() -> None:
+    assert arguments([], {"LANG": "en_US.UTF-8"}).lang == "en"
+    assert arguments([], {}).lang == "zh"
+    assert arguments(["--lang", "en"], {}).lang == "en"
+    assert arguments([], {}).server == "localhost:8889"
+    assert arguments([], {}).invite is None
+    assert arguments(["--invite", "hush"], {}).invite == "hush"
+
+
+def test_a_language_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        arguments(["--lang", "fr"], {})
+    assert left.value.code == 2
+    assert "'zh'" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- a terminal
+
+
+class Terminal:
+    """The command in a pseudo-terminal that is its controlling one."""
+
+    def __init__(self, *command: str, **environ: str) -> None:
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:  # pragma: no cover - the child becomes the command
+            os.environ.update({"TERM": "xterm", **environ})
+            os.execvp(command[0], command)
+        self.screen = ""
+        self.resize(100, 30)
+
+    def resize(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def until(self, text: str) -> str:
+        """Read until ``text`` comes; gives all that came, and forgets it."""
+        end = time.monotonic() + SECONDS
+        while text not in self.screen:
+            assert time.monotonic() < end, f"{text!r} did not come, but {self.screen!r}"
+            self.read()
+        seen, self.screen = self.screen, ""
+        return seen
+
+    def read(self) -> None:
+        """Read what there is; wait a little if there is nothing."""
+        if select.select([self.fd], [], [], 0.05)[0]:
+            with contextlib.suppress(OSError):  # nobody has it open any more
+                self.screen += os.read(self.fd, 65536).decode(errors="replace")
+
+    def type(self, keys: str) -> None:
+        os.write(self.fd, keys.encode())
+
+    @property
+    def echoes(self) -> bool:
+        return bool(termios.tcgetattr(self.fd)[3] & termios.ECHO)
+
+    def status(self) -> int:
+        """Wait for the end; gives the exit status."""
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.pid = 0
+                return os.waitstatus_to_exitcode(status)
+            self.read()
+        raise AssertionError(f"it does not end: {self.screen!r}")
+
+    def kill(self) -> None:
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., Terminal]]:
+    started: list[Terminal] = []
+
+    def start(*command: str, **environ: str) -> Terminal:
+        started.append(Terminal(*command, **environ))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()
+
+
+Start = Callable[..., Terminal]
+
+
+def log_in(terminal: Terminal) -> str:
+    seen = ""
+    for question, answer in (("(1-3):", "1"), ("user id", "100"), ("password", "123456")):
+        seen += terminal.until(question)
+        terminal.type(answer + "\r")
+    return seen + terminal.until("(1-7):")
+
+
+def test_two_people_talk_and_passwords_are_not_shown(server: str, terminal: Start) -> None:
+    tom = terminal(*command(server))
+    assert "123456" not in log_in(tom)
+    tom.type("2\r")
+    tom.until("everybody")
+    tom.type("half a line")
+    tom.until("half a line")
+    assert chat(server, "1\n101\n123456\n2\n来了 \x1b[2J\n5\n100\npsst\n4\n").returncode == 0
+    seen = tom.until("psst")
+    assert "\x1b[1m[小明] User id:\t101 says to everybody:\t来了 ␛[2J\x1b[0m\r\n" in seen
+    # What was typed stands below what came, and can be gone on with.
+    tom.type("!")
+    tom.until("half a line!")
+    tom.type("\r")
+    tom.until("Sent")
+    tom.type("4\r")
+    tom.until("You left the chat room...")
+    assert tom.status() == 0
+
+
+@pytest.mark.parametrize(
+    ("leave", "status"),
+    [("\x04", 0), ("\x03", 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+)
+def test_the_terminal_is_given_back_however_it_ends(
+    server: str, terminal: Start, leave: str | int, status: int
+) -> None:
+    # The shell lives on, so that the terminal can still be looked at.
+    script = (
+        'trap : INT TERM; "$0" "$@" & pid=$!; echo pid $pid; fg >/dev/null; echo left $?; read x'
+    )
+    shell = terminal("bash", "--norc", "-mc", script, *command(server), NO_COLOR="1")
+    pid = int(re.findall(r"pid (\d+)", shell.until("(1-3):"))[0])
+    assert not shell.echoes
+    if isinstance(leave, str):
+        shell.type(leave)
+    else:
+        os.kill(pid, leave)
+    seen = shell.until(f"left {status}")
+    assert "\x1b[?2004l" in seen
+    assert "Traceback" not in seen
+    assert shell.echoes
+
+
+def test_stopped_it_gives_the_terminal_back_and_continued_it_asks_again(
+    server: str, terminal: Start
+) -> None:
+    script = '"$0" "$@"; echo stopped $?; read x; fg >/dev/null; echo left $?'
+    shell = terminal("bash", "--norc", "-mc", script, *command(server))
+    shell.until("(1-3):")
+    shell.type("\x1a")
+    shell.until("stopped 148")
+    assert shell.echoes
+    shell.type("\n")
+    shell.until("Choose (1-3):")
+    shell.type("3\r")
+    shell.until("left 0")
+
+
+def test_a_new_size_wraps_what_is_typed_anew(server: str, terminal: Start) -> None:
+    tom = terminal(*command(server))
+    log_in(tom)
+    tom.type("a line of some length")
+    tom.until("a line of some length")
+    tom.resize(20, 20)
+    tom.until("a line")
+    tom.type("\x153\r4\r")
+    tom.until("You left")
+    assert tom.status() == 0
+
+
+@pytest.mark.parametrize("environ", [{"TERM": "dumb"}, {"TERM": ""}])
+def test_a_terminal_that_can_do_little_gets_plain_lines(
+    server: str, terminal: Start, environ: dict[str, str]
+) -> None:
+    tom = terminal(*command(server), **environ)
+    seen = log_in(tom)
+    assert "123456" not in seen
+    assert "\x1b" not in seen
+    tom.type("\x04")
+    tom.until("You left")
+    assert tom.status() == 0
+
+
+def test_a_terminal_that_is_closed_ends_it(server: str, terminal: Start) -> None:
+    tom = terminal(*command(server))
+    log_in(tom)
+    os.close(tom.fd)
+    tom.fd = os.open(os.devnull, os.O_RDONLY)
+    assert tom.status() in (0, 129)
+
+
+def test_a_second_ctrl_c_does_not_wait(mortal_server: str, terminal: Start) -> None:
+    tom = terminal(*command(mortal_server))
+    log_in(tom)
+    tom.type("2\r")
+    tom.until("everybody")
+    tom.type("die\r")
+    tom.until("Connection lost")
+    tom.type("\x03")
+    time.sleep(0.2)
+    tom.type("\x03")
+    # The second one may come when the first has ended it but for its last breath.
+    assert tom.status() in (130, -signal.SIGINT)

@@ -1,0 +1,243 @@
+"""What once went wrong in the page, each with its kind: addresses, places, days, keys and links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.transports.web.page.chromium import DESKTOP, PHONE, Window, World
+
+SIZES = pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+Size = tuple[int, int]
+
+
+# ---------------------------------------------------------------- addresses, and what is thrown
+
+
+@SIZES
+@pytest.mark.parametrize("name", ["%", "%E0%A4%A", "u9007199254740993", "u0", "attic", "u1/x"])
+def test_an_address_that_leads_nowhere_is_told_and_the_chat_is_there(
+    world: World, size: Size, name: str
+) -> None:
+    window = world.someone("kiwi", size=size).enters(f"#/{name}")
+    expect(window["#trouble"]).to_contain_text("leads to no conversation")
+    expect(window.unread("lobby")).to_be_visible()
+    assert "#" not in window.page.url
+    if name == "%":
+        window["#trouble-close"].click()
+    else:
+        window.opens_settings()
+        window.page.keyboard.press("Escape")
+        window.unread("lobby").click()
+    expect(window["#trouble"]).to_be_hidden()
+    window.goes_to("lobby").says(f"all is well with {world.registered()}")
+
+
+@SIZES
+def test_whatever_is_thrown_is_told_with_a_way_back(world: World, size: Size) -> None:
+    window = world.someone("kiwi", size=size).enters("#/lobby")
+    window.page.evaluate("setTimeout(() => { throw new Error('out of the blue') })")
+    expect(window["#trouble"]).to_contain_text("Something went wrong")
+    window["#trouble-close"].click()
+    window.page.evaluate("Promise.reject(new Error('unhandled')), undefined")
+    expect(window["#trouble"]).to_contain_text("Something went wrong")
+    window["#trouble-again"].click()
+    window.is_online()
+    expect(window["#trouble"]).to_be_hidden()
+    assert [line for line in window.trouble if "out of the blue" in line or "unhandled" in line]
+    window.trouble.clear()
+
+
+def test_what_one_part_throws_does_not_stop_the_others(world: World) -> None:
+    window = world.someone("kiwi").enters()
+    # Drawing a name fails from now on, wherever that is.
+    window.page.evaluate(
+        "() => { Element.prototype.append = () => { throw new Error('no nodes'); }; }"
+    )
+    with world.server.client() as other:
+        other.enter(world.registered("lime"))
+        other.say("hello")
+        expect(window["#trouble"]).to_contain_text("Something went wrong")
+        expect(window.page).to_have_title(re.compile(r"^\(1\)|Lobby"))
+    window.is_online()
+    window.trouble.clear()
+
+
+# ---------------------------------------------------------------- the place in the messages
+
+#: Which message is uppermost in sight, and how far below the upper edge it begins.
+PLACE = """() => {
+  const edge = document.getElementById("messages").getBoundingClientRect().top;
+  for (const node of document.querySelectorAll("#message-list [data-seq]")) {
+    const box = node.querySelector(".bubble").getBoundingClientRect();
+    if (box.bottom > edge + 1) return { text: node.textContent.slice(0, 40), top: box.top - edge };
+  }
+}"""
+#: All frames that are due have been drawn.
+DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+def reading_older_messages(world: World, size: Size) -> Window:
+    person = world.someone("kiwi", size=size)
+    lime = world.registered("lime")
+    with world.server.client() as other:
+        other.enter(lime)
+        for number in range(1, 61):
+            other.tell(person.user_id, f"message {number} " + "一些 words " * (number % 17))
+    window = person.enters(f"#/u{lime}")
+    expect(window["#message-list"]).to_contain_text("message 60 ")
+    window.page.keyboard.press("Escape")
+    window.page.evaluate("document.getElementById('messages').scrollTop = 700")
+    expect(window["#jump"]).to_be_visible()
+    window.page.evaluate(DRAWN)
+    return window
+
+
+def set_width(window: Window, width: int, height: int) -> None:
+    window.page.set_viewport_size({"width": width, "height": height})
+
+
+CHANGES: list[tuple[str, Callable[[Window], None], Callable[[Window], None]]] = [
+    ("rotation", lambda w: set_width(w, 740, 360), lambda w: set_width(w, 360, 740)),
+    ("zoom", lambda w: set_width(w, 320, 256), lambda w: set_width(w, 1280, 1024)),
+    (
+        "font",
+        lambda w: w.page.evaluate("document.documentElement.style.fontSize = '150%'"),
+        lambda w: w.page.evaluate("document.documentElement.style.fontSize = '90%'"),
+    ),
+]
+
+
+@SIZES
+@pytest.mark.parametrize(("there", "back"), [c[1:] for c in CHANGES], ids=[c[0] for c in CHANGES])
+def test_the_first_visible_message_stays_when_the_layout_changes(
+    world: World, size: Size, there: Callable[[Window], None], back: Callable[[Window], None]
+) -> None:
+    window = reading_older_messages(world, size)
+    before = window.page.evaluate(PLACE)
+    for change in (there, back, there):
+        change(window)
+        window.page.evaluate(DRAWN)
+        expect(window["#jump"]).to_be_visible()
+        now = window.page.evaluate(PLACE)
+        assert now["text"] == before["text"]
+
+
+@SIZES
+def test_who_is_at_the_newest_message_stays_there(world: World, size: Size) -> None:
+    window = reading_older_messages(world, size)
+    window["#jump"].click()
+    for width, height in ((740, 360), (360, 740), (1280, 1024), (320, 256)):
+        set_width(window, width, height)
+        window.page.evaluate(DRAWN)
+        expect(window["#message-list > li"].last).to_be_in_viewport()
+
+
+# ---------------------------------------------------------------- days
+
+
+@SIZES
+def test_today_is_yesterday_after_midnight(world: World, size: Size) -> None:
+    person = world.someone("kiwi", size=size)
+    window = person.window()
+    now = datetime.now().astimezone().replace(hour=23, minute=50)
+    window.page.clock.install(time=now)
+    window.enters("#/lobby").says(f"before midnight, {person.user_id}")
+    days = window["#message-list .day"]
+    expect(days.last).to_have_text("Today")
+    window.page.clock.fast_forward(1_200_000)
+    expect(days.last).to_have_text("Yesterday")
+    when = window.unread("lobby").locator(".when")
+    expect(when).to_have_text(re.compile(r"^\d+/\d+$"))
+
+
+def test_today_is_yesterday_after_a_night_without_a_connection(world: World) -> None:
+    person = world.someone("kiwi")
+    window = person.window()
+    window.page.clock.install(time=datetime.now().astimezone().replace(hour=23, minute=50))
+    window.enters("#/lobby").says("before the night")
+    person.context.set_offline(True)
+    window.page.clock.fast_forward(30_000_000)
+    person.context.set_offline(False)
+    window.page.evaluate("window.dispatchEvent(new Event('online'))")
+    window.is_online()
+    expect(window["#message-list .day"].last).to_have_text("Yesterday")
+
+
+# ---------------------------------------------------------------- keys of input methods
+
+#: Enter as Safari tells it while an input method composes: by the key code alone.
+COMPOSING = """(node) => node.dispatchEvent(new KeyboardEvent("keydown", {
+  key: "Enter", keyCode: 229, bubbles: true, cancelable: true }))"""
+
+
+@SIZES
+def test_an_enter_of_an_input_method_opens_no_chat_and_sends_nothing(
+    world: World, size: Size
+) -> None:
+    person = world.someone("kiwi", size=size)
+    lime = world.registered("青柠")
+    with world.server.client() as other:
+        other.enter(lime)
+        window = person.enters("#/people")
+        window["#people-search"].fill("青")
+        expect(window[f'.person[data-user="{lime}"]']).to_be_visible()
+        window["#people-search"].evaluate(COMPOSING)
+        assert f"u{lime}" not in window.page.url
+        window["#people-search"].press("Enter")
+        expect(window["#room-title"]).to_have_text("青柠")
+        window["#composer-text"].fill("说")
+        window["#composer-text"].evaluate(COMPOSING)
+        expect(window["#composer-text"]).to_have_value("说")
+
+
+# ---------------------------------------------------------------- what others' text does
+
+
+@SIZES
+def test_links_end_where_chinese_goes_on_and_marks_become_what_they_say(
+    world: World, size: Size
+) -> None:
+    window = world.someone("kiwi", size=size).enters("#/lobby")
+    for text in (
+        "详见https://example.com/a谢谢大家",
+        "www.example.org, or kiwi@example.org",
+        "**bold** and *slanted* and `code`",
+        "> said before\nanswer",
+        "- one\n- two",
+        "3. three\n4. four",
+        "```py\nx = 1\n```",
+    ):
+        window.writes(text)
+    expect(window["#message-list .bubble pre"].last).to_have_text("x = 1")
+    links = window["#message-list a"].evaluate_all("all => all.map((a) => a.href)")
+    assert links[-3:] == [
+        "https://example.com/a",
+        "https://www.example.org/",
+        "mailto:kiwi@example.org",
+    ]
+    for selector, text in {
+        "strong": "bold",
+        "em": "slanted",
+        "p code": "code",
+        "blockquote": "said before",
+        "ul li:last-child": "two",
+        'ol[start="3"] li:last-child': "four",
+    }.items():
+        expect(window[f"#message-list .bubble {selector}"].last).to_have_text(text)
+
+
+def test_a_hundred_thousand_blanks_are_written_like_anything_else(world: World) -> None:
+    window = world.someone("kiwi").enters("#/lobby")
+    box = window["#composer-text"]
+    box.evaluate("node => { node.value = ' '.repeat(100000) + 'x'; }")
+    for key in "abc":
+        box.press(key)
+    expect(window["#composer-note"]).to_contain_text("too many")
+    box.evaluate("node => { node.value = 'short' + ' '.repeat(100000); }")
+    box.press("Enter")
+    expect(window.sent("short")).to_be_visible()

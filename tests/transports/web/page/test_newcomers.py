@@ -1,0 +1,422 @@
+"""What somebody looks for who is new here: people, numbers, times, keys, and the look of things."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from tests.system.wire_client import PASSWORD
+from tests.transports.web.page.chromium import DESKTOP, PHONE, Someone, Window, World
+
+SIZES = pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+Size = tuple[int, int]
+
+
+# ---------------------------------------------------------------- people
+
+
+@SIZES
+def test_who_is_offline_is_found_by_name_once_one_has_talked(world: World, size: Size) -> None:
+    person = world.someone("kiwi", size=size)
+    lime = world.registered("lime the absent")
+    with world.server.client() as other:
+        other.enter(lime)
+        other.tell(person.user_id, "goodbye")
+    window = person.enters("#/people")
+    window["#people-search"].fill("absent")
+    row = window[f'.person[data-user="{lime}"]']
+    expect(row).to_contain_text("lime the absent")
+    expect(row).to_contain_text("Offline")
+    row.click()
+    expect(window["#room-title"]).to_have_text("lime the absent")
+
+
+@SIZES
+@pytest.mark.parametrize(("locale", "words"), [("en-GB", "Nobody has"), ("zh-CN", "没有人使用")])
+def test_a_number_that_nobody_has_is_told_before_one_writes(
+    world: World, size: Size, locale: str, words: str
+) -> None:
+    window = world.someone("kiwi", size=size, locale=locale).enters("#/u8000000000000001")
+    expect(window["#messages-top"]).to_contain_text(words)
+    expect(window["#messages-top"]).to_contain_text("8000000000000001")
+    window.goes_to(world.registered("lime"))
+    expect(window["#messages-top"]).not_to_contain_text(words)
+
+
+@SIZES
+def test_escape_empties_the_search_before_it_closes_it(world: World, size: Size) -> None:
+    window = world.someone("kiwi", size=size).enters("#/lobby")
+    # On a wide screen the people are there from the beginning.
+    toggle, search = window["#toggle-people"], window["#people-search"]
+    expect(toggle).to_have_attribute("aria-expanded", "true" if size == DESKTOP else "false")
+    if size == PHONE:
+        toggle.click()
+    expect(search).to_be_visible()
+    search.fill("somebody")
+    search.press("Escape")
+    expect(search).to_have_value("")
+    expect(search).to_be_visible()
+    search.press("Escape")
+    expect(search).to_be_hidden()
+
+
+def test_escape_empties_the_search_also_before_the_list_of_people_has_come(world: World) -> None:
+    person = world.someone("kiwi", size=PHONE, service_workers="block")
+    window = person.window()
+    held: list[Route] = []
+    window.page.route("**/view-people.js", lambda route: held.append(route))
+    window.enters("#/people")
+    search = window["#people-search"]
+    search.fill("somebody")
+    search.press("Escape")
+    expect(search).to_have_value("")
+    expect(search).to_be_visible()
+    search.fill("kiwi")
+    assert len(held) == 1
+    held[0].continue_()
+    expect(window[f'.person[data-user="{person.user_id}"]']).to_be_visible()
+    search.press("Escape")
+    expect(search).to_have_value("")
+    search.press("Escape")
+    expect(search).to_be_hidden()
+
+
+# ---------------------------------------------------------------- registering
+
+
+def registering(world: World, size: Size, **more: str) -> Window:
+    window = world.newcomer(size=size, **more).window().opens()
+    window["#choose-register"].click()
+    return window
+
+
+@SIZES
+def test_a_free_number_is_suggested_and_taken_by_a_click(world: World, size: Size) -> None:
+    window = registering(world, size)
+    window["#register-suggest"].click()
+    expect(window["#register-id"]).to_have_value(re.compile(r"^\d{6}$"))
+    window["#register-name"].fill("👨‍👩‍👧 Kiwi")
+    window["#register-password"].fill(PASSWORD)
+    window["#register-submit"].click()
+    window.is_online()
+    expect(window["#me-name"]).to_have_text("👨‍👩‍👧 Kiwi")
+
+
+WRONG = [
+    ("id", "kiwi", "“kiwi” is no number", "不是数字"),
+    ("id", "0", "above 0", "大于 0"),
+    ("id", "9007199254740992", "too large", "太大"),
+    ("name", "x" * 33, "1 to 32 characters", "1 到 32 个字"),
+    ("password", "密" * 342, "too long", "太长"),
+]
+
+
+@SIZES
+@pytest.mark.parametrize(("field", "text", "english", "chinese"), WRONG)
+def test_a_field_says_what_is_wrong_with_what_is_in_it(
+    world: World, size: Size, field: str, text: str, english: str, chinese: str
+) -> None:
+    for locale, words in (("en-GB", english), ("zh-CN", chinese)):
+        window = registering(world, size, locale=locale)
+        box = window[f"#register-{field}"]
+        box.fill(text)
+        box.blur()
+        is_marked(window, f"register-{field}", words)
+        box.fill("7" * 7)
+        box.blur()
+        expect(box).not_to_have_attribute("aria-invalid", "true")
+
+
+def is_marked(window: Window, field: str, words: str) -> None:
+    """The field is, and describes itself by the words, which stand with it."""
+    box = window[f"#{field}"]
+    expect(box).to_have_attribute("aria-invalid", "true")
+    expect(box).to_have_accessible_description(re.compile(re.escape(words)))
+    expect(window[f".field:has(#{field}) .error"]).to_contain_text(words)
+
+
+@SIZES
+@pytest.mark.parametrize(
+    ("name", "password", "field", "english", "chinese"),
+    [
+        ("kiwi", "short", "password", "at least 6 characters", "至少 6 个字符"),
+        ("ki\u200bwi", PASSWORD, "name", "can’t be seen", "看不见的字符"),
+        ("a" + "\u0301" * 5, PASSWORD, "name", "at most 4 accents", "最多有 4 个"),
+    ],
+)
+def test_what_the_server_refuses_is_told_in_the_pages_language_at_the_field(
+    world: World, size: Size, name: str, password: str, field: str, english: str, chinese: str
+) -> None:
+    for locale, words in (("en-GB", english), ("zh-CN", chinese)):
+        window = registering(world, size, locale=locale)
+        window["#register-suggest"].click()
+        window["#register-name"].fill(name)
+        window["#register-password"].fill(password)
+        window["#register-submit"].click()
+        is_marked(window, f"register-{field}", words)
+        text = window["#register-error"].inner_text()
+        assert bool(re.search(r"[一-鿿]", text)) is (locale == "zh-CN"), text
+
+
+def test_a_new_password_that_is_too_short_is_told_at_its_field(world: World) -> None:
+    window = world.someone("kiwi", locale="zh-CN").enters()
+    window.opens_settings()
+    window["#open-password"].click()
+    window["#password-old"].fill(PASSWORD)
+    for field in ("new", "repeat"):
+        window[f"#password-{field}"].fill("short")
+    window["#password-submit"].click()
+    is_marked(window, "password-new", "至少 6 个字符")
+
+
+# ---------------------------------------------------------------- times
+
+
+#: Part after part was said from noon on.
+FOUR_MINUTES_APART = r"""(() => {
+  const parse = JSON.parse;
+  const spread = (one) => {
+    const number = /^part (\d)$/.exec(one?.content ?? "")?.[1];
+    if (number) one.sentAt = new Date().setHours(12, Number(number) * 4, 0, 0);
+  };
+  JSON.parse = (text) => {
+    const value = parse(text);
+    if (Array.isArray(value?.messages)) value.messages.forEach(spread);
+    spread(value);
+    return value;
+  };
+})()"""
+
+
+def has_talked_every_four_minutes(world: World, size: Size) -> Window:
+    """The messages of somebody who said something every four minutes, as the browser has it."""
+    person = world.someone("kiwi", size=size)
+    lime = world.registered("lime")
+    with world.server.client() as other:
+        other.enter(lime)
+        for number in range(6):
+            other.tell(person.user_id, f"part {number}")
+    window = person.window()
+    person.context.add_init_script(FOUR_MINUTES_APART)
+    window.enters(f"#/u{lime}")
+    expect(window["#message-list"]).to_contain_text("part 5")
+    return window
+
+
+@SIZES
+def test_a_group_has_a_time_every_five_minutes(world: World, size: Size) -> None:
+    window = has_talked_every_four_minutes(world, size)
+    # Four minutes apart each: the first two stand together, then the next two.
+    expect(window["#message-list .message.head time"]).to_have_count(3)
+
+
+@SIZES
+def test_each_message_shows_its_time_when_pointed_at_and_says_it(world: World, size: Size) -> None:
+    window = world.someone("kiwi", size=size).enters("#/lobby")
+    window.says(f"one {world.registered()}")
+    window.says(f"two {world.registered()}")
+    last = window["#message-list .message"].last
+    time = last.locator("time")
+    expect(time).to_have_text(re.compile(r"\d:\d\d"))
+    expect(time).to_have_css("opacity", "0")
+    last.hover()
+    expect(time).to_have_css("opacity", "1")
+    window["#room-title"].hover()
+    expect(time).to_have_css("opacity", "0")
+    window["#messages"].press("Enter")
+    expect(last).to_be_focused()
+    expect(time).to_have_css("opacity", "1")
+    window.page.keyboard.press("ArrowUp")
+    expect(last).not_to_be_focused()
+    said = last.aria_snapshot()
+    assert re.search(r"time: \d+:\d\d", said), said
+
+
+# ---------------------------------------------------------------- the title, and what is unread
+
+
+@SIZES
+def test_the_title_names_the_conversation(world: World, size: Size) -> None:
+    lime = world.registered("lime")
+    window = world.someone("kiwi", size=size).enters("#/lobby")
+    expect(window.page).to_have_title("Lobby · Chatroom")
+    window.page.evaluate(f"location.hash = '#/u{lime}'")
+    expect(window.page).to_have_title(re.compile(f"^(lime|User {lime}) · Chatroom$"))
+
+
+@SIZES
+def test_a_conversation_is_marked_as_unread_in_all_tabs_until_it_is_opened(
+    world: World, size: Size
+) -> None:
+    person = world.someone("kiwi", size=size)
+    one, two = person.enters("#/lobby"), person.enters()
+    one["#mark-unread"].click()
+    for window in (one, two):
+        expect(window.unread("lobby")).to_have_attribute("data-flagged", "true")
+        expect(window.unread("lobby").get_by_label("Marked as unread")).to_be_attached()
+    one.reloads()
+    expect(one.unread("lobby")).to_have_attribute("data-flagged", "true")
+    one.unread("lobby").click()
+    for window in (one, two):
+        expect(window.unread("lobby")).to_have_attribute("data-flagged", "false")
+
+
+# ---------------------------------------------------------------- keys, and the look of things
+
+
+def test_a_question_mark_lists_the_keys_unless_one_writes(world: World) -> None:
+    window = world.someone("kiwi").enters("#/lobby")
+    window["#composer-text"].press("?")
+    expect(window["#composer-text"]).to_have_value("?")
+    expect(window["#keys"]).to_have_count(0)
+    window["#mark-unread"].focus()
+    window.page.keyboard.press("?")
+    expect(window["#keys"]).to_be_visible()
+    for key in ("Enter", "F6", "Esc", "?"):
+        expect(window["#keys kbd"].get_by_text(key, exact=True).first).to_be_visible()
+    window.page.keyboard.press("Escape")
+    expect(window["#keys"]).to_have_count(0)
+    window.opens_settings()
+    window["#open-keys"].click()
+    expect(window["#keys"]).to_be_visible()
+
+
+DARK, LIGHT = "rgb(18, 20, 22)", "rgb(244, 242, 238)"
+
+
+@SIZES
+def test_the_theme_is_the_systems_or_the_chosen_one_and_is_kept(world: World, size: Size) -> None:
+    person = world.someone("kiwi", size=size, color_scheme="light")
+    window = person.enters()
+    body = window["body"]
+    expect(body).to_have_css("background-color", LIGHT)
+    window.opens_settings()
+    window['[data-theme="dark"]'].click()
+    expect(body).to_have_css("background-color", DARK)
+    expect(window['[data-theme="dark"]']).to_have_attribute("aria-pressed", "true")
+    window.reloads()
+    expect(body).to_have_css("background-color", DARK)
+    window.page.emulate_media(color_scheme="dark")
+    window.opens_settings()
+    window['[data-theme="light"]'].click()
+    expect(body).to_have_css("background-color", LIGHT)
+    window['[data-theme="system"]'].click()
+    expect(body).to_have_css("background-color", DARK)
+
+
+@SIZES
+def test_the_size_of_the_text_is_chosen_and_nothing_is_cut_off(world: World, size: Size) -> None:
+    window = world.someone("kiwi", size=size).enters()
+    window.opens_settings()
+    window['[data-size="150"]'].click()
+    window.page.keyboard.press("Escape")
+    expect(window["html"]).to_have_css("font-size", "24px")
+    window.page.evaluate("location.hash = '#/people'")
+    person = window[".person"].first
+    expect(person).to_be_visible()
+    assert person.evaluate("node => node.scrollHeight <= node.clientHeight")
+    fits_sideways(window)
+    window.reloads()
+    expect(window["html"]).to_have_css("font-size", "24px")
+
+
+def fits_sideways(window: Window) -> None:
+    """Nothing has to be scrolled sideways to be read."""
+    assert window.page.evaluate(
+        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    )
+
+
+#: What the browser answers when it is asked whether one may be notified.
+ASKED = """
+window.asked = 0;
+window.Notification = class { static permission = "default";
+  static requestPermission = async () => { window.asked += 1; return "default"; } };
+"""
+
+
+@SIZES
+def test_one_is_asked_about_notifications_when_one_wants_them_and_a_closed_question_is_explained(
+    world: World, size: Size
+) -> None:
+    person = world.someone("kiwi", size=size)
+    person.context.add_init_script(ASKED)
+    window = person.enters()
+    window.opens_settings()
+    assert window.page.evaluate("window.asked") == 0
+    window["#notify"].click()
+    expect(window["#notify-note"]).to_contain_text("closed without an answer")
+    expect(window["#notify"]).to_be_visible()
+    assert window.page.evaluate("window.asked") == 1
+
+
+def test_notifications_that_the_browser_denies_are_explained(world: World) -> None:
+    person = world.someone("kiwi")
+    person.context.add_init_script("window.Notification = class { static permission = 'denied'; };")
+    window = person.enters()
+    window.opens_settings()
+    expect(window["#notify-note"]).to_contain_text("does not allow")
+    expect(window["#notify"]).to_be_hidden()
+
+
+# ---------------------------------------------------------------- other ways to look at a page
+
+
+def walks_through(person: Someone) -> Window:
+    """The screens that one sees most, one after the other."""
+    window = person.enters("#/lobby")
+    window.says(f"hello from {person.user_id}")
+    fits_sideways(window)
+    expect(window["#composer-text"]).to_be_in_viewport()
+    window.page.evaluate("location.hash = '#/people'")
+    expect(window["#people-search"]).to_be_in_viewport()
+    fits_sideways(window)
+    window.page.evaluate("location.hash = '#/lobby'")
+    expect(window["#message-list .bubble"].last).to_be_in_viewport()
+    window.page.evaluate("location.hash = ''")
+    return window
+
+
+@pytest.mark.parametrize("zoom", [2, 4], ids=["200%", "400%"])
+def test_zoomed_all_is_there_and_nothing_has_to_be_scrolled_sideways(
+    world: World, zoom: int
+) -> None:
+    # A browser's zoom is a smaller window with larger pixels.
+    width, height = 1280 // zoom, 1024 // zoom
+    person = world.someone("kiwi", size=(width, height), device_scale_factor=zoom)
+    walks_through(person)
+    window = world.newcomer(size=(width, height), device_scale_factor=zoom).window().opens()
+    window["#choose-register"].click()
+    window["#register-submit"].scroll_into_view_if_needed()
+    expect(window["#register-submit"]).to_be_in_viewport()
+    fits_sideways(window)
+
+
+@SIZES
+def test_with_forced_colours_what_is_chosen_and_what_is_whose_is_still_told(
+    world: World, size: Size
+) -> None:
+    person = world.someone("kiwi", size=size, forced_colors="active")
+    window = walks_through(person)
+    assert window.page.evaluate("matchMedia('(forced-colors: active)').matches")
+    bubble = window["#message-list .bubble"].last
+    expect(bubble).to_have_css("border-top-style", "solid")
+    window.opens_settings()
+    chosen = window['#settings-theme [aria-pressed="true"]']
+    assert chosen.evaluate("node => getComputedStyle(node).borderTopWidth") != "0px"
+
+
+@SIZES
+def test_where_less_motion_is_wanted_nothing_moves(world: World, size: Size) -> None:
+    person = world.someone("kiwi", size=size, reduced_motion="reduce")
+    window = walks_through(person)
+    window.opens_settings()
+    moving = "document.getAnimations().map((one) => one.animationName ?? one.transitionProperty)"
+    assert window.page.evaluate(moving) == []
+    slow = """[...document.querySelectorAll('*')].filter((node) => {
+      const { transitionDuration, animationName } = getComputedStyle(node);
+      return animationName !== 'none' || transitionDuration.split(', ').some((one) => one !== '0s');
+    }).map((node) => node.id || node.className)"""
+    assert window.page.evaluate(slow) == []
