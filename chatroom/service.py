@@ -290,7 +290,7 @@ class ChatService(Service):
     async def _goodbye(self) -> None:
         """Give what was sent last the time to leave."""
         until = self._reactor.seconds() + GOODBYE
-        while self.node.connections and self._reactor.seconds() < until:
+        while self.node.sessions.connections and self._reactor.seconds() < until:
             await pause(self._reactor, 0.02)
 
 

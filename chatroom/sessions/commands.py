@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
@@ -13,12 +13,10 @@ from chatroom.protocol import messages as wire
 from chatroom.protocol import refusals
 from chatroom.protocol.messages import Code, Message, Seq
 from chatroom.protocol.refusals import Refusal, Refused
-from chatroom.sessions import states
+from chatroom.sessions import login, posting, states
+from chatroom.sessions.session import Session
 from chatroom.sessions.states import State
 from chatroom.store.interface import Page
-
-if TYPE_CHECKING:
-    from chatroom.sessions.session import Session
 
 #: A command may do what it does at once, or take its time.
 Running = Coroutine[Deferred[Any], Any, None]
@@ -37,31 +35,10 @@ class Command(NamedTuple):
 
 async def _register(session: Session, message: wire.RegisterMes) -> None:
     session.node.check_address(session.address)
-    await session.asking(
+    await session.cancelled_at_end(
         session.node.accounts.register(message.user, session.address, message.invite or "")
     )
     session.send(wire.RegisterResMes(code=Code.OK))
-
-
-async def _log_in(session: Session, message: wire.LoginMes) -> None:
-    # Which dialect a client speaks, its login says; so also in which one a refusal is.
-    session.dialect = 2 if message.protocol or not session.door.takes_dialect_1 else 1
-    if session.dialect == 2 and message.protocol != 2:
-        raise Refused(refusals.UNKNOWN_PROTOCOL)
-    session.node.check_address(session.address)
-    # The door's own is not replaced here: whoever gave it to the door could not be told.
-    own = "" if message.token or message.user_pwd else session.door.token
-    login = await session.asking(
-        session.node.accounts.log_in(
-            message.user_id,
-            message.user_pwd,
-            message.token or own,
-            address=session.address,
-            wants_token=session.dialect == 2 and not own,
-        )
-    )
-    if not session.closed:
-        await session.enter(login.account, login.token or own, message)
 
 
 def _sms(session: Session, message: wire.SmsMes) -> None:
@@ -72,16 +49,17 @@ def _sms(session: Session, message: wire.SmsMes) -> None:
     if room not in session.node.rooms:
         session.refuse_message(message, refusals.NO_ROOM)
         return
-    post = session.post_from(message)
-    session.stored(session.node.store.append_to_room(room, post), message, room)
+    post = posting.post_from(session, message)
+    storing = session.node.store.append_to_room(room, post)
+    posting.answer_when_stored(session, storing, message, room)
 
 
 def _private(session: Session, message: wire.PrivateMes) -> None:
     if (refusal := session.mute.refusal()) is not None:
         session.refuse_message(message, refusal)
         return
-    post = session.post_from(message, message.to_user_id or 0)
-    session.stored(session.node.store.append_private(post), message)
+    post = posting.post_from(session, message, message.to_user_id or 0)
+    posting.answer_when_stored(session, session.node.store.append_private(post), message)
 
 
 def _received(session: Session, message: wire.ReceivedMes) -> None:
@@ -95,8 +73,9 @@ async def _read(session: Session, message: wire.ReadMes) -> None:
 
 
 def _users(session: Session, message: wire.UsersMes) -> None:
-    people, following = session.node.roster.page(message.after, min(message.limit, wire.MAX_USERS))
-    online = len(session.node.roster)
+    roster = session.node.presence.roster
+    people, following = roster.page(message.after, min(message.limit, wire.MAX_USERS))
+    online = len(roster)
     session.send(wire.UsersResMes(users=people, online=online, next=following))
 
 
@@ -174,7 +153,7 @@ def _pong(session: Session, message: wire.PongMes) -> None:
 
 COMMANDS: dict[type[Message], Command] = {
     wire.RegisterMes: Command(_register, states.anybody, waits=True, costs=False),
-    wire.LoginMes: Command(_log_in, states.guest, waits=True, costs=False),
+    wire.LoginMes: Command(login.log_in, states.guest, waits=True, costs=False),
     wire.PingMes: Command(_ping, states.anybody, costs=False),
     wire.PongMes: Command(_pong, states.anybody, costs=False),
     wire.SmsMes: Command(_sms, states.member),

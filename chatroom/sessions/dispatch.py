@@ -1,20 +1,19 @@
-"""What a frame meets before it becomes a command: the codec, the limits, the session's state."""
+"""From a frame to a command: decoding, the rate limits, the session's state, and running it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatroom.common.counters import Count
 from chatroom.protocol import messages as wire
 from chatroom.protocol import refusals
 from chatroom.protocol.messages import Code, Message, WireError
-from chatroom.sessions.commands import COMMANDS
+from chatroom.sessions.commands import COMMANDS, Command
+from chatroom.sessions.replies import id_of
+from chatroom.sessions.session import Session
 from chatroom.sessions.states import State
-
-if TYPE_CHECKING:
-    from chatroom.sessions.session import Session
 
 #: What such a ping counts at least, in bytes: as much as one of ours. It costs as much to handle.
 _PING_BYTES = len(wire.encode(wire.PingMes()))
@@ -22,8 +21,10 @@ _PING_BYTES = len(wire.encode(wire.PingMes()))
 _log = Logger()
 
 
-def take(session: Session, payload: bytes) -> None:
-    """Run what one frame's payload asks for, or tell its sender why not."""
+def frame_received(session: Session, payload: bytes) -> None:
+    """Run what one frame's payload asks for, or tell its sender why not. Never raises."""
+    if session.closed:
+        return
     try:
         message = wire.decode(payload)
     except WireError as error:
@@ -45,21 +46,20 @@ def take(session: Session, payload: bytes) -> None:
         session.count(Count.NOT_ALLOWED)
         session.refuse_message(message, refusal)
         return
-    session.run(command, message)
+    _run(session, command, message)
 
 
-def take_ping(session: Session, size: int) -> bool:
-    """Take a ping or pong of the door's own kind into account; False: it came too fast.
-
-    :param size: of what it holds, in bytes.
-    """
-    wait = _wait(session, size + _PING_BYTES, costs=False)
+def ping_received(session: Session, payload: bytes) -> bool:
+    """A ping or pong of the transport's own came; False: it is not to be answered."""
+    if session.closed:
+        return False
+    wait = _wait(session, len(payload) + _PING_BYTES, costs=False)
     if wait:
         _too_fast(session, "PingMes", "", wait)
     return not wait
 
 
-def too_long(session: Session, length: int, limit: int) -> None:
+def frame_too_long(session: Session, length: int, limit: int) -> None:
     """A frame was announced that is longer than may be; what follows can't be framed."""
     other = wire.other_protocol(length)
     session.count(Count.OTHER_PROTOCOL if other else Count.TOO_LONG)
@@ -68,9 +68,21 @@ def too_long(session: Session, length: int, limit: int) -> None:
     session.close()
 
 
-def id_of(message: Message) -> str:
-    """The sender's own name for a message; empty where it has none."""
-    return message.id if isinstance(message, wire.Text) and message.id else ""
+def _run(session: Session, command: Command, message: Message) -> None:
+    """Do what a message asks for. Never raises."""
+    try:
+        running = command.run(session, message)
+    except Exception:  # noqa: BLE001 - a fault of ours must not cost anybody the connection
+        session.failed(Failure(), message)
+        return
+    if running is None:
+        return
+    if command.waits:
+        session.hold()
+    deferred = Deferred.fromCoroutine(running)
+    deferred.addErrback(session.failed, message)
+    if command.waits:
+        deferred.addBoth(lambda _: session.release())
 
 
 def _wait(session: Session, size: int, *, costs: bool) -> int:

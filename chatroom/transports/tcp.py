@@ -1,4 +1,4 @@
-"""The door for TCP: frames off the socket to the session, and the session's blobs onto it."""
+"""TCP: frames off the socket go to the session, and the session's blobs onto the socket."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from chatroom.protocol import messages as wire
 from chatroom.protocol import refusals
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2, Codec
 from chatroom.protocol.messages import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN
+from chatroom.sessions import dispatch
 from chatroom.sessions.session import Session
 
 #: When the system finds out that a silent peer is gone: it asks after 20 s, then every 5 s, and
@@ -76,7 +77,7 @@ def peer_of(transport: Any) -> str:
 
 
 class ChatProtocol(Int32StringReceiver):
-    """One TCP connection: a `chatroom.sessions.session.Door`."""
+    """One TCP connection: a `chatroom.sessions.connection.Connection`."""
 
     factory: Any
     transport: Any
@@ -120,14 +121,14 @@ class ChatProtocol(Int32StringReceiver):
     def stringReceived(self, string: bytes) -> None:
         # The loop that calls us has no end but that of its data, also when a frame made us close.
         if not self._deaf:
-            self.session.frame_received(string)
+            dispatch.frame_received(self.session, string)
 
     def lengthLimitExceeded(self, length: int) -> None:
         if not self._deaf:
             self._deaf = True
-            self.session.frame_too_long(length, self.MAX_LENGTH)
+            dispatch.frame_too_long(self.session, length, self.MAX_LENGTH)
 
-    # ---- what the session asks of its door
+    # ---- what the session calls
 
     def speak(self, dialect: int) -> Codec:
         if dialect:

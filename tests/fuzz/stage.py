@@ -358,7 +358,7 @@ class Stage:
         counts["Deferred"] = kinds[Deferred]
         # Those that tell of who comes and goes are due at times.
         counts["delayed calls"] = max(len(self.world.clock.calls), 5)
-        counts["connections"] = self.world.node().connections
+        counts["connections"] = self.world.node().sessions.connections
         return counts
 
 

@@ -45,12 +45,12 @@ def _forges_a_line(session: Session, message: wire.SmsMes) -> None:
 
 
 def _tells_everybody_who_does_not_know_it(session: Session, message: wire.UsersMes) -> None:
-    for other in session.node.sessions():
-        other.put((wire.frame(wire.encode(wire.PongMes())),))
+    for other in session.node.sessions.all():
+        other.outbox.put((wire.frame(wire.encode(wire.PongMes())),))
 
 
 def _ends_another_session(session: Session, message: wire.PrivateMes) -> None:
-    session.node.sessions()[0].close()
+    session.node.sessions.all()[0].close()
 
 
 def _forgets_a_timer(session: Session, message: wire.ReadMes) -> None:

@@ -18,9 +18,7 @@ BURST, RATE = 20, 5
 
 @pytest.fixture
 def world() -> World:
-    world = World()
-    world.node().limits = Limits(message_burst=BURST, message_rate=RATE)
-    return world
+    return World(rates=Limits(message_burst=BURST, message_rate=RATE))
 
 
 def codes(client: Client) -> list[int]:

@@ -409,7 +409,7 @@ def test_an_aborted_connection_is_gone_at_once(world: World, connect: Connect) -
     peer.protocol.abort()
     world.settle()
     assert peer.closed
-    assert world.node().sessions() == []
+    assert world.node().sessions.all() == []
 
 
 def test_the_factory_is_quiet() -> None:
@@ -421,7 +421,7 @@ def test_every_connection_has_a_session_of_its_own(factory: ChatFactory, world: 
     node: Node = world.node()
     Peer(factory)
     Peer(factory)
-    assert len({session.tag for session in node.sessions()}) == 2
+    assert len({session.tag for session in node.sessions.all()}) == 2
 
 
 # ---------------------------------------------------------------- strangers and scanners

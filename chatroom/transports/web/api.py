@@ -139,7 +139,7 @@ class Api:
                 return Answer(code=Code.NOT_LOGGED_IN), clear
             raise
         # Another tab's session is to keep and to void the right one.
-        for session in self._node.sessions_by_token(mine.user_id, mine.token):
+        for session in self._node.sessions.by_token(mine.user_id, mine.token):
             session.token_replaced(login.token)
         return _logged_in(login, request)
 
@@ -147,7 +147,7 @@ class Api:
         mine = request.cookie
         if mine is not None:
             await self._accounts.forget_token(mine.token)
-            for session in self._node.sessions_by_token(mine.user_id, mine.token):
+            for session in self._node.sessions.by_token(mine.user_id, mine.token):
                 session.close()
         return Answer(code=Code.OK), cookie.clearing(secure=request.secure)
 

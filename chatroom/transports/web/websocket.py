@@ -1,4 +1,4 @@
-"""The door for WebSocket: messages of one text frame or several to the session, and its blobs out.
+"""WebSocket: messages of one text frame or several go to the session, and its blobs out.
 
 autobahn takes the stream apart (RFC 6455); what leaves goes through an outbox, as with TCP: frames
 ready made, each encoded once for all, and autobahn's own (a pong, a close) in line with them.
@@ -21,6 +21,7 @@ from chatroom.node.node import Node
 from chatroom.protocol import refusals
 from chatroom.protocol.dialects import Codec, Dialect2
 from chatroom.protocol.messages import MAX_FRAME_BEFORE_LOGIN
+from chatroom.sessions import dispatch
 from chatroom.sessions.session import Session
 from chatroom.transports.tcp import open_outbox, tune
 from chatroom.transports.web.request import RETRY_AFTER, Request
@@ -61,8 +62,8 @@ def text_frame(payload: bytes) -> bytes:
 WEBSOCKET = Dialect2(text_frame)
 
 
-class WebSocketDoor(WebSocketServerProtocol):
-    """One browser's connection: a `chatroom.sessions.session.Door`."""
+class WebSocketConnection(WebSocketServerProtocol):
+    """One browser's connection: a `chatroom.sessions.connection.Connection`."""
 
     factory: Any
     transport: Any
@@ -126,14 +127,14 @@ class WebSocketDoor(WebSocketServerProtocol):
             self._fail_connection(_POLICY, f"a message of at most {MAX_FRAGMENTS} frames, please")
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: ARG002, N803
-        self.session.frame_received(payload)
+        dispatch.frame_received(self.session, payload)
 
     def onPing(self, payload: bytes) -> None:
-        if self.session.ping_received(payload):
+        if dispatch.ping_received(self.session, payload):
             super().onPing(payload)
 
     def onPong(self, payload: bytes) -> None:
-        self.session.ping_received(payload)
+        dispatch.ping_received(self.session, payload)
 
     def consumeData(self) -> None:  # noqa: N802 - autobahn's name
         """As autobahn's, which knows no pause."""
@@ -166,7 +167,7 @@ class WebSocketDoor(WebSocketServerProtocol):
     def _max_message_size_exceeded(self, size: int, limit: int, reason: str) -> None:  # noqa: ARG002
         self.failedByMe = True
         self._why = _TOO_BIG
-        self.session.frame_too_long(size, limit)
+        dispatch.frame_too_long(self.session, size, limit)
 
     def _fail_connection(self, code: int = _POLICY, reason: str = "") -> None:
         """The client broke a rule: say which, and close. autobahn drops what comes meanwhile."""
@@ -177,7 +178,7 @@ class WebSocketDoor(WebSocketServerProtocol):
             self.session.refuse(refusals.malformed(reason))
             self.session.close()
 
-    # ---- what the session asks of its door
+    # ---- what the session calls
 
     def speak(self, dialect: int) -> Codec:
         if dialect:
@@ -235,11 +236,11 @@ class WebSocketFactory(WebSocketServerFactory):
         if _refuses(request):
             return
         mine = request.cookie
-        door = WebSocketDoor(request.address, "" if mine is None else mine.token)
-        door.factory = self
+        connection = WebSocketConnection(request.address, "" if mine is None else mine.token)
+        connection.factory = self
         key = request.header("Sec-WebSocket-Key")
-        request.channel.hand_over(door)
-        door.dataReceived(_HANDSHAKE.format(key).encode("ascii"))
+        request.channel.hand_over(connection)
+        connection.dataReceived(_HANDSHAKE.format(key).encode("ascii"))
 
 
 def _refuses(request: Request) -> bool:

@@ -427,7 +427,7 @@ async def test_sessions_that_know_more_than_the_store_are_told_so_and_go_on(
         modern.says(wire.PrivateMes(content="for 2", to_user_id=2, id="p"))
         mine = (await comes(modern, wire.AckMes)).seq
         at_a_later_place(pair.primary, "chatroom:mailbox:2", "for 2")
-        node.lapsed()
+        node.bus_events.lapsed()
         await until(lambda: "for 2" in heard(original)[:-1])
         pair.move()
         pair.proxy.cut()

@@ -285,7 +285,7 @@ def test_a_logout_ends_the_other_tabs(world: World, tab: Tab, second: Tab) -> No
     assert second.frames()
     post(world, tab, "logout")
     assert second.frames()[-1].opcode == 8
-    assert world.node().sessions() == []
+    assert world.node().sessions.all() == []
 
 
 def test_another_tab_keeps_the_new_token_when_it_changes_the_password(

@@ -159,7 +159,7 @@ def test_another_sites_page_gets_no_websocket(world: World, tab: Tab, origin: st
     response = tab.upgrades(Origin=origin)
     assert response.code == 403
     check_headers(response)
-    assert world.node().sessions() == []
+    assert world.node().sessions.all() == []
 
 
 def test_a_cookie_with_no_word_of_the_page_gets_none(world: World, tab: Tab, site: Site) -> None:
@@ -194,7 +194,7 @@ def test_where_it_comes_from_is_what_a_trusted_proxy_says(
 ) -> None:
     for trusted, address in (("192.0.2.1", "203.0.113.5"), ("192.0.2.2", "192.0.2.1")):
         Tab(make_site(trusted=trusted)).opens(X_Forwarded_For="10.9.8.7, 203.0.113.5")
-        assert world.node().sessions()[-1].door.address == address
+        assert world.node().sessions.all()[-1].address == address
 
 
 def test_frames_that_come_with_the_handshake_are_not_lost(tab: Tab) -> None:
@@ -459,14 +459,14 @@ def test_a_flood_of_pings_is_one_like_any_other(world: World, tab: Tab, kind: in
     assert isinstance(last, wire.ErrorMes)
     assert last.code == Code.TOO_FAST
     assert frames[-1].opcode == CLOSE
-    assert world.node().sessions() == []
+    assert world.node().sessions.all() == []
 
 
 def test_a_client_that_closes_is_answered_and_hung_up_on(world: World, tab: Tab) -> None:
     logged_in(world, tab).sends(frame_bytes(CLOSE, struct.pack("!H", 1001) + b"bye"))
     assert tab.frames() == [Frame(CLOSE, struct.pack("!H", 1000))]
     assert tab.closed
-    assert world.node().sessions() == []
+    assert world.node().sessions.all() == []
 
 
 def test_nothing_is_taken_behind_a_close(world: World, tab: Tab) -> None:
@@ -512,7 +512,7 @@ def test_a_connection_that_is_gone_is_left_alone(world: World, tab: Tab) -> None
     door.abort()
     door.close()
     assert not tab.transport.disconnected
-    assert world.node().sessions() == []
+    assert world.node().sessions.all() == []
 
 
 # ---------------------------------------------------------------- real sockets
@@ -520,7 +520,7 @@ def test_a_connection_that_is_gone_is_left_alone(world: World, tab: Tab) -> None
 
 def test_a_browsers_socket_is_written_to_directly(world: World, real_tab: Connect) -> None:
     tab = logged_in(world, real_tab())
-    outbox = world.node().sessions()[-1].door.outbox
+    outbox = world.node().sessions.all()[-1].outbox
     assert isinstance(outbox, DirectOutbox)
     tab.says(wire.PingMes())
     assert kinds(tab.takes()) == ["PongMes"]
@@ -528,7 +528,7 @@ def test_a_browsers_socket_is_written_to_directly(world: World, real_tab: Connec
 
 def test_with_tls_the_transport_writes(world: World, tab: Tab) -> None:
     logged_in(world, tab)
-    assert isinstance(world.node().sessions()[-1].door.outbox, TransportOutbox)
+    assert isinstance(world.node().sessions.all()[-1].outbox, TransportOutbox)
 
 
 def test_what_was_asked_before_is_answered_before(world: World, real_tab: Connect) -> None:
@@ -552,14 +552,14 @@ def test_a_browser_that_reads_too_slowly_gets_whole_frames_and_is_told_why(
     world: World, real_tab: Connect
 ) -> None:
     slow, busy = logged_in(world, real_tab()), world.member(2)
-    session = world.node().sessions()[0]
+    session = world.node().sessions.all()[0]
     for number in range(600):
         busy.says(sms("😀" * wire.MAX_CONTENT, f"id{number}"))
         # It asks, too: the pongs stand in the same line.
         slow._far.sendall(frame_bytes(PING, b"%d" % number))
         slow.turn()
         world.settle()
-        assert session.door.outbox.queued <= (1 << 20) + 300_000
+        assert session.outbox.queued <= (1 << 20) + 300_000
         if session.closed:
             break
     else:
@@ -582,14 +582,14 @@ def test_pings_of_one_that_never_reads_have_a_bound(
 ) -> None:
     tab = logged_in(world, real_tab(make_site(send_queue=50_000)))
     tab.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    session = world.node().sessions()[0]
+    session = world.node().sessions.all()[0]
     flood = b""
     for _ in range(10_000):
         flood = flood or frame_bytes(PING, b"x" * 125) * 400
         with suppress(BlockingIOError):
             flood = flood[tab._far.send(flood) :]
         tab.turn()
-        assert session.door.outbox.queued <= 51_000
+        assert session.outbox.queued <= 51_000
         if session.closed:
             break
     else:
