@@ -36,13 +36,8 @@ from chatroom.store.redis.connection import StoreRefused
 from chatroom.store.redis.identity import StoreEmpty
 from chatroom.store.redis.store import RedisStore
 from chatroom.store.valkey.supervisor import STORE_ID, PrivateStore
-from chatroom.transports.listeners import (
-    ADVICE,
-    Listening,
-    in_clear,
-    listening_endpoint,
-    own_certificate,
-)
+from chatroom.transports.certificate import own_certificate
+from chatroom.transports.listeners import ADVICE, Listening, in_clear, listening_endpoint
 from chatroom.transports.tcp import ChatFactory
 from chatroom.transports.web.files import read_files
 from chatroom.transports.web.hosts import ADVICE as NAMES_ADVICE

@@ -161,6 +161,14 @@ def test_only_the_wiring_knows_more_of_the_store_than_its_interface(path: Path) 
     assert known <= STORE_INTERFACE
 
 
+def test_the_transports_do_not_know_one_another() -> None:
+    for path in SERVER:
+        if module_of(path).startswith("chatroom.transports.web"):
+            assert "chatroom.transports.tcp" not in imports(path)
+        elif module_of(path).startswith("chatroom.transports"):
+            assert not any(one.startswith("chatroom.transports.web") for one in imports(path))
+
+
 @pytest.mark.parametrize("path", CLIENT, ids=module_of)
 def test_the_client_stands_on_the_protocol_alone(path: Path) -> None:
     module = module_of(path)

@@ -20,7 +20,8 @@ from chatroom.node.node import Node
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN, Code, Message
 from chatroom.sessions.session import CLOSE_TIMEOUT
-from chatroom.transports.tcp import KEEPALIVE, ChatFactory
+from chatroom.transports.sockets import KEEPALIVE
+from chatroom.transports.tcp import ChatFactory
 from tests.certificates import Issued
 from tests.sockets import Peer, SocketPeer, framed, frames
 from tests.world import World, kinds, private, sms

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import CancelledError
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
 
 from chatroom.common.counters import Count
 from chatroom.limits.rate import Pace
-from chatroom.transports.tcp import COME_BACK, is_plain, peer_of
+from chatroom.transports.sockets import COME_BACK, peer_of
 from chatroom.transports.web import cookie
 from chatroom.transports.web.headers import HEADERS, HSTS
 from chatroom.transports.web.hosts import Hosts
@@ -29,13 +29,13 @@ REQUEST_BYTES = 512
 #: RFC 9110, 15.5.20.
 _MISDIRECTED = 421
 #: RFC 6585, 4.
-_TOO_MANY_REQUESTS = 429
+TOO_MANY_REQUESTS = 429
 
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 #: For who is one too many.
 RETRY_AFTER = (b"Retry-After", b"%d" % COME_BACK)
-_TOO_MANY = b"\r\n".join(
+TOO_MANY = b"\r\n".join(
     [
         b"HTTP/1.1 503 Service Unavailable",
         b"Connection: close",
@@ -84,7 +84,7 @@ class Request(http.Request):
                 self.refuse(http.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY} bytes")
             elif wait := self.channel.wait(self._body_size, costs=self.path.startswith(b"/api/")):
                 retry_after = (b"Retry-After", b"%d" % wait)
-                self.refuse(_TOO_MANY_REQUESTS, "too fast", [retry_after])
+                self.refuse(TOO_MANY_REQUESTS, "too fast", [retry_after])
             else:
                 self.channel.factory.handle(self)
         except Exception:  # noqa: BLE001 - a fault of ours, which is told and logged
@@ -254,17 +254,3 @@ class Channel(http.HTTPChannel):
         lines += [b"%b: %b" % header for header in HEADERS]
         self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n")
         self.loseConnection()  # type: ignore[no-untyped-call]
-
-
-class TurnedAway(Protocol):
-    """A connection too many: told so where that costs nothing, and gone."""
-
-    transport: Any
-
-    def connectionMade(self) -> None:
-        if is_plain(self.transport):
-            self.transport.write(_TOO_MANY)
-            self.transport.loseConnection()
-        else:
-            # TLS: a handshake would cost more than being here does, and may never come to its end.
-            self.transport.abortConnection()

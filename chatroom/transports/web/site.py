@@ -10,11 +10,12 @@ from twisted.web import http
 
 from chatroom.limits.connections import LOCAL
 from chatroom.node.node import Node
+from chatroom.transports.sockets import TurnedAway
 from chatroom.transports.web.api import Api
 from chatroom.transports.web.files import INDEX, File, is_known, service_worker
 from chatroom.transports.web.hosts import Hosts
 from chatroom.transports.web.proxy import Proxies
-from chatroom.transports.web.request import TIMEOUT, Channel, Request, TurnedAway
+from chatroom.transports.web.request import TIMEOUT, TOO_MANY, Channel, Request
 from chatroom.transports.web.websocket import WebSocketFactory
 
 
@@ -59,7 +60,7 @@ class Site(http.HTTPFactory):
         is_shared = self.proxies.trusts(address)
         counted_as = LOCAL if is_shared else address
         if not self.node.admit(counted_as):
-            return TurnedAway()
+            return TurnedAway(TOO_MANY)
         channel: Any = super().buildProtocol(addr)
         channel.counted_as, channel.is_shared = counted_as, is_shared
         return channel

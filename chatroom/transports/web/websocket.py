@@ -23,7 +23,7 @@ from chatroom.protocol.dialects import Codec, Dialect2
 from chatroom.protocol.messages import MAX_FRAME_BEFORE_LOGIN
 from chatroom.sessions import dispatch
 from chatroom.sessions.session import Session
-from chatroom.transports.tcp import open_outbox, tune
+from chatroom.transports.sockets import open_outbox, tune
 from chatroom.transports.web.request import RETRY_AFTER, Request
 
 #: Most frames that a message may be cut into. Browsers use one.
@@ -256,14 +256,21 @@ def _refuses(request: Request) -> bool:
         request.refuse(_UPGRADE_REQUIRED, "version 13, please", more)
     elif not _KEY.match(request.header("Sec-WebSocket-Key")):
         request.refuse(http.BAD_REQUEST, "no Sec-WebSocket-Key")
-    # A browser always says where a page is from. What says nothing is a program, and has no cookie.
-    elif not request.has_our_origin() if request.headers("Origin") else request.cookie:
+    elif _is_cross_site(request):
         request.refuse(http.FORBIDDEN, "this is for the page only")
     elif not request.channel.counts_as(request.address):
         request.refuse(http.SERVICE_UNAVAILABLE, "too many connections", [RETRY_AFTER])
     else:
         return False
     return True
+
+
+def _is_cross_site(request: Request) -> bool:
+    """Whether another site's page asks, or a cookie comes with no word of which page asks."""
+    if request.headers("Origin"):
+        return not request.has_our_origin()
+    # A browser always sends Origin. What sends none is a program, and has no cookie.
+    return request.cookie is not None
 
 
 def _tokens(request: Request, name: str) -> list[str]:
