@@ -191,7 +191,7 @@ class Session:
         self.send(replies.error(refusal, self.dialect, **more))
 
     def token_replaced(self, token: str) -> None:
-        """The token that the door has brought is void soon: this one stands for it."""
+        """Use this token from now on: the one that the connection has brought becomes void."""
         self.token = self.connection.token = token
 
     # ---- ending

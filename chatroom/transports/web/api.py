@@ -63,7 +63,7 @@ Running = Coroutine[Deferred[Any], Any, tuple[Answer, Cookie]]
 
 
 class Api:
-    """Answers the page's requests as the TCP door answers messages."""
+    """Answers the page's requests, as a session answers messages."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
