@@ -8,6 +8,15 @@ from typing import Any
 import pytest
 from twisted.logger import globalLogPublisher
 
+from tests.client import forked
+
+
+@pytest.fixture(scope="session")
+def forking() -> Iterator[None]:
+    """``forked.python`` needs no time for imports."""
+    with forked.forking():
+        yield
+
 
 @pytest.fixture
 def logged() -> Iterator[list[Exception]]:
