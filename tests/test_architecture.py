@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -96,7 +96,29 @@ MODULES = {module_of(path) for path in SOURCES}
 SERVER = [path for path in SOURCES if path.parts[-2] != "client" and "client" not in path.parts]
 CLIENT = [path for path in SOURCES if path not in SERVER]
 
-every_module = pytest.mark.parametrize("path", SOURCES, ids=module_of)
+
+def each(paths: Iterable[Path]) -> Callable[[Callable[[Path], None]], Callable[[], None]]:
+    """Make one test of what is to hold for each of these; it names all for which it does not."""
+
+    def one_test(check: Callable[[Path], None]) -> Callable[[], None]:
+        def test() -> None:
+            failed = []
+            for path in paths:
+                try:
+                    check(path)
+                except AssertionError as error:
+                    error.add_note(module_of(path))
+                    failed.append(error)
+            if failed:
+                raise ExceptionGroup(f"{len(failed)} modules", failed)
+
+        test.__name__, test.__doc__ = check.__name__, check.__doc__
+        return test
+
+    return one_test
+
+
+every_module = each(SOURCES)
 
 
 def statements(tree: ast.AST, *, in_functions: bool) -> Iterator[ast.AST]:
@@ -135,7 +157,7 @@ def floor(module: str) -> int:
     raise AssertionError(f"{module} stands on no floor: give it one here and in the document")
 
 
-@pytest.mark.parametrize("path", SERVER, ids=module_of)
+@each(SERVER)
 def test_a_module_imports_only_from_its_own_floor_and_below(path: Path) -> None:
     module = module_of(path)
     if path.name == "__main__.py":
@@ -145,7 +167,7 @@ def test_a_module_imports_only_from_its_own_floor_and_below(path: Path) -> None:
         assert floor(other) <= floor(module), f"{module} imports {other} from above"
 
 
-@pytest.mark.parametrize("path", SERVER, ids=module_of)
+@each(SERVER)
 def test_only_the_wiring_knows_more_of_the_store_than_its_interface(path: Path) -> None:
     module = module_of(path)
     if floor(module) in (floor("chatroom.store"), WIRING):
@@ -154,7 +176,7 @@ def test_only_the_wiring_knows_more_of_the_store_than_its_interface(path: Path) 
     assert known <= STORE_INTERFACE
 
 
-@pytest.mark.parametrize("path", CLIENT, ids=module_of)
+@each(CLIENT)
 def test_the_client_stands_on_the_wire_alone(path: Path) -> None:
     for other in imports(path) & MODULES:
         assert other.startswith("chatroom.client") or other in FOR_THE_CLIENT
@@ -166,7 +188,7 @@ def test_no_module_chooses_the_reactor(path: Path) -> None:
     assert "twisted.internet.reactor" not in imports(path, in_functions=False)
 
 
-@pytest.mark.parametrize("path", SERVER, ids=module_of)
+@each(SERVER)
 def test_the_server_is_given_its_reactor_and_never_sleeps(path: Path) -> None:
     module = module_of(path)
     names = imports(path)
