@@ -11,6 +11,8 @@ import hypothesis
 import pytest
 from twisted.logger import formatEvent, globalLogPublisher
 
+from tests import forked
+
 # No test is about time: a busy machine is no failure.
 hypothesis.settings.register_profile(
     "chatroom", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -35,6 +37,13 @@ def no_loop_of_playwrights(request: pytest.FixtureRequest) -> Iterator[None]:
     asyncio._set_running_loop(None)
     yield
     asyncio._set_running_loop(loop)
+
+
+@pytest.fixture(scope="session")
+def forking() -> Iterator[None]:
+    """``forked.python`` needs no time for imports."""
+    with forked.forking():
+        yield
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -93,7 +93,29 @@ MODULES = {module_of(path) for path in SOURCES}
 CLIENT = [path for path in SOURCES if path.relative_to(PACKAGE).parts[0] in ("client", "terminal")]
 SERVER = [path for path in SOURCES if path not in CLIENT and path.name != "__main__.py"]
 
-every_module = pytest.mark.parametrize("path", SOURCES, ids=module_of)
+
+def each(paths: Iterable[Path]) -> Callable[[Callable[[Path], None]], Callable[[], None]]:
+    """Make one test of what is to hold for each of these; it names all for which it does not."""
+
+    def one_test(check: Callable[[Path], None]) -> Callable[[], None]:
+        def test() -> None:
+            failed = []
+            for path in paths:
+                try:
+                    check(path)
+                except AssertionError as error:
+                    error.add_note(module_of(path))
+                    failed.append(error)
+            if failed:
+                raise ExceptionGroup(f"{len(failed)} modules", failed)
+
+        test.__name__, test.__doc__ = check.__name__, check.__doc__
+        return test
+
+    return one_test
+
+
+every_module = each(SOURCES)
 
 
 def statements(tree: ast.AST, *, in_functions: bool) -> Iterator[ast.AST]:
@@ -137,7 +159,7 @@ def floor(module: str, floors: tuple[tuple[str, ...], ...] = FLOORS) -> int:
     return next(number for number, names in enumerate(floors) if name in names)
 
 
-@pytest.mark.parametrize("path", SERVER, ids=module_of)
+@each(SERVER)
 def test_a_module_imports_only_from_its_own_floor_and_below(path: Path) -> None:
     module = module_of(path)
     for other in imports(path) & MODULES:
@@ -152,7 +174,7 @@ def test_no_module_is_part_of_a_circle() -> None:
     TopologicalSorter(above).prepare()
 
 
-@pytest.mark.parametrize("path", SERVER, ids=module_of)
+@each(SERVER)
 def test_only_the_wiring_knows_more_of_the_store_than_its_interface(path: Path) -> None:
     module = module_of(path)
     if module.startswith("chatroom.store") or package(module, FLOORS) in WIRING:
@@ -169,7 +191,7 @@ def test_the_transports_do_not_know_one_another() -> None:
             assert not any(one.startswith("chatroom.transports.web") for one in imports(path))
 
 
-@pytest.mark.parametrize("path", CLIENT, ids=module_of)
+@each(CLIENT)
 def test_the_client_stands_on_the_protocol_alone(path: Path) -> None:
     module = module_of(path)
     for other in imports(path) & MODULES:
@@ -186,7 +208,7 @@ def test_no_module_chooses_the_reactor(path: Path) -> None:
     assert "twisted.internet.reactor" not in imports(path, in_functions=False)
 
 
-@pytest.mark.parametrize("path", SERVER, ids=module_of)
+@each(SERVER)
 def test_the_server_is_given_its_reactor_and_never_sleeps(path: Path) -> None:
     module = module_of(path)
     names = imports(path)

@@ -8,6 +8,8 @@ import pytest
 
 from .test_menus_process import IN, Terminal, chat, command, log_in, serving
 
+pytestmark = pytest.mark.usefixtures("forking")
+
 #: In bytes more than a terminal keeps of a line, in characters fewer than a message may have.
 LONG = "好" * 2000
 #: The longest that fits.

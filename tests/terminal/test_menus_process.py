@@ -22,6 +22,10 @@ import pytest
 
 from chatroom import __version__
 from chatroom.terminal.main import arguments, main
+from tests.forked import python
+
+#: What only reads and writes runs in a fork; the rest as people start it, by a whole interpreter.
+pytestmark = pytest.mark.usefixtures("forking")
 
 IN = "1\n100\n123456\n"
 SECONDS = 120.0
@@ -58,13 +62,22 @@ def command(server: str, *more: str) -> list[str]:
     return [sys.executable, "-m", "chatroom", "--lang", "en", "--server", server, *more]
 
 
+def forked(server: str, *more: str) -> list[str]:
+    """The same without the time that a start takes; ``forked.py`` says what else it has not."""
+    return [*python, *command(server, *more)[1:]]
+
+
 def chat(
-    server: str, script: str | bytes, *more: str, **options: Any
+    server: str,
+    script: str | bytes,
+    *more: str,
+    start: Callable[..., list[str]] = forked,
+    **options: Any,
 ) -> subprocess.CompletedProcess[str]:
     """Run a script through a pipe."""
     given = script if isinstance(script, bytes) else script.encode()
     done = subprocess.run(
-        command(server, *more), input=given, capture_output=True, timeout=SECONDS, **options
+        start(server, *more), input=given, capture_output=True, timeout=SECONDS, **options
     )
     return subprocess.CompletedProcess(
         done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
@@ -80,7 +93,7 @@ def altered(change: str, server: str, script: str) -> subprocess.CompletedProces
         f"main(['--server', {server!r}, '--lang', 'en'])"
     )
     return subprocess.run(
-        [sys.executable, "-c", code], input=script, capture_output=True, timeout=SECONDS, text=True
+        [*python, "-c", code], input=script, capture_output=True, timeout=SECONDS, text=True
     )
 
 
@@ -88,7 +101,7 @@ def altered(change: str, server: str, script: str) -> subprocess.CompletedProces
 
 
 def test_a_script_says_its_words_and_leaves(server: str) -> None:
-    done = chat(server, IN + "2\n hello  all \n3\n4\n")
+    done = chat(server, IN + "2\n hello  all \n3\n4\n", start=command)
     assert (done.returncode, done.stderr) == (0, "")
     assert "User id:\t100 says to everybody:\t hello  all \n" in done.stdout
     assert done.stdout.endswith("You left the chat room...\n")
@@ -103,7 +116,7 @@ def until_read(pipe: IO[bytes]) -> None:
 
 
 def test_lines_that_come_late_and_in_pieces_are_the_same_answers(server: str) -> None:
-    process = subprocess.Popen(command(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(forked(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
     for piece in (b"1\r\n10", b"0\r", b"\n123456\n", b"2\nhel", b"lo", b"\n4\n"):
         process.stdin.write(piece)
@@ -126,7 +139,7 @@ def test_a_file_is_as_good_as_a_pipe(server: str, tmp_path: Path) -> None:
     script, out = tmp_path / "script", tmp_path / "out"
     script.write_text(IN + "2\nfrom a file\n")
     with script.open() as stdin, out.open("w") as stdout:
-        done = subprocess.run(command(server), stdin=stdin, stdout=stdout, timeout=SECONDS)
+        done = subprocess.run(forked(server), stdin=stdin, stdout=stdout, timeout=SECONDS)
     assert done.returncode == 0
     assert "\nSent\n" in out.read_text()
 
@@ -175,7 +188,8 @@ def test_lines_that_are_no_text_or_too_long_cost_themselves_only(server: str) ->
 
 
 def test_output_in_letters_that_the_locale_lacks_is_no_error(server: str) -> None:
-    done = chat(server, IN + "4\n", "--lang", "zh", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = chat(server, IN + "4\n", "--lang", "zh", start=command, env=environ)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Tom" in done.stdout
 

@@ -12,7 +12,10 @@ import pytest
 
 from tests.system.lab import environment
 
-from .test_menus_process import IN, SECONDS, altered, command, serving
+from .test_menus_process import IN, SECONDS, altered, command, forked, serving
+
+#: What only reads and writes runs in a fork; what a shell arranges, by a whole interpreter.
+pytestmark = pytest.mark.usefixtures("forking")
 
 SPEAKS = IN + "2\nhello\n4\n"
 SENT = b"\nSent\n"
@@ -40,7 +43,7 @@ def run(server: str, script: str | bytes = b"", **options: Any) -> Ran:
     if "stdout" not in options:
         options["stdout"] = subprocess.PIPE
     return subprocess.run(
-        command(server), stderr=subprocess.PIPE, timeout=SECONDS, check=False, **options
+        forked(server), stderr=subprocess.PIPE, timeout=SECONDS, check=False, **options
     )
 
 
@@ -98,7 +101,7 @@ def test_output_that_was_closed_is_no_output(server: str) -> None:
 
 def test_a_reader_that_goes_before_all_is_done_fails(server: str) -> None:
     process = subprocess.Popen(
-        command(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        forked(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdout is not None
     assert process.stderr is not None
@@ -135,7 +138,7 @@ def test_lines_that_work(server: str, encoded: str, mark: str) -> None:
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_a_mark_at_the_beginning_may_come_in_pieces(server: str, size: int) -> None:
     process = subprocess.Popen(
-        command(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        forked(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
     )
     assert process.stdin is not None
     script = ("\ufeff" + SPEAKS).encode()
