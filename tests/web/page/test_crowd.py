@@ -66,7 +66,7 @@ def crowded(browser: Browser, lab: Lab) -> Iterator[World]:
         world = World(browser, lab.server("--redis", redis, *WEB), new_ids())
         until(lambda: READY in output.read_text())
         with world.server.client() as client:
-            client.enter(1, "plum")
+            client.enter(world.registered("plum"))
             for number in range(0, MANY - 1, 100):
                 said = range(number, min(number + 100, MANY - 1))
                 client.send(
