@@ -40,11 +40,8 @@ def is_ready(window: Window) -> Window:
     return window
 
 
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_the_page_and_what_waits_are_shown_while_the_server_is_away(
-    stage: Stage, size: tuple[int, int]
-) -> None:
-    person = stage.world.someone("kiwi", size=size)
+def test_the_page_and_what_waits_are_shown_while_the_server_is_away(stage: Stage) -> None:
+    person = stage.world.someone("kiwi")
     plum = stage.world.registered("plum")
     window = is_ready(person.enters("#/lobby"))
     stage.dies()
@@ -52,15 +49,16 @@ def test_the_page_and_what_waits_are_shown_while_the_server_is_away(
     window.writes("waits for the server")
     window.goes_to(plum)["#composer-text"].fill("a draft, too")
     window["#composer-text"].blur()
-    window.opens("#/lobby").page.reload()
-    window.is_connected("offline")
-    expect(window["#me-name"]).to_have_text("kiwi")
-    expect(window.messages("waits for the server")).to_have_attribute("data-state", "waiting")
-    window.goes_to(plum)
-    expect(window["#composer-text"]).to_have_value("a draft, too")
-    expect(window["#messages-top"]).to_have_text(
-        "What was said will appear here once you are connected."
-    )
+    for size in (PHONE, DESKTOP):
+        window.resized(size).opens("#/lobby").page.reload()
+        window.is_connected("offline")
+        expect(window["#me-name"]).to_have_text("kiwi")
+        expect(window.messages("waits for the server")).to_have_attribute("data-state", "waiting")
+        window.goes_to(plum)
+        expect(window["#composer-text"]).to_have_value("a draft, too")
+        expect(window["#messages-top"]).to_have_text(
+            "What was said will appear here once you are connected."
+        )
     stage.comes_back()
     window["#connection-retry"].or_(window['#connection[data-state="online"]']).first.wait_for(
         state="attached"
