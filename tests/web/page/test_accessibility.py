@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Literal
+
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+import chatroom
 from tests.system.lab import Server
 from tests.system.test_admin import Admin
 from tests.web.page.chromium import DESKTOP, PHONE, Window, World
@@ -29,6 +34,16 @@ SETTLED = """async ([scheme, width]) => {
 }"""
 
 
+#: What colours can break; the dark is nothing but other colours.
+OF_COLOURS: dict[str, object] = {
+    "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},
+    "resultTypes": ["violations"],
+}
+LOOKS: dict[Literal["light", "dark"], dict[str, object]] = {
+    "light": {"resultTypes": ["violations"]},
+    "dark": OF_COLOURS,
+}
+DARK = Path(chatroom.__file__).parent / "web" / "static" / "dark.css"
 #: Where axe-core is in the page already, and need not be read again.
 AGAIN = Axe(axe_script="undefined")
 
@@ -37,11 +52,17 @@ def has_no_violations(window: Window) -> None:
     """The page as it stands, however it is looked at."""
     axe = AGAIN if window.page.evaluate("'axe' in window") else Axe()
     for size in (PHONE, DESKTOP):
-        for scheme in ("light", "dark"):
+        for scheme, rules in LOOKS.items():
             window.resized(size).page.emulate_media(color_scheme=scheme)
             window.page.evaluate(SETTLED, [scheme, size[0]])
-            results, axe = axe.run(window.page), AGAIN
+            results, axe = axe.run(window.page, options=rules), AGAIN
             assert results.violations_count == 0, (size, scheme, results.generate_report())
+
+
+def test_the_dark_is_nothing_but_other_colours() -> None:
+    names = re.findall(r"^\s*([\w-]+):\s", DARK.read_text("utf-8"), re.MULTILINE)
+    assert len(names) > 20
+    assert [name for name in names if not name.startswith("--")] == []
 
 
 def test_logging_in_and_registering(world: World) -> None:
