@@ -109,10 +109,15 @@ def test_a_login_at_the_other_server_tells_who_is_here(enter: Enter, new_user: N
 def test_a_user_at_both_is_online_until_the_last_session_goes(enter: Enter) -> None:
     watching, laptop = enter(0), enter(0)
     phone = enter(1, laptop.user_id)
-    until(lambda: laptop.user_id in watching.online())
+    # Who is told that somebody else came at the other server has heard of all who came before.
+    after_the_phone = enter(1)
+    until(lambda: after_the_phone.user_id in watching.online())
     laptop.close()
-    watching.send(wire.PingMes())
-    watching.expect(wire.PongMes)
+    # And who is told that somebody left here, of all who left before.
+    after_the_laptop = enter(0)
+    until(lambda: after_the_laptop.user_id in watching.online())
+    after_the_laptop.close()
+    until(lambda: after_the_laptop.user_id not in watching.online())
     assert laptop.user_id in watching.online()
     phone.close()
     until(lambda: laptop.user_id not in watching.online())
