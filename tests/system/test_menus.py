@@ -209,7 +209,7 @@ def test_control_characters_from_others_are_harmless(
 @pytest.mark.parametrize("console", [Pipe, Terminal])
 def test_the_first_conversation(lab: Lab, console: type[Pipe] | type[Terminal]) -> None:
     here = ("--listen", f"tcp:{own_port()}:interface=127.0.0.1")
-    server = lab.server(cheap=False, listen=here)
+    server = lab.server(listen=here)
     with ExitStack() as stack:
 
         def enter(*lines: str, language: str = "en") -> Console:
