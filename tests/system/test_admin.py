@@ -162,7 +162,7 @@ def test_what_was_refused_is_counted_by_server(admin: Admin, servers: list[Serve
     with servers[0].client() as client:
         client.send_bytes(b"GET / HTTP/1.1\r\n\r\n")
         client.expect_end()
-    until(lambda: admin.gives("counters")["counters"].get("one"), 20)
+    until(lambda: admin.gives("counters")["counters"].get("one"))
     assert "one   " in admin.says("counters")
 
 

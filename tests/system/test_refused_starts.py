@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.certificates import Issued
 from tests.doubles.valkey import Valkey
-from tests.ports import deaf_port
+from tests.ports import deaf_port, own_port
 from tests.system.lab import (
     ANY_PORT,
     TAC,
@@ -143,9 +143,7 @@ def test_a_port_of_the_page_that_is_taken(chatroom: Start) -> None:
 
 
 def test_one_port_for_clients_and_for_the_page(chatroom: Start) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    endpoint = f"tcp:{port}:interface=127.0.0.1"
+    endpoint = f"tcp:{own_port()}:interface=127.0.0.1"
     line = chatroom("--listen", endpoint, "--web", endpoint)
     assert f"can't listen on {endpoint}: Address already in use" in line
     assert "another --listen or --web has that port: give --web another one" in line
@@ -287,8 +285,8 @@ def test_a_store_that_can_not_load_its_data_ends_a_daemon_and_what_started_it(
     parent, server = lab.daemon(arguments, broken, env=env)
     assert "the private store" in the_line(parent)
     assert "The server can't start: the private store" in server.log()
-    until(lambda: not list(lab.folder.glob("*.pid")), 60)
-    until(lambda: not processes_naming(str(lab.folder)), 60)
+    until(lambda: not list(lab.folder.glob("*.pid")))
+    until(lambda: not processes_naming(str(lab.folder)))
 
 
 def test_a_daemon_that_is_killed_before_it_is_ready_is_no_success(
@@ -312,10 +310,10 @@ def test_a_daemon_that_is_killed_before_it_is_ready_is_no_success(
     output, errors = lab.folder / "out", lab.folder / "err"
     command = [TWISTD, f"--pidfile={pid_file}", "--logfile=early.log", *arguments]
     parent = lab.start(command, output, errors, environment())
-    until(lambda: len(asked) > 1 and pid_file.exists() and pid_file.read_text(), 60)
+    until(lambda: len(asked) > 1 and pid_file.exists() and pid_file.read_text())
     assert parent.poll() is None, "it waits for its daemon"
     os.kill(int(pid_file.read_text()), signal.SIGKILL)
-    assert parent.wait(60) == 1
+    assert parent.wait(PATIENCE) == 1
     assert errors.read_text().splitlines()[1:] == [
         "chatroom: the server ended before it was ready; see its log"
     ]
