@@ -135,6 +135,7 @@ def test_users_are_listed_with_where_they_are_and_what_holds_for_them(
 
 def test_show_tells_of_one_account(admin: Admin, enter: Enter) -> None:
     sender, receiver = enter(0), enter(1)
+    until(lambda: receiver.user_id in sender.online())
     receiver.close()
     until(lambda: receiver.user_id not in sender.online())
     sender.tell(receiver.user_id, "hello")
@@ -189,7 +190,10 @@ def test_who_is_kicked_is_told_why_and_may_come_back(
         assert (told.code, told.reconnect) == (409, False)
         assert told.error.endswith(": calm down")
     assert other.is_alive()
-    assert log_in_again(servers[0], here.user_id).code == 200
+    until(lambda: here.user_id not in other.online())
+    with servers[0].client() as again:
+        assert again.log_in(here.user_id).code == 200
+        until(lambda: here.user_id in other.online())
     until(lambda: here.user_id not in other.online())
     assert admin.fails("kick", here.user_id) == f"user {here.user_id} is not online"
     assert "kicked" in servers[1].log()
