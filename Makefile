@@ -46,11 +46,9 @@ run: $(VENV)/.run
 
 # Most tests wait more than they compute: four at a time, those of one file one after the other, and
 # those that wait longest first (tests/conftest.py).
-# What is compiled is written down also where people have turned that off: else each of some hundred
-# processes compiles anew.
 test: $(VENV)/.dev
 	@$(if $(COVERAGE),$(BIN)/coverage erase)
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder \
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder \
 		$(if $(COVERAGE),--cov --cov-report=term) $(ARGS)
 
 torture: $(VENV)/.dev

@@ -6,7 +6,7 @@ import datetime as dt
 import gc
 import os
 import sys
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred
@@ -43,7 +43,9 @@ from chatroom.transports.web.files import read_files
 from chatroom.transports.web.hosts import ADVICE as NAMES_ADVICE
 from chatroom.transports.web.hosts import Hosts
 from chatroom.transports.web.proxy import Proxies
-from chatroom.transports.web.site import Site
+
+if TYPE_CHECKING:
+    from chatroom.transports.web.site import Site
 
 __all__ = ["Options", "makeService", "make_service"]
 
@@ -133,6 +135,8 @@ class ChatService(Service):
         )
         self._accepting = Accepting(reactor)
         self._internals = Internals(reactor, self.node)
+        # Here as well: what it loads and reads, another user might not read.
+        self._site = self._make_site() if settings.web else None
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
@@ -157,9 +161,8 @@ class ChatService(Service):
             self.node, max_frame=self._settings.max_frame, send_queue=self._settings.send_queue
         )
         clear = [await self._listen(text, endpoint, factory) for text, endpoint in self._endpoints]
-        if self._web_endpoints:
-            site = self._make_site()
-            clear += [await self._listen(*one, site) for one in self._web_endpoints]
+        if self._site is not None:
+            clear += [await self._listen(*one, self._site) for one in self._web_endpoints]
             self._advise_on_names(self._ports[len(self._endpoints) :])
         if any(clear):
             _log.warn("{advice}", advice=ADVICE)
@@ -174,7 +177,7 @@ class ChatService(Service):
         self._ports.append(port)
         self._accepting.watch(port)
         where = _where(port)
-        if isinstance(factory, Site):
+        if factory is self._site:
             _log.info("The page is at {url} ({endpoint})", url=_url(text, where), endpoint=text)
             return in_clear(text, None, port)
         _log.info("Listening on {where} ({endpoint})", where=where, endpoint=text)
@@ -187,6 +190,9 @@ class ChatService(Service):
             _log.warn("{advice}", advice=NAMES_ADVICE)
 
     def _make_site(self) -> Site:
+        # Not for those who have no page: it takes a sixth of the time that all else takes to load.
+        from chatroom.transports.web.site import Site
+
         return Site(
             self._reactor,
             self.node,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +20,11 @@ hypothesis.settings.register_profile(
     "chatroom", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("chatroom")
+
+# The tests start hundreds of processes, and one that has to compile the program first takes half as
+# long again. Also where somebody wants no bytecode in general: `make clean` removes it.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # What a shell starts in the background ignores Ctrl-C, what nohup starts ignores a hang-up, and so
 # would all that the tests start: they send both to see what is done about them.

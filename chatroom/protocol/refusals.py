@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import cache
 from typing import Final, NamedTuple
 
 from chatroom.protocol.messages import Code
@@ -217,6 +218,7 @@ def malformed(why: str, code: Code = Code.MALFORMED) -> Refusal:
 _NUMBER: Final = 987_654_321
 
 
+@cache
 def _patterns() -> list[tuple[re.Pattern[str], str, str]]:
     """For each text of either language what it looks like, and the pair that it belongs to."""
     numbered = (too_many_tries, too_many_registrations, too_many_connections)
@@ -244,7 +246,7 @@ def _with_values(text: str) -> str:
 
 def in_both(text: str) -> tuple[str, str] | None:
     """The Chinese and the English of a text in either language; None: it is none of these."""
-    for pattern, zh, en in _PATTERNS:
+    for pattern, zh, en in _patterns():
         found = pattern.fullmatch(text)
         if found is None:
             continue
@@ -258,6 +260,3 @@ def in_both(text: str) -> tuple[str, str] | None:
             pair.append(other + (values["reason"] or ""))
         return pair[0], pair[1]
     return None
-
-
-_PATTERNS: Final = _patterns()

@@ -79,7 +79,8 @@ def test_connections_of_one_address_are_bounded_and_say_why(lab: Lab) -> None:
                 return False
 
     until(comes_in)
-    assert server.log().count("Turned away") == 1
+    # Once a minute; here nobody says that none goes by.
+    assert 1 <= server.log().count("Turned away") < 20
     for client in first:
         client.close()
 

@@ -181,10 +181,10 @@ def test_the_log_is_turned_over_and_only_so_many_old_ones_are_kept(lab: Lab, sta
     output, errors = lab.folder / "out", lab.folder / "err"
     process = lab.start([*own, *command], output, errors, _settings(data))
     server = Server(process, log, errors, data)
-    until(lambda: "Ready" in server.log(), 60)
+    until(lambda: "Ready" in server.log())
     # At the first line of all it was turned over by twistd's rule, at some later one by ours.
     server.send_signal(signal.SIGUSR1)
-    until(lambda: not (lab.folder / f"chat.log.{OLD_LOGS + 1}").exists(), 60)
+    until(lambda: not (lab.folder / f"chat.log.{OLD_LOGS + 1}").exists())
     assert (lab.folder / f"chat.log.{OLD_LOGS}").exists()
     server.stop()
 
