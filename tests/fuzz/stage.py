@@ -251,9 +251,10 @@ class Stage:
         return connection
 
     def _talk(self) -> None:
+        number = len(self._talked)
         for bystander in self.bystanders:
-            bystander.talk(self._count)
-            self._talked.append((bystander, f"number {self._count}"))
+            bystander.talk(number)
+            self._talked.append((bystander, f"number {number}"))
 
     def _settle(self, seconds: float = 0) -> None:
         self.world.clock.advance(seconds)
