@@ -1,4 +1,4 @@
-"""What a client can ask for: a table with what must hold before each, and what is done."""
+"""The table of commands: what each message needs, and what it does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chatroom.sessions.session import Session
 from chatroom.sessions.states import State
 from chatroom.store.interface import Page
 
-#: A command may do what it does at once, or take its time.
+#: A command is done at once (None), or goes on as a coroutine.
 Running = Coroutine[Deferred[Any], Any, None]
 
 
@@ -27,9 +27,9 @@ class Command(NamedTuple):
 
     run: Callable[[Session, Any], Running | None]
     needs: Callable[[State], Refusal | None]
-    #: Whether the frames behind it wait for its answer.
+    #: Whether the frames that follow it wait for its answer.
     waits: bool = False
-    #: Whether it counts against what a member may send; of a guest everything does.
+    #: Whether it counts against a member's rate limit; every frame of a guest does.
     costs: bool = True
 
 
@@ -90,7 +90,7 @@ async def _history(session: Session, message: wire.HistoryMes) -> None:
     if message.peer:
         page = await store.mailbox_before(session.user_id, message.peer, before, limit)
         if not page.entries and before is None and await store.account(message.peer) is None:
-            # With nobody nothing was said; a client can tell before something is written to them.
+            # No such user: the client can say so before something is written to them.
             raise Refused(refusals.NO_RECIPIENT)
         texts: list[wire.Text] = [private_from(entry) for entry in page.entries]
     else:
@@ -105,7 +105,7 @@ async def _history(session: Session, message: wire.HistoryMes) -> None:
 def _history_answer(
     message: wire.HistoryMes, limit: int, texts: list[wire.Text], page: Page
 ) -> wire.HistoryResMes:
-    """As much of the page as fits into a frame: the newest of it, as that is what comes next."""
+    """As much of the page as fits into one frame: its newest messages."""
     size, first = 1024, len(texts)
     while first > 0:
         size += len(wire.encode(texts[first - 1]))
@@ -132,7 +132,7 @@ async def _password(session: Session, message: wire.PasswordMes) -> None:
         spare=session.tag,
     )
     if session.account is not None:
-        # It goes on with the new password, whatever becomes of the other sessions.
+        # This session stays logged in; all others end.
         session.account.generation += 1
     session.send(wire.PasswordResMes(code=Code.OK))
 
@@ -148,7 +148,7 @@ def _ping(session: Session, message: wire.PingMes) -> None:  # noqa: ARG001
 
 
 def _pong(session: Session, message: wire.PongMes) -> None:
-    """That it came is all there is to it."""
+    """Nothing to do: the session has been heard."""
 
 
 COMMANDS: dict[type[Message], Command] = {

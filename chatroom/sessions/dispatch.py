@@ -15,7 +15,7 @@ from chatroom.sessions.replies import id_of
 from chatroom.sessions.session import Session
 from chatroom.sessions.states import State
 
-#: What such a ping counts at least, in bytes: as much as one of ours. It costs as much to handle.
+#: Bytes that a transport's own ping counts at least: as many as a `PingMes`, as it costs as much.
 _PING_BYTES = len(wire.encode(wire.PingMes()))
 
 _log = Logger()
@@ -60,7 +60,7 @@ def ping_received(session: Session, payload: bytes) -> bool:
 
 
 def frame_too_long(session: Session, length: int, limit: int) -> None:
-    """A frame was announced that is longer than may be; what follows can't be framed."""
+    """A frame is too long: refuse it and close, as what follows can't be framed."""
     other = wire.other_protocol(length)
     session.count(Count.OTHER_PROTOCOL if other else Count.TOO_LONG)
     why = f"no {other} is spoken here" if other else f"a frame of {length} bytes"
@@ -86,11 +86,11 @@ def _run(session: Session, command: Command, message: Message) -> None:
 
 
 def _wait(session: Session, size: int, *, costs: bool) -> int:
-    """Seconds that the sender of a frame has to wait; 0: it may be taken."""
+    """Seconds that the sender of a frame has to wait; 0: it is accepted."""
     is_guest = session.state is not State.MEMBER
     return session.pace.wait(
         session.node.limits,
-        # When it came, near enough: no look at the clock for each frame.
+        # About when it came: saves a look at the clock for each frame.
         session.heard_at,
         size,
         costs or is_guest,
@@ -112,7 +112,7 @@ def _malformed(session: Session, error: WireError, size: int) -> None:
 
 
 def _too_fast(session: Session, type_name: str | None, message_id: str, wait: int) -> None:
-    """Tell the client to wait; close once it has gone on for long all the same."""
+    """Tell the client to wait; disconnect it if it goes on all the same."""
     session.count(Count.TOO_FAST)
     if session.pace.ignores:
         session.count(Count.FLOODS_CLOSED)
@@ -120,5 +120,5 @@ def _too_fast(session: Session, type_name: str | None, message_id: str, wait: in
         session.refuse(refusals.flood(wait))
         session.close()
     elif session.dialect != 1 or session.pace.just_told:
-        # To an original client each is a line on the screen: no flood of them to answer a flood.
+        # An original client shows each as a line: a flood is not answered with a flood of lines.
         session.answer_refusal(type_name, message_id, refusals.too_many_frames(wait))

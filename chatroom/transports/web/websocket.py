@@ -40,8 +40,8 @@ _DONE, _UNSUPPORTED, _POLICY, _TOO_BIG = 1000, 1003, 1008, 1009
 _UPGRADE_REQUIRED = 426
 #: 16 random bytes in base64 (RFC 6455, 4.1).
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==\Z")
-#: What autobahn is to see of a request that was looked at here. Extensions are none of it: to
-#: compress for each client would be the end of encoding once for all.
+#: The request as autobahn sees it; the real one is checked here. It offers no extensions: with
+#: compression for each client, nothing could be encoded once for all.
 _HANDSHAKE = (
     "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n\r\n"
@@ -68,7 +68,7 @@ class WebSocketConnection(WebSocketServerProtocol):
     factory: Any
     transport: Any
     takes_dialect_1 = False
-    # What a client does wrong it is told, and nobody else.
+    # A client's mistake is told to that client, and not logged.
     log = txaio.make_logger(level="error")  # type: ignore[attr-defined]  # made as txaio starts
 
     def __init__(self, address: str, token: str) -> None:
@@ -83,7 +83,7 @@ class WebSocketConnection(WebSocketServerProtocol):
         self._fragments = 0
         #: What the close frame will say.
         self._why = _DONE
-        #: Whether all of ours has left, the close frame included; and whether theirs has come.
+        #: Whether all of our data has left, the close frame included, and whether theirs has come.
         self._all_sent = False
         self._all_heard = False
 
@@ -137,7 +137,7 @@ class WebSocketConnection(WebSocketServerProtocol):
         dispatch.ping_received(self.session, payload)
 
     def consumeData(self) -> None:  # noqa: N802 - autobahn's name
-        """As autobahn's, which knows no pause."""
+        """As autobahn's, which cannot pause."""
         if self.state not in (self.STATE_OPEN, self.STATE_CLOSING):
             super().consumeData()
         elif not self._parsing:
@@ -149,7 +149,7 @@ class WebSocketConnection(WebSocketServerProtocol):
                 self._parsing = False
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:  # noqa: ARG002, N802
-        """All that autobahn writes: the handshake's answer, pongs, and one close frame at last."""
+        """Send what autobahn writes: the handshake's answer, pongs, one close frame at the end."""
         if self.outbox is None:
             self.transport.write(data)
         elif data[0] == _CLOSE:
@@ -225,7 +225,7 @@ class WebSocketFactory(WebSocketServerFactory):
 
     def __init__(self, reactor: Any, node: Node, *, max_frame: int, send_queue: int) -> None:
         super().__init__(reactor=reactor, server="")  # type: ignore[no-untyped-call]
-        # A client that breaks a rule is told so; for how long it is waited, the session says.
+        # A client that breaks a rule is told so; the session decides how long to wait for it.
         self.setProtocolOptions(failByDrop=False, openHandshakeTimeout=0, closeHandshakeTimeout=0)  # type: ignore[no-untyped-call]
         self.node = node
         self.max_frame = max_frame
@@ -244,7 +244,7 @@ class WebSocketFactory(WebSocketServerFactory):
 
 
 def _refuses(request: Request) -> bool:
-    """Whether the request was refused: it asks for no WebSocket, or comes from another site."""
+    """Refuse a request that asks for no WebSocket or is cross-site; False: it may go on."""
     upgrades = "websocket" in _tokens(request, "Upgrade")
     if request.method != b"GET":
         request.refuse(http.NOT_ALLOWED, more=[(b"Allow", b"GET")])
@@ -266,10 +266,10 @@ def _refuses(request: Request) -> bool:
 
 
 def _is_cross_site(request: Request) -> bool:
-    """Whether another site's page asks, or a cookie comes with no word of which page asks."""
+    """Whether another site's page asks, or a cookie is sent without an ``Origin``."""
     if request.headers("Origin"):
         return not request.has_our_origin()
-    # A browser always sends Origin. What sends none is a program, and has no cookie.
+    # A browser always sends Origin. A client that sends none is a program, which has no cookie.
     return request.cookie is not None
 
 
