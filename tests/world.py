@@ -18,6 +18,7 @@ from chatroom.accounts.accounts import Accounts
 from chatroom.accounts.passwords import Passwords
 from chatroom.delivery.outbox import put_to_each
 from chatroom.node.node import LOGIN_TIMEOUT, Node
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2, Blob, Codec
 from chatroom.protocol.messages import Message, Seq
@@ -185,7 +186,7 @@ class Client:
     def says(self, *messages: Message) -> None:
         """Send messages; those behind one that makes the server wait are read when it goes on."""
         for message in messages:
-            self.says_frame(wire.encode(message))
+            self.says_frame(codec.encode(message))
 
     def says_frame(self, payload: bytes) -> None:
         """Send one frame, whatever is in it."""
@@ -202,7 +203,7 @@ class Client:
         while data:
             length = int.from_bytes(data[: wire.PREFIX_BYTES])
             end = wire.PREFIX_BYTES + length
-            self.got.append(wire.decode(data[wire.PREFIX_BYTES : end]))
+            self.got.append(codec.decode(data[wire.PREFIX_BYTES : end]))
             data = data[end:]
 
     def take(self) -> list[Message]:

@@ -9,8 +9,8 @@ from twisted.internet.defer import Deferred
 
 from chatroom.conversations.feed import private_from
 from chatroom.conversations.room import sms_from
+from chatroom.protocol import codec, refusals
 from chatroom.protocol import messages as wire
-from chatroom.protocol import refusals
 from chatroom.protocol.messages import Code, Message, Seq
 from chatroom.protocol.refusals import Refusal, Refused
 from chatroom.sessions import states
@@ -129,7 +129,7 @@ def _history_answer(
     """As much of the page as fits into a frame: the newest of it, as that is what comes next."""
     size, first = 1024, len(texts)
     while first > 0:
-        size += len(wire.encode(texts[first - 1]))
+        size += len(codec.encode(texts[first - 1]))
         if size > wire.MAX_SERVER_FRAME:
             break
         first -= 1

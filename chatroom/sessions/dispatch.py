@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from chatroom.common.counters import Count
+from chatroom.protocol import codec, refusals
 from chatroom.protocol import messages as wire
-from chatroom.protocol import refusals
-from chatroom.protocol.messages import Code, Message, WireError
+from chatroom.protocol.codec import WireError
+from chatroom.protocol.messages import Code, Message
 from chatroom.sessions.commands import COMMANDS
 from chatroom.sessions.states import State
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from chatroom.sessions.session import Session
 
 #: What such a ping counts at least, in bytes: as much as one of ours. It costs as much to handle.
-_PING_BYTES = len(wire.encode(wire.PingMes()))
+_PING_BYTES = len(codec.encode(wire.PingMes()))
 
 _log = Logger()
 
@@ -25,7 +26,7 @@ _log = Logger()
 def take(session: Session, payload: bytes) -> None:
     """Run what one frame's payload asks for, or tell its sender why not."""
     try:
-        message = wire.decode(payload)
+        message = codec.decode(payload)
     except WireError as error:
         _malformed(session, error, len(payload))
         return
@@ -61,7 +62,7 @@ def take_ping(session: Session, size: int) -> bool:
 
 def too_long(session: Session, length: int, limit: int) -> None:
     """A frame was announced that is longer than may be; what follows can't be framed."""
-    other = wire.other_protocol(length)
+    other = codec.other_protocol(length)
     session.count(Count.OTHER_PROTOCOL if other else Count.TOO_LONG)
     why = f"no {other} is spoken here" if other else f"a frame of {length} bytes"
     session.refuse(refusals.malformed(f"{why}: at most {limit}", Code.TOO_LARGE))

@@ -15,8 +15,8 @@ from twisted.python.failure import Failure
 from chatroom.delivery.outbox import DirectOutbox, Outbox, PacedOutbox, TransportOutbox
 from chatroom.limits.connections import LOCAL
 from chatroom.node.node import Node
+from chatroom.protocol import codec, refusals
 from chatroom.protocol import messages as wire
-from chatroom.protocol import refusals
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2, Codec
 from chatroom.protocol.messages import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN
 from chatroom.sessions.session import Session
@@ -195,8 +195,8 @@ class ChatFactory(Factory):
 #: Seconds that a client is told to wait whose connection was one too many.
 COME_BACK = 10
 _TOO_MANY = refusals.too_many_connections(COME_BACK)
-_GOODBYE = wire.frame(
-    wire.encode(
+_GOODBYE = codec.frame(
+    codec.encode(
         wire.ErrorMes(
             code=_TOO_MANY.code,
             error=f"{_TOO_MANY.zh} ({_TOO_MANY.en})",

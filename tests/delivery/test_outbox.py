@@ -20,7 +20,7 @@ from chatroom.delivery.outbox import (
     PacedOutbox,
     TransportOutbox,
 )
-from chatroom.protocol.messages import frame
+from chatroom.protocol.codec import frame
 from tests.sockets import Pair, a_clock, frames
 
 LIMIT = 400_000

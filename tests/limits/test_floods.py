@@ -7,6 +7,7 @@ from msgspec import UNSET
 
 from chatroom.common.counters import Count
 from chatroom.limits.rate import LONGEST, MOST_REFUSED, Limits
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Code
 from chatroom.sessions.commands import COMMANDS
@@ -194,8 +195,8 @@ def test_who_waits_as_told_is_never_closed(world: World) -> None:
 def test_bytes_are_bounded_as_well(world: World) -> None:
     world.node().limits = Limits(byte_rate=1000, max_frame=1000)
     client = world.member(1)
-    client.says_frame(wire.encode(wire.PingMes()).ljust(2000))
-    client.says_frame(wire.encode(wire.PingMes()).ljust(2000))
+    client.says_frame(codec.encode(wire.PingMes()).ljust(2000))
+    client.says_frame(codec.encode(wire.PingMes()).ljust(2000))
     client.says(wire.PingMes())
     answers = client.take()
     assert kinds(answers) == ["PongMes", "PongMes", "ErrorMes"]

@@ -16,6 +16,7 @@ from chatroom.common.counters import Count
 from chatroom.delivery.outbox import DirectOutbox, TransportOutbox
 from chatroom.limits.connections import Doorkeeper
 from chatroom.limits.rate import Limits
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.dialects import Blob, Dialect2
 from chatroom.protocol.messages import MAX_FRAME_BEFORE_LOGIN, Code, Message
@@ -44,7 +45,7 @@ from tests.transports.web.test_site import check_headers
 from tests.world import PASSWORD, World, kinds, private, sms
 
 Connect = Callable[..., Tab]
-PING_MES = wire.encode(wire.PingMes())
+PING_MES = codec.encode(wire.PingMes())
 
 
 def logged_in(world: World, tab: Tab, user_id: int = 1) -> Tab:
@@ -326,7 +327,7 @@ def test_a_message_may_come_in_several_frames_with_a_ping_in_between(tab: Tab) -
 
 def test_after_the_login_a_message_may_be_larger(world: World, tab: Tab) -> None:
     long = sms("😀" * wire.MAX_CONTENT, "long")
-    assert len(wire.encode(long)) > MAX_FRAME_BEFORE_LOGIN
+    assert len(codec.encode(long)) > MAX_FRAME_BEFORE_LOGIN
     logged_in(world, tab).says(long)
     world.settle()
     assert kinds(tab.takes()) == ["AckMes"]
