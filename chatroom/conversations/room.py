@@ -6,22 +6,19 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from msgspec import UNSET
-
+from chatroom.conversations.rendering import SLICE, size_of, sms_from
 from chatroom.delivery.broadcast import Audience
 from chatroom.delivery.outbox import Outbox
 from chatroom.protocol.dialects import Blob, Codec
-from chatroom.protocol.messages import DELETED_NAME, Seq, SmsMes
+from chatroom.protocol.messages import Seq
 from chatroom.store.interface import Entry
 
 #: Messages kept in memory, so that who catches up gets over the last stretch in one step.
 RECENT = 128
-#: Bytes that are given to a connection at once while it catches up.
-SLICE = 128 * 1024
 
 
 class Follower(Protocol):
-    """What a session is to a room; `chatroom.conversations.feed.RoomFeed` is one."""
+    """What a session is to a room; `chatroom.conversations.room_feed.RoomFeed` is one."""
 
     tag: str
 
@@ -47,28 +44,6 @@ class Follower(Protocol):
 
     def release(self) -> None:
         """Its cursor has moved: send the acknowledgements that waited for that."""
-
-
-def sms_from(entry: Entry, room: str) -> SmsMes:
-    """The message as everybody but its sender's session gets it."""
-    post = entry.post
-    return SmsMes(
-        content=post.content,
-        user_id=post.user_id,
-        user_name=post.name or DELETED_NAME,
-        user_status=post.status,
-        sex=post.sex,
-        room=room,
-        id=post.id or UNSET,
-        seq=str(entry.seq),
-        sent_at=entry.sent_at,
-    )
-
-
-def size_of(entry: Entry) -> int:
-    """About how many bytes the message is on the wire."""
-    # JSON inside JSON, in UTF-8: four bytes a character is what texts come to at most.
-    return 200 + 4 * len(entry.post.content)
 
 
 class Room:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
-from chatroom.conversations.feed import private_from
-from chatroom.conversations.room import sms_from
+from chatroom.conversations.rendering import private_from, sms_from
 from chatroom.protocol import codec, refusals
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Code, Message, Seq

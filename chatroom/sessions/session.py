@@ -16,7 +16,8 @@ from twisted.python.failure import Failure
 
 from chatroom.common.clock import Timer
 from chatroom.common.counters import Count
-from chatroom.conversations.feed import InboxFeed, RoomFeed
+from chatroom.conversations.inbox_feed import InboxFeed
+from chatroom.conversations.room_feed import RoomFeed
 from chatroom.delivery.outbox import Outbox
 from chatroom.limits.rate import Pace
 from chatroom.moderation.enforcement import Mute
