@@ -12,7 +12,9 @@ from twisted.protocols.basic import Int32StringReceiver
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
-from chatroom.delivery.outbox import DirectOutbox, Outbox, PacedOutbox, TransportOutbox
+from chatroom.delivery.direct import DirectOutbox
+from chatroom.delivery.outbox import Outbox, TransportOutbox
+from chatroom.delivery.paced import PacedOutbox
 from chatroom.limits.connections import LOCAL
 from chatroom.node.node import Node
 from chatroom.protocol import codec, refusals

@@ -11,7 +11,9 @@ import pytest
 
 from chatroom.delivery import shared_pages
 from chatroom.delivery.broadcast import Audience
-from chatroom.delivery.outbox import DirectOutbox, PacedOutbox, TransportOutbox
+from chatroom.delivery.direct import DirectOutbox
+from chatroom.delivery.outbox import TransportOutbox
+from chatroom.delivery.paced import PacedOutbox
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2, Blob, Codec
 from tests.sockets import Pair, a_clock
 

@@ -14,7 +14,9 @@ from twisted.internet.ssl import PrivateCertificate
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from chatroom.common.counters import Count
-from chatroom.delivery.outbox import DirectOutbox, PacedOutbox, TransportOutbox
+from chatroom.delivery.direct import DirectOutbox
+from chatroom.delivery.outbox import TransportOutbox
+from chatroom.delivery.paced import PacedOutbox
 from chatroom.limits.connections import Doorkeeper
 from chatroom.node.node import Node
 from chatroom.protocol import codec

@@ -13,7 +13,8 @@ import pytest
 from twisted.internet.defer import ensureDeferred
 
 from chatroom.common.counters import Count
-from chatroom.delivery.outbox import DirectOutbox, TransportOutbox
+from chatroom.delivery.direct import DirectOutbox
+from chatroom.delivery.outbox import TransportOutbox
 from chatroom.limits.connections import Doorkeeper
 from chatroom.limits.rate import Limits
 from chatroom.protocol import codec
