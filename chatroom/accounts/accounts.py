@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from hashlib import sha256
-from secrets import token_urlsafe
 from typing import Any, NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -17,14 +15,12 @@ from chatroom.accounts.login_throttle import Guessing
 from chatroom.accounts.password_policy import PasswordPolicy
 from chatroom.accounts.passwords import Passwords, same_text
 from chatroom.accounts.registration import Registration
+from chatroom.accounts.tokens import Tokens
 from chatroom.common.counters import Count
 from chatroom.protocol import refusals
 from chatroom.protocol.messages import Status, User
 from chatroom.protocol.refusals import Refused
-from chatroom.store.interface import Account, Store, StoreUnavailable, Token
-
-#: Seconds that a token is valid after its last use.
-TOKEN_LIFETIME = 30 * 86400
+from chatroom.store.interface import Account, Store, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -36,11 +32,6 @@ class Login(NamedTuple):
 
     account: Account
     token: str
-
-
-def _digest(token: str) -> str:
-    """What the store keeps of a token. It is random and long, so a plain hash is enough."""
-    return sha256(token.encode()).hexdigest()
 
 
 class Accounts:
@@ -65,6 +56,7 @@ class Accounts:
     ) -> None:
         self._store = store
         self._passwords = passwords
+        self.tokens = Tokens(store)
         self._policy = policy or PasswordPolicy()
         self._guessing = guessing or Guessing(store)
         self._registration = registration or Registration(store, self._guessing)
@@ -114,17 +106,10 @@ class Accounts:
         if keep:
             account.generation += 1
             try:
-                await self._keep_token(account, keep, replaces="")
+                await self.tokens.keep(account, keep)
             except StoreUnavailable:
                 # The new password holds all the same; it is what the next login takes.
                 _log.info("The token of {id} went with the old password", id=user_id)
-
-    async def forget_token(self, token: str) -> None:
-        """Make a token void."""
-        try:
-            await self._store.delete_token(_digest(token))
-        except StoreUnavailable:
-            raise Refused(refusals.STORE_DOWN) from None
 
     async def _in_line(
         self, attempt: Attempt, work: Callable[[], Coroutine[Deferred[Any], Any, T]]
@@ -162,7 +147,7 @@ class Accounts:
         try:
             account = await self._store.account(user_id)
             if token:
-                account = await self._check_token(account, token)
+                account = await self.tokens.check(account, token)
             else:
                 account = await self._check_password(account, password, address)
                 await self._rehash(account, password)
@@ -170,7 +155,7 @@ class Accounts:
                 # Not before: a stranger is not told.
                 raise Refused(refusals.banned(account.banned.until, account.banned.reason))
             await self._guessing.succeeded(user_id, address)
-            new_token = await self._new_token(account, token) if wants_token else ""
+            new_token = await self.tokens.new(account, token) if wants_token else ""
         except StoreUnavailable:
             raise Refused(refusals.STORE_DOWN) from None
         return Login(account, new_token)
@@ -210,31 +195,6 @@ class Accounts:
             hashed = await self._passwords.hash(password)
             # False: another login did it at the same moment.
             await self._store.replace_password(account, hashed, void_tokens=False)
-
-    async def _check_token(self, account: Account | None, token: str) -> Account:
-        """The account, if that is a token of it.
-
-        Tokens can't be guessed, so tries are not counted; nor do they tell whether an id exists.
-        """
-        known = await self._store.token(_digest(token))
-        if account is None or known != Token(
-            user_id=account.user_id, generation=account.generation
-        ):
-            raise Refused(refusals.WRONG_TOKEN)
-        return account
-
-    async def _new_token(self, account: Account, old: str) -> str:
-        token = token_urlsafe(32)
-        await self._keep_token(account, token, replaces=_digest(old) if old else "")
-        return token
-
-    async def _keep_token(self, account: Account, token: str, *, replaces: str) -> None:
-        await self._store.create_token(
-            _digest(token),
-            Token(user_id=account.user_id, generation=account.generation),
-            lifetime=TOKEN_LIFETIME,
-            replaces=replaces,
-        )
 
 
 #: What a status may be while nobody is online.

@@ -159,7 +159,7 @@ async def _password(session: Session, message: wire.PasswordMes) -> None:
 
 async def _log_out(session: Session, message: wire.LogoutMes) -> None:  # noqa: ARG001
     if session.token:
-        await session.node.accounts.forget_token(session.token)
+        await session.node.accounts.tokens.forget(session.token)
     session.close()
 
 

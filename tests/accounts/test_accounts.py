@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 
-from chatroom.accounts.accounts import TOKEN_LIFETIME, Accounts
+from chatroom.accounts.accounts import Accounts
 from chatroom.accounts.password_policy import PasswordPolicy
 from chatroom.accounts.passwords import Passwords
+from chatroom.accounts.tokens import TOKEN_LIFETIME
 from chatroom.protocol import refusals
 from chatroom.protocol.messages import Code, User
 from chatroom.protocol.refusals import Refusal, Refused
@@ -244,7 +245,7 @@ def test_after_logging_out_a_token_is_void_and_the_one_before_it_too(desk: Desk)
     old = desk.token()
     new = desk.token(token=old)
     other = desk.token()
-    desk.ask(desk.accounts.forget_token(new))
+    desk.ask(desk.accounts.tokens.forget(new))
     assert desk.code(token=new) == 403
     assert desk.code(token=old) == 403
     assert desk.code(token=other) == 200
@@ -252,7 +253,7 @@ def test_after_logging_out_a_token_is_void_and_the_one_before_it_too(desk: Desk)
 
 def test_a_logout_that_the_store_fails_is_told(desk: Desk) -> None:
     desk.store.fail(Trouble.REFUSES)
-    assert desk.refusal(desk.accounts.forget_token("x")) == refusals.STORE_DOWN
+    assert desk.refusal(desk.accounts.tokens.forget("x")) == refusals.STORE_DOWN
 
 
 # ---------------------------------------------------------------- changing the password
