@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from chatroom.accounts.login_log import Attempt
-from chatroom.accounts.login_queue import Line
-from chatroom.accounts.login_throttle import Guessing
+from chatroom.accounts.login_queue import LoginQueue
+from chatroom.accounts.login_throttle import LoginThrottle
 from chatroom.accounts.password_policy import PasswordPolicy
 from chatroom.accounts.passwords import Passwords, same_text
 from chatroom.accounts.registration import Registration
@@ -50,7 +50,7 @@ class Accounts:
         passwords: Passwords,
         *,
         policy: PasswordPolicy | None = None,
-        guessing: Guessing | None = None,
+        throttle: LoginThrottle | None = None,
         registration: Registration | None = None,
         max_logins: int = 100,
     ) -> None:
@@ -58,9 +58,9 @@ class Accounts:
         self._passwords = passwords
         self.tokens = Tokens(store)
         self._policy = policy or PasswordPolicy()
-        self._guessing = guessing or Guessing(store)
-        self._registration = registration or Registration(store, self._guessing)
-        self._line = Line(max_logins)
+        self._throttle = throttle or LoginThrottle(store)
+        self._registration = registration or Registration(store, self._throttle)
+        self._queue = LoginQueue(max_logins)
         #: What was refused since the start; the node's own are added to these.
         self.counters: Counter[str] = Counter()
 
@@ -70,7 +70,7 @@ class Accounts:
         :param address: where the client is.
         """
         attempt = Attempt("Registration", user.user_id, address)
-        await self._in_line(attempt, lambda: self._register(user, address, invite))
+        await self._in_turn(attempt, lambda: self._register(user, address, invite))
 
     async def log_in(
         self, user_id: int, password: str, token: str = "", *, address: str, wants_token: bool
@@ -81,7 +81,7 @@ class Accounts:
         """
         attempt = Attempt("Login", user_id, address, "ok by token" if token else "ok")
         try:
-            return await self._in_line(
+            return await self._in_turn(
                 attempt, lambda: self._log_in(user_id, password, token, address, wants_token)
             )
         except Refused as refused:
@@ -90,17 +90,24 @@ class Accounts:
             raise
 
     async def change_password(
-        self, user_id: int, old: str, new: str, *, address: str, keep: str, spare: str
+        self,
+        user_id: int,
+        old: str,
+        new: str,
+        *,
+        address: str,
+        keep: str = "",
+        except_session: str = "",
     ) -> None:
         """Put ``new`` in place of ``old``; every other token and session of the user ends.
 
         :param address: where the client is.
         :param keep: the token that stays valid, if any.
-        :param spare: the tag of the session that goes on.
+        :param except_session: the tag of the session that goes on.
         """
         with Attempt("Password change", user_id, address).told():
             try:
-                account = await self._change_password(user_id, old, new, address, spare)
+                account = await self._change_password(user_id, old, new, address, except_session)
             except StoreUnavailable:
                 raise Refused(refusals.STORE_DOWN) from None
         if keep:
@@ -111,14 +118,14 @@ class Accounts:
                 # The new password holds all the same; it is what the next login takes.
                 _log.info("The token of {id} went with the old password", id=user_id)
 
-    async def _in_line(
+    async def _in_turn(
         self, attempt: Attempt, work: Callable[[], Coroutine[Deferred[Any], Any, T]]
     ) -> T:
         async def serve() -> T:
             with attempt.told():
                 return await work()
 
-        return await self._line.wait(serve, lambda: attempt.ended("gone before its turn"))
+        return await self._queue.wait(serve, lambda: attempt.ended("gone before its turn"))
 
     async def _register(self, user: User, address: str, invite: str) -> None:
         account = Account(
@@ -154,19 +161,21 @@ class Accounts:
             if account.banned is not None:
                 # Not before: a stranger is not told.
                 raise Refused(refusals.banned(account.banned.until, account.banned.reason))
-            await self._guessing.succeeded(user_id, address)
+            await self._throttle.succeeded(user_id, address)
             new_token = await self.tokens.new(account, token) if wants_token else ""
         except StoreUnavailable:
             raise Refused(refusals.STORE_DOWN) from None
         return Login(account, new_token)
 
     async def _change_password(
-        self, user_id: int, old: str, new: str, address: str, spare: str
+        self, user_id: int, old: str, new: str, address: str, except_session: str
     ) -> Account:
         account = await self._check_password(await self._store.account(user_id), old, address)
         self._policy.check(new, user_id, account.name)
         hashed = await self._passwords.hash(new)
-        if not await self._store.replace_password(account, hashed, void_tokens=True, spare=spare):
+        if not await self._store.replace_password(
+            account, hashed, void_tokens=True, except_session=except_session
+        ):
             # Another change came between.
             raise Refused(refusals.WRONG_PASSWORD)
         return account
@@ -183,7 +192,7 @@ class Accounts:
                 return same_text(account.password, password)
             return await self._passwords.verify(account.password, password)
 
-        right = await self._guessing.attempt(account.user_id if account else 0, address, is_right)
+        right = await self._throttle.attempt(account.user_id if account else 0, address, is_right)
         if account is None:
             raise Refused(refusals.NO_SUCH_USER)
         if not right:

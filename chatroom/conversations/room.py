@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from chatroom.conversations.rendering import SLICE, size_of, sms_from
-from chatroom.delivery.broadcast import Audience
+from chatroom.delivery.broadcast import Broadcast
 from chatroom.delivery.outbox import Outbox
 from chatroom.protocol.dialects import Blob, Codec
 from chatroom.protocol.messages import Seq
@@ -62,7 +62,7 @@ class Room:
         self._recent_after = position
         self._live: dict[str, Follower] = {}
         #: The live followers' ways out.
-        self._audience = Audience()
+        self._broadcast = Broadcast()
         #: Live, but come from a node that had read further: they skip what they have.
         self._ahead: dict[str, Follower] = {}
         #: Those who wait for an acknowledgement of something sent again.
@@ -85,14 +85,14 @@ class Room:
         if follower.cursor > self.position:
             self._ahead[follower.tag] = follower
         else:
-            self._audience.add(follower.tag, follower.codec, follower.outbox)
+            self._broadcast.add(follower.tag, follower.codec, follower.outbox)
         return True
 
     def leave(self, follower: Follower) -> None:
         """The follower gets nothing more."""
         self._live.pop(follower.tag, None)
         self._ahead.pop(follower.tag, None)
-        self._audience.remove(follower.tag)
+        self._broadcast.remove(follower.tag)
         self.expecting.discard(follower)
 
     def rewind(self, place: Seq) -> None:
@@ -121,7 +121,7 @@ class Room:
                 own.setdefault(entry.post.origin, []).append(index)
         blobs = {
             codec: [codec.encode([sms_from(entry, self.name)]) for entry in entries]
-            for codec in self._audience.codecs()
+            for codec in self._broadcast.codecs()
         }
         # First: while the others get theirs, the senders say what they say next, and all of that is
         # read, stored and handed out together.
@@ -129,7 +129,7 @@ class Room:
             if tag in self._live and tag not in self._ahead:
                 follower = self._live[tag]
                 follower.hand_over_live(entries, blobs[follower.codec], indexes)
-        self._audience.tell(lambda codec: codec.join(blobs[codec]), but=own)
+        self._broadcast.tell(lambda codec: codec.join(blobs[codec]), exclude=own)
         if self._ahead:
             self._to_those_ahead(entries)
         for follower in tuple(self.expecting):
@@ -142,4 +142,4 @@ class Room:
                 follower.hand_over(new)
             if follower.cursor <= self.position and follower.tag in self._ahead:
                 del self._ahead[follower.tag]
-                self._audience.add(follower.tag, follower.codec, follower.outbox)
+                self._broadcast.add(follower.tag, follower.codec, follower.outbox)

@@ -15,7 +15,7 @@ LOCAL = "local"
 _log = Logger()
 
 
-class Doorkeeper:
+class ConnectionLimit:
     """Counts connections, for all doors of a node together. 0: no limit.
 
     :param per_address: most connections of one address; see `chatroom.common.addresses.group`.

@@ -19,10 +19,10 @@ from chatroom.accounts.accounts import Accounts
 from chatroom.common.clock import Clock, pause
 from chatroom.common.counters import Count
 from chatroom.conversations.room import Room
-from chatroom.delivery.broadcast import Audience
-from chatroom.limits.backpressure import Intake
-from chatroom.limits.connections import Doorkeeper
-from chatroom.limits.rate import Limits
+from chatroom.delivery.broadcast import Broadcast
+from chatroom.limits.backpressure import Backpressure
+from chatroom.limits.connections import ConnectionLimit
+from chatroom.limits.rate import RateLimits
 from chatroom.moderation.enforcement import Moderation, objection
 from chatroom.presence.presence import Announcer, LocalPresence, Roster
 from chatroom.protocol import messages as wire
@@ -83,8 +83,8 @@ class Node:
 
     :param name: the node's name in the store.
     :param login_timeout: seconds that a client has to log in; 0: as many as it likes.
-    :param limits: how fast clients may send; as fast as they like if left out.
-    :param doorkeeper: how many may be connected; as many as like if left out.
+    :param rate_limits: how fast clients may send; as fast as they like if left out.
+    :param connection_limit: how many may be connected; as many as like if left out.
     """
 
     def __init__(
@@ -95,16 +95,18 @@ class Node:
         *,
         name: str,
         login_timeout: float = LOGIN_TIMEOUT,
-        limits: Limits | None = None,
-        doorkeeper: Doorkeeper | None = None,
+        rate_limits: RateLimits | None = None,
+        connection_limit: ConnectionLimit | None = None,
     ) -> None:
         self.clock = clock
         self.store = store
         self.accounts = accounts
         self.name = name
         self.login_timeout = login_timeout
-        self.limits = Limits() if limits is None else limits
-        self.doorkeeper = Doorkeeper(clock) if doorkeeper is None else doorkeeper
+        self.rate_limits = RateLimits() if rate_limits is None else rate_limits
+        self.connection_limit = (
+            ConnectionLimit(clock) if connection_limit is None else connection_limit
+        )
         #: What was refused since the start, logins included.
         self.counters = accounts.counters
         self._told_counters: Counter[str] = Counter()
@@ -119,8 +121,8 @@ class Node:
         #: The sessions of each user, from before they are told that they are logged in.
         self._users: dict[int, dict[str, Session]] = {}
         #: The members' ways out.
-        self._audience = Audience()
-        self.intake = Intake(clock, self._online)
+        self._broadcast = Broadcast()
+        self.backpressure = Backpressure(clock, self._online)
         self._moderation = Moderation(clock, store, self.sessions, self._sessions_of)
         self._presence = LocalPresence(clock, store)
         self._lapses = 0
@@ -173,11 +175,11 @@ class Node:
         return list(self._sessions.values())
 
     def admit(self, address: str) -> bool:
-        """Whether one more connection may come in; `Doorkeeper.leave` is to be called at its end.
+        """Whether one more connection may come in; if so, call `ConnectionLimit.leave` later.
 
         :param address: `chatroom.limits.connections.LOCAL` for a Unix socket's.
         """
-        if self.doorkeeper.admit(address):
+        if self.connection_limit.admit(address):
             return True
         self.counters[Count.CONNECTIONS_REFUSED] += 1
         return False
@@ -215,7 +217,7 @@ class Node:
     def left(self, session: Session) -> None:
         """A session ended; its connection may still be there."""
         self._sessions.pop(session.tag, None)
-        self.intake.caught_up(session)
+        self.backpressure.caught_up(session)
         self.went(session)
 
     async def enter(self, session: Session, resume: wire.Resume | msgspec.UnsetType) -> Places:
@@ -298,15 +300,15 @@ class Node:
 
     def entered(self, session: Session) -> None:
         """The session was told that it is logged in: pushes may follow."""
-        self._audience.add(session.tag, session.codec, session.outbox)
+        self._broadcast.add(session.tag, session.codec, session.outbox)
 
     def went(self, session: Session) -> None:
         """The session's user is no longer online by this session."""
-        self._audience.remove(session.tag)
+        self._broadcast.remove(session.tag)
         sessions = self._users.get(session.user_id, {})
         if sessions.pop(session.tag, None) is not None and not sessions:
             del self._users[session.user_id]
-            self.limits.left(session.user_id)
+            self.rate_limits.left(session.user_id)
             self._presence.depart(session.user_id)
             self._roster_changed([], [session.user_id])
 
@@ -320,7 +322,7 @@ class Node:
         now = self.clock.seconds()
         for session in self.sessions():
             session.check_silence(now)
-        self.limits.sweep(now)
+        self.rate_limits.sweep(now)
         if self.counters != self._told_counters:
             told = self.counters.copy()
             self.store.keep_counters(told).addCallbacks(
@@ -361,7 +363,7 @@ class Node:
             sent_at=event.at,
         )
         _log.info("Operator: an announcement to {count} sessions", count=self._online())
-        self._audience.tell(lambda codec: codec.encode([words]))
+        self._broadcast.tell(lambda codec: codec.encode([words]))
 
     def _forget_recent(self) -> None:
         for room in self.rooms.values():
@@ -452,7 +454,7 @@ class Node:
             for user_id in changed
             for tag, session in self._users.get(user_id, {}).items()
         }
-        self._audience.tell(lambda codec: codec.encode([message]), but=own)
+        self._broadcast.tell(lambda codec: codec.encode([message]), exclude=own)
         for session in own.values():
             others = [person for person in message.changes if person.user_id != session.user_id]
             if session.is_member and others:

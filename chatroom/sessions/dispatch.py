@@ -77,8 +77,8 @@ def id_of(message: Message) -> str:
 def _wait(session: Session, size: int, *, costs: bool) -> int:
     """Seconds that the sender of a frame has to wait; 0: it may be taken."""
     is_guest = session.state is not State.MEMBER
-    return session.pace.wait(
-        session.node.limits,
+    return session.rate_limiter.wait(
+        session.node.rate_limits,
         # When it came, near enough: no look at the clock for each frame.
         session.heard_at,
         size,
@@ -103,11 +103,11 @@ def _malformed(session: Session, error: WireError, size: int) -> None:
 def _too_fast(session: Session, type_name: str | None, message_id: str, wait: int) -> None:
     """Tell the client to wait; close once it has gone on for long all the same."""
     session.count(Count.TOO_FAST)
-    if session.pace.ignores:
+    if session.rate_limiter.ignores:
         session.count(Count.FLOODS_CLOSED)
         _log.info("Session {tag} of user {id} floods", tag=session.tag, id=session.user_id)
         session.refuse(refusals.flood(wait))
         session.close()
-    elif session.dialect != 1 or session.pace.just_told:
+    elif session.dialect != 1 or session.rate_limiter.just_told:
         # To an original client each is a line on the screen: no flood of them to answer a flood.
         session.answer_refusal(type_name, message_id, refusals.too_many_frames(wait))

@@ -19,7 +19,7 @@ from chatroom.common.counters import Count
 from chatroom.conversations.inbox_feed import InboxFeed
 from chatroom.conversations.room_feed import RoomFeed
 from chatroom.delivery.outbox import Outbox
-from chatroom.limits.rate import Pace
+from chatroom.limits.rate import RateLimiter
 from chatroom.moderation.enforcement import Mute
 from chatroom.node.node import Node
 from chatroom.protocol import messages as wire
@@ -94,8 +94,8 @@ class Session:
         "inbox",
         "mute",
         "node",
-        "pace",
         "pinged",
+        "rate_limiter",
         "state",
         "tag",
         "token",
@@ -116,7 +116,7 @@ class Session:
         self.feeds: dict[str, RoomFeed] = {}
         self.heard_at = node.clock.seconds()
         self.pinged = False
-        self.pace = Pace()
+        self.rate_limiter = RateLimiter()
         self._aborting: Timer | None = None
         #: What came before the login was answered, and is to follow the answer.
         self._early: list[Message] = []
@@ -323,10 +323,10 @@ class Session:
         self.door.outbox.on_full = self._overflowed
 
     def _queue_grows(self) -> None:
-        self.node.intake.fell_behind(self)
+        self.node.backpressure.fell_behind(self)
 
     def _drained(self) -> None:
-        self.node.intake.caught_up(self)
+        self.node.backpressure.caught_up(self)
         waiting, self._waiting_for_drain = self._waiting_for_drain, []
         for deferred in waiting:
             deferred.callback(None)
@@ -421,7 +421,7 @@ class Session:
 
     def stored(self, storing: Deferred[Receipt], message: wire.Text, room: str = "") -> None:
         """Answer for a message once the store has; its acknowledgement comes with the stream."""
-        self.node.intake.took(self)
+        self.node.backpressure.took(self)
         storing.addBoth(self._settled, message, room)
 
     def _settled(self, result: Receipt | Failure, message: wire.Text, room: str) -> None:
@@ -430,7 +430,7 @@ class Session:
             if not self.closed:
                 self._answer(result, message, room)
             # Last: what waits to be read is read at once, and may fill its share again.
-            self.node.intake.answered(self)
+            self.node.backpressure.answered(self)
         except Exception:  # noqa: BLE001 - a fault of ours must not cost anybody the connection
             _log.failure("An answer failed")
 
@@ -467,7 +467,7 @@ class Session:
         if self.closed:
             return
         self.state = State.MEMBER
-        self.pace.logged_in()
+        self.rate_limiter.logged_in()
         self.codec = self.door.speak(self.dialect)
         self._watch_outbox()
         early, self._early = self._early, []

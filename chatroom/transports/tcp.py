@@ -82,7 +82,7 @@ class ChatProtocol(Int32StringReceiver):
 
     factory: Any
     transport: Any
-    #: Where it came from, as far as the doorkeeper counts.
+    #: Where it came from, as far as the connection limit counts.
     counted_as: str
     session: Session
     outbox: Outbox
@@ -101,7 +101,7 @@ class ChatProtocol(Int32StringReceiver):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
         self.connected = 0
-        self.factory.node.doorkeeper.leave(self.counted_as)
+        self.factory.node.connection_limit.leave(self.counted_as)
         self._deaf = True
         self.outbox.drop()
         self.session.lost()

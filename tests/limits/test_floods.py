@@ -6,7 +6,7 @@ import pytest
 from msgspec import UNSET
 
 from chatroom.common.counters import Count
-from chatroom.limits.rate import LONGEST, MOST_REFUSED, Limits
+from chatroom.limits.rate import LONGEST, MOST_REFUSED, RateLimits
 from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Code
@@ -20,7 +20,7 @@ BURST, RATE = 20, 5
 @pytest.fixture
 def world() -> World:
     world = World()
-    world.node().limits = Limits(message_burst=BURST, message_rate=RATE)
+    world.node().rate_limits = RateLimits(message_burst=BURST, message_rate=RATE)
     return world
 
 
@@ -193,7 +193,7 @@ def test_who_waits_as_told_is_never_closed(world: World) -> None:
 
 
 def test_bytes_are_bounded_as_well(world: World) -> None:
-    world.node().limits = Limits(byte_rate=1000, max_frame=1000)
+    world.node().rate_limits = RateLimits(byte_rate=1000, max_frame=1000)
     client = world.member(1)
     client.says_frame(codec.encode(wire.PingMes()).ljust(2000))
     client.says_frame(codec.encode(wire.PingMes()).ljust(2000))
@@ -227,7 +227,7 @@ def test_buckets_of_those_who_left_are_forgotten(world: World) -> None:
     client = world.member(1)
     client.says(sms("x"))
     world.settle()
-    assert len(world.node().limits) == 1
+    assert len(world.node().rate_limits) == 1
     client.cut()
     world.wait(10)
-    assert len(world.node().limits) == 0
+    assert len(world.node().rate_limits) == 0

@@ -17,7 +17,7 @@ from chatroom.common.counters import Count
 from chatroom.delivery.direct import DirectOutbox
 from chatroom.delivery.outbox import TransportOutbox
 from chatroom.delivery.paced import PacedOutbox
-from chatroom.limits.connections import Doorkeeper
+from chatroom.limits.connections import ConnectionLimit
 from chatroom.node.node import Node
 from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
@@ -494,7 +494,7 @@ def test_one_byte_a_second_keeps_nobody_waiting(world: World, factory: ChatFacto
 
 
 def test_a_connection_too_many_is_told_why_and_closed(world: World, connect: Connect) -> None:
-    world.node().doorkeeper = Doorkeeper(world.clock, per_address=1)
+    world.node().connection_limit = ConnectionLimit(world.clock, per_address=1)
     first, second = connect(), connect()
     [error] = second.takes()
     assert isinstance(error, wire.ErrorMes)

@@ -15,8 +15,8 @@ from twisted.internet.defer import ensureDeferred
 from chatroom.common.counters import Count
 from chatroom.delivery.direct import DirectOutbox
 from chatroom.delivery.outbox import TransportOutbox
-from chatroom.limits.connections import Doorkeeper
-from chatroom.limits.rate import Limits
+from chatroom.limits.connections import ConnectionLimit
+from chatroom.limits.rate import RateLimits
 from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.dialects import Blob, Dialect2
@@ -453,7 +453,7 @@ def test_a_ping_says_that_the_client_lives(world: World, tab: Tab) -> None:
 
 @pytest.mark.parametrize("kind", [PING, PONG])
 def test_a_flood_of_pings_is_one_like_any_other(world: World, tab: Tab, kind: int) -> None:
-    world.node().limits = Limits(byte_rate=1000, max_frame=4096)
+    world.node().rate_limits = RateLimits(byte_rate=1000, max_frame=4096)
     logged_in(world, tab).sends(frame_bytes(kind) * 5000)
     frames = tab.frames()
     assert sum(frame.opcode == PONG for frame in frames) <= 4096 // 30
@@ -609,7 +609,7 @@ def test_the_accept_header_is_computed_not_copied(site: Site) -> None:
 
 
 def test_one_address_has_a_bound_and_who_leaves_makes_room(world: World, site: Site) -> None:
-    world.node().doorkeeper = keeper = Doorkeeper(world.clock, per_address=2)
+    world.node().connection_limit = keeper = ConnectionLimit(world.clock, per_address=2)
     tabs = [Tab(site), Tab(site).opens()]
     assert Tab(site).closed
     other = Tab(site, address="192.0.2.2")
@@ -623,7 +623,7 @@ def test_one_address_has_a_bound_and_who_leaves_makes_room(world: World, site: S
 def test_behind_a_proxy_each_counts_where_it_comes_from(
     world: World, make_site: Callable[..., Site]
 ) -> None:
-    world.node().doorkeeper = keeper = Doorkeeper(world.clock, per_address=2)
+    world.node().connection_limit = keeper = ConnectionLimit(world.clock, per_address=2)
     site = make_site(trusted="192.0.2.1")
     tabs = [Tab(site) for _ in range(4)]
     one, two = {"X_Forwarded_For": "203.0.113.1"}, {"X_Forwarded_For": "203.0.113.2"}
@@ -637,7 +637,7 @@ def test_behind_a_proxy_each_counts_where_it_comes_from(
 
 
 def test_one_too_many_is_told_so_where_that_costs_nothing(world: World, real_tab: Connect) -> None:
-    world.node().doorkeeper = Doorkeeper(world.clock, most=1)
+    world.node().connection_limit = ConnectionLimit(world.clock, most=1)
     real_tab()
     late = real_tab()
     response, _ = parse_response(late.data())
