@@ -31,10 +31,6 @@ class ConnectionLimit:
         self._refused = 0
         self._said_at: float | None = None
 
-    def __len__(self) -> int:
-        """How many are in."""
-        return self._count
-
     def admit(self, address: str) -> bool:
         """Whether one more may come in from there. If so, `leave` is to be called at its end.
 

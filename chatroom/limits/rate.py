@@ -75,10 +75,6 @@ class RateLimits:
             self._left.remove(user_id)
             del self._accounts[user_id]
 
-    def __len__(self) -> int:
-        """How many accounts have a bucket."""
-        return len(self._accounts)
-
 
 class _Refusing:
     """A client was told to wait."""

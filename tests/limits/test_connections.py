@@ -49,10 +49,8 @@ def test_zero_is_no_limit_and_who_left_is_forgotten(clock: Any) -> None:
     keeper = ConnectionLimit(clock)
     addresses = [f"192.0.2.{number % 200}" for number in range(1000)]
     assert all(admitted(keeper, *addresses))
-    assert len(keeper) == 1000
     for address in addresses:
         keeper.leave(address)
-    assert len(keeper) == 0
     assert keeper._groups == {}
 
 
