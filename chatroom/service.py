@@ -14,7 +14,7 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
 from chatroom.accounts.accounts import Accounts
-from chatroom.accounts.login_throttle import Guessing
+from chatroom.accounts.login_throttle import LoginThrottle
 from chatroom.accounts.password_policy import PasswordPolicy
 from chatroom.accounts.passwords import HashThreads, Passwords
 from chatroom.accounts.registration import Registration
@@ -23,9 +23,9 @@ from chatroom.common.clock import keep_time, pause
 from chatroom.config.data_folder import DataFolder
 from chatroom.config.redis_address import RedisAddress
 from chatroom.config.settings import Settings, StartError
-from chatroom.limits.connections import Doorkeeper
+from chatroom.limits.connections import ConnectionLimit
 from chatroom.limits.file_descriptors import Accepting, most_connections, raise_limit
-from chatroom.limits.rate import Limits
+from chatroom.limits.rate import RateLimits
 from chatroom.node.node import Node
 from chatroom.ops.diagnostics import Internals
 from chatroom.ops.launch import HangUp, Launch, end_in_order
@@ -121,13 +121,13 @@ class ChatService(Service):
             _accounts(self._store, passwords, settings),
             name=name,
             login_timeout=settings.login_timeout,
-            limits=Limits(
+            rate_limits=RateLimits(
                 message_burst=settings.message_burst,
                 message_rate=settings.message_rate,
                 byte_rate=settings.byte_rate,
                 max_frame=settings.max_frame,
             ),
-            doorkeeper=Doorkeeper(
+            connection_limit=ConnectionLimit(
                 reactor,
                 per_address=settings.max_per_address,
                 most=most_connections() if most is None else most,
@@ -296,7 +296,7 @@ class ChatService(Service):
 
 
 def _accounts(store: Store, passwords: Passwords, settings: Settings) -> Accounts:
-    guessing = Guessing(store, failures=settings.login_failures, at_once=settings.hash_threads)
+    throttle = LoginThrottle(store, failures=settings.login_failures, at_once=settings.hash_threads)
     return Accounts(
         store,
         passwords,
@@ -304,10 +304,10 @@ def _accounts(store: Store, passwords: Passwords, settings: Settings) -> Account
             settings.min_password_length,
             strict=settings.password_policy == "strict",  # noqa: S105 - the name of a policy
         ),
-        guessing=guessing,
+        throttle=throttle,
         registration=Registration(
             store,
-            guessing,
+            throttle,
             closed=settings.registration.closed,
             invite=settings.registration.invite,
             rate=settings.registration_rate,

@@ -46,8 +46,9 @@ WIRING = ("chatroom.admin", "chatroom.ops", "chatroom.service")
 STORE_INTERFACE = {"chatroom.store.interface", "chatroom.store.moderation_interface"}
 #: What the client may know of the rest.
 FOR_THE_CLIENT = (
-    *("chatroom", "chatroom.protocol.messages", "chatroom.protocol.display_names"),
-    *("chatroom.common.clock", "chatroom.common.fingerprint", "chatroom.protocol.refusals"),
+    *("chatroom", "chatroom.protocol.codec", "chatroom.protocol.messages"),
+    *("chatroom.protocol.display_names", "chatroom.protocol.refusals"),
+    *("chatroom.common.clock", "chatroom.common.fingerprint"),
 )
 #: Packages that one module wraps.
 WRAPPED = {

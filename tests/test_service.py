@@ -29,6 +29,7 @@ from chatroom.config.settings import Settings, StartError
 from chatroom.ops import preflight as start_check
 from chatroom.ops.preflight import check_endpoints, check_redis, check_user
 from chatroom.ops.twistd_options import Options
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.service import ChatService, make_service, makeService
 from chatroom.store.valkey.binary import find_binary
@@ -98,7 +99,7 @@ async def test_it_starts_from_the_store_up_to_the_port_says_so_and_stops(
     assert any(str(folder / "d") in line and "fsync everysec" in line for line in logged)
     port = int(where.split()[2].split(":")[1])
     with socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(wire.frame(wire.encode(wire.PingMes())))
+        client.sendall(codec.frame(codec.encode(wire.PingMes())))
         client.setblocking(False)
         came: list[bytes] = []
 

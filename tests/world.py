@@ -17,8 +17,9 @@ from twisted.internet.task import Clock, deferLater
 from chatroom.accounts.accounts import Accounts
 from chatroom.accounts.passwords import Passwords
 from chatroom.delivery.outbox import put_to_each
-from chatroom.limits.rate import Limits
+from chatroom.limits.rate import RateLimits
 from chatroom.node.node import LOGIN_TIMEOUT, Node
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2, Blob, Codec
 from chatroom.protocol.messages import Message, Seq
@@ -187,7 +188,7 @@ class Client:
     def says(self, *messages: Message) -> None:
         """Send messages; those behind one that makes the server wait are read when it goes on."""
         for message in messages:
-            self.says_frame(wire.encode(message))
+            self.says_frame(codec.encode(message))
 
     def says_frame(self, payload: bytes) -> None:
         """Send one frame, whatever is in it."""
@@ -204,7 +205,7 @@ class Client:
         while data:
             length = int.from_bytes(data[: wire.PREFIX_BYTES])
             end = wire.PREFIX_BYTES + length
-            self.got.append(wire.decode(data[wire.PREFIX_BYTES : end]))
+            self.got.append(codec.decode(data[wire.PREFIX_BYTES : end]))
             data = data[end:]
 
     def take(self) -> list[Message]:
@@ -242,7 +243,7 @@ class World:
         *,
         make_accounts: Callable[[MemoryStore, Passwords], Accounts] = Accounts,
         login_timeout: float = LOGIN_TIMEOUT,
-        rates: Limits | None = None,
+        rates: RateLimits | None = None,
         **limits: int,
     ) -> None:
         self._make_accounts = make_accounts
@@ -272,7 +273,7 @@ class World:
                 self._make_accounts(store, self.passwords),
                 name=name,
                 login_timeout=self._login_timeout,
-                limits=self._rates,
+                rate_limits=self._rates,
             )
             self.run(ensureDeferred(self.nodes[name].start()))
         return self.nodes[name]

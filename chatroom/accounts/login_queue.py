@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 T = TypeVar("T")
 
 
-class Line:
+class LoginQueue:
     """First come, first served.
 
     :param at_once: how many are served together; 0: all.

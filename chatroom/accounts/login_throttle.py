@@ -21,7 +21,7 @@ KNOWN_ADDRESSES = 20
 KNOWN_FOR = 90 * 86400
 
 
-class Guessing:
+class LoginThrottle:
     """Lets a secret be tried, counts what was wrong, and makes who is wrong too often wait.
 
     After ``failures`` wrong ones from an address, or `AT_ACCOUNT` at one account, further tries are

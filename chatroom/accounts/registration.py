@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatroom.accounts.login_throttle import Guessing
+from chatroom.accounts.login_throttle import LoginThrottle
 from chatroom.accounts.passwords import same_text
 from chatroom.common import addresses
 from chatroom.protocol import refusals
@@ -26,14 +26,14 @@ class Registration:
     def __init__(
         self,
         store: Store,
-        guessing: Guessing,
+        throttle: LoginThrottle,
         *,
         closed: bool = False,
         invite: str = "",
         rate: int = 20,
     ) -> None:
         self._store = store
-        self._guessing = guessing
+        self._throttle = throttle
         self._closed = closed
         self._invite = invite
         self._rate = rate
@@ -53,7 +53,7 @@ class Registration:
             return same_text(invite, self._invite)
 
         # To say none is no guess.
-        return bool(invite) and await self._guessing.attempt(0, address, is_right)
+        return bool(invite) and await self._throttle.attempt(0, address, is_right)
 
     async def count(self, address: str) -> None:
         """:raises Refused: too many came from this address; it says for how long to wait.
@@ -62,7 +62,7 @@ class Registration:
         """
         if not self._rate or addresses.is_close(address):
             return
-        wait = await self._store.take_one(
+        wait = await self._store.acquire(
             f"registration:{addresses.group(address)}", most=self._rate, window=WINDOW
         )
         if wait:

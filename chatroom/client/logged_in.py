@@ -26,6 +26,7 @@ from chatroom.client.session import Session
 from chatroom.client.state.checking import check, checked
 from chatroom.client.state.convert import read_text
 from chatroom.client.state.position import Position
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 
 AnswerT = TypeVar("AnswerT", bound=wire.Message)
@@ -169,7 +170,7 @@ class LoggedIn:
             reader = 0 if self.login is None else self.login.user_id
             try:
                 return History([read_text(text, reader) for text in answer.messages], answer.more)
-            except wire.WireError as error:
+            except codec.WireError as error:
                 raise Refused(wire.Code.MALFORMED, words.no_message(error)) from None
 
         return Deferred.fromCoroutine(work())

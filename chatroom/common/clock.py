@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 
 class Timer(Protocol):
@@ -38,9 +39,7 @@ class Clock(Protocol):
 
 def pause(clock: Clock, seconds: float) -> Deferred[None]:
     """Fires after ``seconds``; can be cancelled."""
-    deferred: Deferred[None] = Deferred(lambda _: timer.cancel())
-    timer = clock.callLater(seconds, deferred.callback, None)
-    return deferred
+    return deferLater(cast("Any", clock), seconds)
 
 
 def runs_by_wall_clock(reactor: Any) -> bool:

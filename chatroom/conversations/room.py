@@ -6,22 +6,19 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from msgspec import UNSET
-
-from chatroom.delivery.broadcast import Audience
+from chatroom.conversations.rendering import SLICE, size_of, sms_from
+from chatroom.delivery.broadcast import Broadcast
 from chatroom.delivery.outbox import Outbox
 from chatroom.protocol.dialects import Blob, Codec
-from chatroom.protocol.messages import DELETED_NAME, Seq, SmsMes
+from chatroom.protocol.messages import Seq
 from chatroom.store.interface import Entry
 
 #: Messages kept in memory, so that who catches up gets over the last stretch in one step.
 RECENT = 128
-#: Bytes that are given to a connection at once while it catches up.
-SLICE = 128 * 1024
 
 
 class Follower(Protocol):
-    """What a session is to a room; `chatroom.conversations.feed.RoomFeed` is one."""
+    """What a session is to a room; `chatroom.conversations.room_feed.RoomFeed` is one."""
 
     tag: str
 
@@ -49,28 +46,6 @@ class Follower(Protocol):
         """Its cursor has moved: send the acknowledgements that waited for that."""
 
 
-def sms_from(entry: Entry, room: str) -> SmsMes:
-    """The message as everybody but its sender's session gets it."""
-    post = entry.post
-    return SmsMes(
-        content=post.content,
-        user_id=post.user_id,
-        user_name=post.name or DELETED_NAME,
-        user_status=post.status,
-        sex=post.sex,
-        room=room,
-        id=post.id or UNSET,
-        seq=str(entry.seq),
-        sent_at=entry.sent_at,
-    )
-
-
-def size_of(entry: Entry) -> int:
-    """About how many bytes the message is on the wire."""
-    # JSON inside JSON, in UTF-8: four bytes a character is what texts come to at most.
-    return 200 + 4 * len(entry.post.content)
-
-
 class Room:
     """Hands what the store ordered to everyone who follows live.
 
@@ -87,7 +62,7 @@ class Room:
         self._recent_after = position
         self._live: dict[str, Follower] = {}
         #: The live followers' ways out.
-        self._audience = Audience()
+        self._broadcast = Broadcast()
         #: Live, but come from a node that had read further: they skip what they have.
         self._ahead: dict[str, Follower] = {}
         #: Those who wait for an acknowledgement of something sent again.
@@ -110,14 +85,14 @@ class Room:
         if follower.cursor > self.position:
             self._ahead[follower.tag] = follower
         else:
-            self._audience.add(follower.tag, follower.codec, follower.outbox)
+            self._broadcast.add(follower.tag, follower.codec, follower.outbox)
         return True
 
     def leave(self, follower: Follower) -> None:
         """The follower gets nothing more."""
         self._live.pop(follower.tag, None)
         self._ahead.pop(follower.tag, None)
-        self._audience.remove(follower.tag)
+        self._broadcast.remove(follower.tag)
         self.expecting.discard(follower)
 
     def rewind(self, place: Seq) -> None:
@@ -146,7 +121,7 @@ class Room:
                 own.setdefault(entry.post.origin, []).append(index)
         blobs = {
             codec: [codec.encode([sms_from(entry, self.name)]) for entry in entries]
-            for codec in self._audience.codecs()
+            for codec in self._broadcast.codecs()
         }
         # First: while the others get theirs, the senders say what they say next, and all of that is
         # read, stored and handed out together.
@@ -154,7 +129,7 @@ class Room:
             if tag in self._live and tag not in self._ahead:
                 follower = self._live[tag]
                 follower.hand_over_live(entries, blobs[follower.codec], indexes)
-        self._audience.tell(lambda codec: codec.join(blobs[codec]), but=own)
+        self._broadcast.tell(lambda codec: codec.join(blobs[codec]), exclude=own)
         if self._ahead:
             self._to_those_ahead(entries)
         for follower in tuple(self.expecting):
@@ -167,4 +142,4 @@ class Room:
                 follower.hand_over(new)
             if follower.cursor <= self.position and follower.tag in self._ahead:
                 del self._ahead[follower.tag]
-                self._audience.add(follower.tag, follower.codec, follower.outbox)
+                self._broadcast.add(follower.tag, follower.codec, follower.outbox)

@@ -23,7 +23,7 @@ LOOK = 0.1
 
 
 class Sender(Protocol):
-    """What a session is to the intake."""
+    """What `Backpressure` needs of a session."""
 
     def hold(self) -> None:
         """Read nothing more from it until `release`."""
@@ -31,7 +31,7 @@ class Sender(Protocol):
     def release(self) -> None: ...
 
 
-class Intake:
+class Backpressure:
     """Counts what is on its way into the store, and what waits to leave.
 
     :param online: how many sessions there are; the sockets are behind while most of them are.

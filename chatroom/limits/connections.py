@@ -15,7 +15,7 @@ LOCAL = "local"
 _log = Logger()
 
 
-class Doorkeeper:
+class ConnectionLimit:
     """Counts connections, for all doors of a node together. 0: no limit.
 
     :param per_address: most connections of one address; see `chatroom.common.addresses.group`.
@@ -30,10 +30,6 @@ class Doorkeeper:
         self._groups: dict[str, int] = {}
         self._refused = 0
         self._said_at: float | None = None
-
-    def __len__(self) -> int:
-        """How many are in."""
-        return self._count
 
     def admit(self, address: str) -> bool:
         """Whether one more may come in from there. If so, `leave` is to be called at its end.

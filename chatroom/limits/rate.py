@@ -28,7 +28,7 @@ class Bucket:
         self.full_at = 0.0
 
 
-class Limits:
+class RateLimits:
     """What the sessions of a node may send, and the buckets of its accounts. 0: no limit.
 
     All sessions of one account share a bucket: more connections are not more messages.
@@ -75,10 +75,6 @@ class Limits:
             self._left.remove(user_id)
             del self._accounts[user_id]
 
-    def __len__(self) -> int:
-        """How many accounts have a bucket."""
-        return len(self._accounts)
-
 
 class _Refusing:
     """A client was told to wait."""
@@ -97,7 +93,7 @@ class _Refusing:
         self.count = 0
 
 
-class Pace:
+class RateLimiter:
     """One session's share of the limits.
 
     There is one for each session, so it is small: a bucket only once something costs.
@@ -115,7 +111,7 @@ class Pace:
         self._bucket = None
         self._refusing = None
 
-    def wait(self, limits: Limits, now: float, size: int, costs: bool, user_id: int) -> int:
+    def wait(self, limits: RateLimits, now: float, size: int, costs: bool, user_id: int) -> int:
         """Take a frame into account: 0, or the seconds after which it may be sent again.
 
         Once a client was told to wait, all that it sends until then is refused, so that what was

@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatroom.common.clock import Clock
-from chatroom.limits.rate import Limits
+from chatroom.limits.rate import RateLimits
 from chatroom.node.sessions import Sessions
 from chatroom.store.interface import Store, StoreUnavailable
 
@@ -30,7 +30,7 @@ class Housekeeping:
         clock: Clock,
         store: Store,
         sessions: Sessions,
-        limits: Limits,
+        limits: RateLimits,
         counters: Counter[str],
     ) -> None:
         self._clock = clock

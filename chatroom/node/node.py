@@ -12,9 +12,9 @@ from chatroom.accounts.accounts import Accounts
 from chatroom.common.clock import Clock, pause
 from chatroom.common.counters import Count
 from chatroom.conversations.room import Room
-from chatroom.limits.backpressure import Intake
-from chatroom.limits.connections import Doorkeeper
-from chatroom.limits.rate import Limits
+from chatroom.limits.backpressure import Backpressure
+from chatroom.limits.connections import ConnectionLimit
+from chatroom.limits.rate import RateLimits
 from chatroom.moderation.enforcement import Moderation
 from chatroom.node.bus_events import BusEvents
 from chatroom.node.housekeeping import Housekeeping
@@ -39,7 +39,7 @@ class Node:
     :param name: the node's name in the store.
     :param login_timeout: seconds that a client has to log in; 0: no limit.
     :param limits: how fast clients may send; no limit if left out.
-    :param doorkeeper: how many may be connected; no limit if left out.
+    :param connection_limit: how many may be connected; no limit if left out.
     """
 
     def __init__(
@@ -50,16 +50,18 @@ class Node:
         *,
         name: str,
         login_timeout: float = LOGIN_TIMEOUT,
-        limits: Limits | None = None,
-        doorkeeper: Doorkeeper | None = None,
+        rate_limits: RateLimits | None = None,
+        connection_limit: ConnectionLimit | None = None,
     ) -> None:
         self.clock = clock
         self.store = store
         self.accounts = accounts
         self.name = name
         self.login_timeout = login_timeout
-        self.limits = Limits() if limits is None else limits
-        self.doorkeeper = Doorkeeper(clock) if doorkeeper is None else doorkeeper
+        self.rate_limits = RateLimits() if rate_limits is None else rate_limits
+        self.connection_limit = (
+            ConnectionLimit(clock) if connection_limit is None else connection_limit
+        )
         #: What was refused since the start, logins included.
         self.counters = accounts.counters
         self.rooms: dict[str, Room] = {}
@@ -67,10 +69,10 @@ class Node:
         self.presence = Presence(
             clock, store, name=name, here=sessions.users, tell=sessions.tell_presence
         )
-        self.intake = Intake(clock, sessions.__len__)
+        self.backpressure = Backpressure(clock, sessions.__len__)
         self._moderation = Moderation(clock, store, sessions.all, sessions.of)
         self.bus_events = BusEvents(self.rooms, sessions, self._moderation, self.presence)
-        self._housekeeping = Housekeeping(clock, store, sessions, self.limits, self.counters)
+        self._housekeeping = Housekeeping(clock, store, sessions, self.rate_limits, self.counters)
 
     async def start(self) -> None:
         """Follow the bus. Sessions may come from then on.
@@ -102,11 +104,11 @@ class Node:
     # ---- connections
 
     def admit(self, address: str) -> bool:
-        """Whether one more connection may come in; `Doorkeeper.leave` is to be called at its end.
+        """Whether one more connection may come in; if so, call `ConnectionLimit.leave` later.
 
         :param address: `chatroom.limits.connections.LOCAL` for a Unix socket's.
         """
-        if self.doorkeeper.admit(address):
+        if self.connection_limit.admit(address):
             return True
         self.counters[Count.CONNECTIONS_REFUSED] += 1
         return False
@@ -130,7 +132,7 @@ class Node:
     def ended(self, session: Session) -> None:
         """A session ended; its connection may still be there."""
         self.sessions.ended(session)
-        self.intake.caught_up(session)
+        self.backpressure.caught_up(session)
         self.logged_out(session)
 
     async def log_in(self, session: Session) -> None:
@@ -149,5 +151,5 @@ class Node:
     def logged_out(self, session: Session) -> None:
         """The session's user is no longer online by this session."""
         if self.sessions.logged_out(session):
-            self.limits.left(session.user_id)
+            self.rate_limits.left(session.user_id)
             self.presence.depart(session.user_id)

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from chatroom.conversations.feed import InboxFeed
-from chatroom.delivery.broadcast import Audience
+from chatroom.conversations.inbox_feed import InboxFeed
+from chatroom.delivery.broadcast import Broadcast
 from chatroom.delivery.outbox import Outbox
 from chatroom.moderation.mute import Mute
 from chatroom.protocol.dialects import Blob, Codec
@@ -73,7 +73,7 @@ class Sessions:
         self._connected: set[Session] = set()
         #: The sessions of each user, from before they are told that they are logged in.
         self.users: dict[int, dict[str, Session]] = {}
-        self._members = Audience()
+        self._members = Broadcast()
 
     def __len__(self) -> int:
         """How many have not ended."""
@@ -142,7 +142,7 @@ class Sessions:
         """Tell every member who came and went, except for news about themselves only."""
         changed = {person.user_id for person in message.changes}
         own = {tag: one for user_id in changed for tag, one in self.users.get(user_id, {}).items()}
-        self._members.tell(lambda codec: codec.encode([message]), but=own)
+        self._members.tell(lambda codec: codec.encode([message]), exclude=own)
         for session in own.values():
             others = [person for person in message.changes if person.user_id != session.user_id]
             if session.is_member and others:

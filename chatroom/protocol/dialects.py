@@ -8,6 +8,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from chatroom.protocol import messages as wire
+from chatroom.protocol.codec import encode, frame
 from chatroom.protocol.display_names import MAX_NAME
 from chatroom.protocol.messages import (
     DELETED_NAME,
@@ -23,8 +24,6 @@ from chatroom.protocol.messages import (
     RegisterResMes,
     SmsMes,
     Text,
-    encode,
-    frame,
 )
 
 #: Names that the server gives, as dialect 1 has them.

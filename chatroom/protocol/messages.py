@@ -1,15 +1,13 @@
-"""The wire protocol: frames and typed messages, with no I/O.
+"""The messages of the wire protocol, their limits and result codes.
 
-A frame is a 4-byte unsigned big-endian length and that many bytes of UTF-8 JSON,
-``{"type": NAME, "data": "<JSON text>"}``. Every message is one `msgspec.Struct` below; its field
-names are the wire's in snake_case. ``docs/protocol.md`` says what each message means.
+Every message is one `msgspec.Struct`; its field names are the wire's in snake_case.
+``docs/protocol.md`` says what each message means; `chatroom.protocol.codec` puts them in frames.
 """
 
 from __future__ import annotations
 
-import struct
 from enum import IntEnum
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
@@ -121,41 +119,15 @@ class TooLong(ValueError):
     """A message's content has more than `MAX_CONTENT` characters."""
 
 
-class WireError(Exception):
-    """What arrived is no message.
-
-    ``fatal`` says that the connection's framing can't be trusted any more, so it has to close;
-    ``type_name`` is the message's type where that much could be read.
-    """
-
-    def __init__(
-        self,
-        text: str,
-        *,
-        code: Code = Code.MALFORMED,
-        fatal: bool = False,
-        type_name: str | None = None,
-        message_id: str | None = None,
-    ) -> None:
-        super().__init__(text)
-        self.code = code
-        self.fatal = fatal
-        self.type_name = type_name
-        self.message_id = message_id
-
-
-# ---------------------------------------------------------------- messages
-
-
-#: Fields that nobody but the one they are meant for may see.
+#: Fields that must never appear in logs.
 _SECRETS: Final = frozenset({"user_pwd", "new_pwd", "token", "invite"})
 
 
 class Message(msgspec.Struct, rename="camel", gc=False):
-    """What all messages have in common: camelCase on the wire, never changed once made."""
+    """What all messages have in common: camelCase on the wire, no secrets in a repr."""
 
     def __repr__(self) -> str:
-        """With no secret: what is shown here may get into a log."""
+        """Without secrets: a repr may get into a log."""
         values = {name: getattr(self, name) for name in self.__struct_fields__}
         shown = (
             f"{name}={'…' if value and name in _SECRETS else repr(value)}"
@@ -457,105 +429,3 @@ def check_password(password: str) -> None:
         raise ValueError("password: no lone surrogates") from None
     if too_long:
         raise ValueError(f"password: at most {MAX_PASSWORD} bytes")
-
-
-# ---------------------------------------------------------------- codec
-
-
-class _Envelope(msgspec.Struct):
-    type: str
-    data: str = "{}"
-
-
-_encode = msgspec.json.encode
-_envelope_decoder = msgspec.json.Decoder(_Envelope)
-_decoders: Final[dict[str, msgspec.json.Decoder[Any]]] = {
-    name: msgspec.json.Decoder(cls) for name, cls in MESSAGES.items()
-}
-#: `RecursionError`: arrays nested deeper than Python's stack.
-_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-#: What an envelope begins with, by what is in it.
-_openings: Final = {cls: b'{"type":"%b","data":' % name.encode() for name, cls in MESSAGES.items()}
-_pack_length = struct.Struct("!I").pack
-
-
-def encode(message: Message) -> bytes:
-    """The message's envelope as JSON, with no length prefix.
-
-    :raises UnicodeEncodeError: a text in it has lone surrogates.
-    """
-    data = _encode(_encode(message).decode())
-    return b"%b%b}" % (_openings[type(message)], data)
-
-
-#: How clients of other protocols begin.
-_GREETINGS: Final = {
-    "HTTP": (b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"OPTI", b"PATC", b"CONN", b"PRI "),
-    "SSH": (b"SSH-",),
-    "TLS": (b"\x16\x03",),
-}
-
-
-def other_protocol(length: int) -> str | None:
-    """The protocol whose greeting was taken for a frame's length, if it is one."""
-    begin = length.to_bytes(PREFIX_BYTES) if length < 2**32 else b""
-    for protocol, words in _GREETINGS.items():
-        if begin.startswith(words):
-            return protocol
-    return None
-
-
-def frame(payload: bytes) -> bytes:
-    """``payload`` with its length before it."""
-    return _pack_length(len(payload)) + payload
-
-
-def decode(payload: bytes) -> Message:
-    """Read one frame's payload.
-
-    :raises WireError: it is no JSON envelope (``fatal``), of an unknown type, or its data is not
-        what that type wants.
-    """
-    try:
-        envelope = _envelope_decoder.decode(payload)
-    except _DECODE_ERRORS as error:
-        raise WireError(f"not a message: {_why(error)}", fatal=True) from None
-    decoder = _decoders.get(envelope.type)
-    if decoder is None:
-        raise WireError(f"unknown type {envelope.type[:40]!r}", type_name=envelope.type)
-    try:
-        # Types with no fields carry nothing at all, to some: an empty text.
-        message: Message = decoder.decode(envelope.data or "{}")
-    except _DECODE_ERRORS as error:
-        too_long = isinstance(error.__cause__, TooLong)
-        raise WireError(
-            f"{envelope.type}: {_why(error)}",
-            code=Code.TOO_LARGE if too_long else Code.MALFORMED,
-            type_name=envelope.type,
-            message_id=_salvage_id(envelope.data),
-        ) from None
-    return message
-
-
-class _OnlyId(msgspec.Struct):
-    id: MessageId
-
-
-_id_decoder = msgspec.json.Decoder(_OnlyId)
-
-
-def _salvage_id(data: str) -> str | None:
-    """The ``id`` of a message that is otherwise malformed: its sender can match the error then."""
-    try:
-        found = _id_decoder.decode(data).id
-    except _DECODE_ERRORS:
-        return None
-    return found if found.isprintable() else None
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
-    if isinstance(error, UnicodeDecodeError):
-        return "not UTF-8"
-    return str(error)

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
-from chatroom.conversations.feed import private_from
-from chatroom.conversations.room import sms_from
+from chatroom.conversations.rendering import private_from, sms_from
+from chatroom.protocol import codec, refusals
 from chatroom.protocol import messages as wire
-from chatroom.protocol import refusals
 from chatroom.protocol.messages import Code, Message, Seq
 from chatroom.protocol.refusals import Refusal, Refused
 from chatroom.sessions import login, posting, states
@@ -108,7 +107,7 @@ def _history_answer(
     """As much of the page as fits into one frame: its newest messages."""
     size, first = 1024, len(texts)
     while first > 0:
-        size += len(wire.encode(texts[first - 1]))
+        size += len(codec.encode(texts[first - 1]))
         if size > wire.MAX_SERVER_FRAME:
             break
         first -= 1
@@ -129,7 +128,7 @@ async def _password(session: Session, message: wire.PasswordMes) -> None:
         message.new_pwd,
         address=session.address,
         keep=session.token,
-        spare=session.tag,
+        except_session=session.tag,
     )
     if session.account is not None:
         # This session stays logged in; all others end.
@@ -139,7 +138,7 @@ async def _password(session: Session, message: wire.PasswordMes) -> None:
 
 async def _log_out(session: Session, message: wire.LogoutMes) -> None:  # noqa: ARG001
     if session.token:
-        await session.node.accounts.forget_token(session.token)
+        await session.node.accounts.tokens.forget(session.token)
     session.close()
 
 

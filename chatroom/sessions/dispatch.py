@@ -7,16 +7,17 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatroom.common.counters import Count
+from chatroom.protocol import codec, refusals
 from chatroom.protocol import messages as wire
-from chatroom.protocol import refusals
-from chatroom.protocol.messages import Code, Message, WireError
+from chatroom.protocol.codec import WireError
+from chatroom.protocol.messages import Code, Message
 from chatroom.sessions.commands import COMMANDS, Command
 from chatroom.sessions.replies import id_of
 from chatroom.sessions.session import Session
 from chatroom.sessions.states import State
 
 #: Bytes that a transport's own ping counts at least: as many as a `PingMes`, as it costs as much.
-_PING_BYTES = len(wire.encode(wire.PingMes()))
+_PING_BYTES = len(codec.encode(wire.PingMes()))
 
 _log = Logger()
 
@@ -26,7 +27,7 @@ def frame_received(session: Session, payload: bytes) -> None:
     if session.closed:
         return
     try:
-        message = wire.decode(payload)
+        message = codec.decode(payload)
     except WireError as error:
         _malformed(session, error, len(payload))
         return
@@ -61,7 +62,7 @@ def ping_received(session: Session, payload: bytes) -> bool:
 
 def frame_too_long(session: Session, length: int, limit: int) -> None:
     """A frame is too long: refuse it and close, as what follows can't be framed."""
-    other = wire.other_protocol(length)
+    other = codec.other_protocol(length)
     session.count(Count.OTHER_PROTOCOL if other else Count.TOO_LONG)
     why = f"no {other} is spoken here" if other else f"a frame of {length} bytes"
     session.refuse(refusals.malformed(f"{why}: at most {limit}", Code.TOO_LARGE))
@@ -88,8 +89,8 @@ def _run(session: Session, command: Command, message: Message) -> None:
 def _wait(session: Session, size: int, *, costs: bool) -> int:
     """Seconds that the sender of a frame has to wait; 0: it is accepted."""
     is_guest = session.state is not State.MEMBER
-    return session.pace.wait(
-        session.node.limits,
+    return session.rate_limiter.wait(
+        session.node.rate_limits,
         # About when it came: saves a look at the clock for each frame.
         session.heard_at,
         size,
@@ -114,11 +115,11 @@ def _malformed(session: Session, error: WireError, size: int) -> None:
 def _too_fast(session: Session, type_name: str | None, message_id: str, wait: int) -> None:
     """Tell the client to wait; disconnect it if it goes on all the same."""
     session.count(Count.TOO_FAST)
-    if session.pace.ignores:
+    if session.rate_limiter.ignores:
         session.count(Count.FLOODS_CLOSED)
         _log.info("Session {tag} of user {id} floods", tag=session.tag, id=session.user_id)
         session.refuse(refusals.flood(wait))
         session.close()
-    elif session.dialect != 1 or session.pace.just_told:
+    elif session.dialect != 1 or session.rate_limiter.just_told:
         # An original client shows each as a line: a flood is not answered with a flood of lines.
         session.answer_refusal(type_name, message_id, refusals.too_many_frames(wait))

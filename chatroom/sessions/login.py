@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import UNSET, Struct, UnsetType
 
-from chatroom.conversations.feed import RoomFeed
+from chatroom.conversations.room_feed import RoomFeed
 from chatroom.moderation.enforcement import objection
 from chatroom.node.node import Node
 from chatroom.protocol import messages as wire

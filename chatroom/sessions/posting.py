@@ -42,7 +42,7 @@ def answer_when_stored(
     session: Session, storing: Deferred[Receipt], message: wire.Text, room: str = ""
 ) -> None:
     """Tell the sender of a failure; the acknowledgement of a success comes with the stream."""
-    session.node.intake.took(session)
+    session.node.backpressure.took(session)
     storing.addBoth(_settled, session, message, room)
 
 
@@ -52,7 +52,7 @@ def _settled(result: Receipt | Failure, session: Session, message: wire.Text, ro
         if not session.closed:
             _answer(result, session, message, room)
         # Last: what waits to be read is read at once, and may fill its share again.
-        session.node.intake.answered(session)
+        session.node.backpressure.answered(session)
     except Exception:  # noqa: BLE001 - a fault of ours must not cost anybody the connection
         _log.failure("Answering a message failed")
 

@@ -15,9 +15,10 @@ from twisted.python.failure import Failure
 
 from chatroom.common.clock import Timer
 from chatroom.common.counters import Count
-from chatroom.conversations.feed import InboxFeed, RoomFeed
+from chatroom.conversations.inbox_feed import InboxFeed
+from chatroom.conversations.room_feed import RoomFeed
 from chatroom.delivery.outbox import Outbox
-from chatroom.limits.rate import Pace
+from chatroom.limits.rate import RateLimiter
 from chatroom.moderation.mute import Mute
 from chatroom.node.node import Node
 from chatroom.protocol import messages as wire
@@ -62,8 +63,8 @@ class Session:
         "inbox",
         "mute",
         "node",
-        "pace",
         "pinged",
+        "rate_limiter",
         "state",
         "tag",
         "token",
@@ -84,7 +85,7 @@ class Session:
         self.feeds: dict[str, RoomFeed] = {}
         self.heard_at = node.clock.seconds()
         self.pinged = False
-        self.pace = Pace()
+        self.rate_limiter = RateLimiter()
         self._aborting: Timer | None = None
         #: What came before the login was answered, and is to follow the answer.
         self._early: list[Message] = []
@@ -254,10 +255,10 @@ class Session:
         self.outbox.on_full = self._overflowed
 
     def _queue_grows(self) -> None:
-        self.node.intake.fell_behind(self)
+        self.node.backpressure.fell_behind(self)
 
     def _drained(self) -> None:
-        self.node.intake.caught_up(self)
+        self.node.backpressure.caught_up(self)
         waiting, self._waiting_for_drain = self._waiting_for_drain, []
         for deferred in waiting:
             deferred.callback(None)
@@ -328,7 +329,7 @@ class Session:
     def logged_in(self, *answers: Message) -> None:
         """Send the answers, and behind them what came meanwhile."""
         self.state = State.MEMBER
-        self.pace.logged_in()
+        self.rate_limiter.logged_in()
         self.codec = self.connection.speak(self.dialect)
         self._watch_outbox()
         early, self._early = self._early, []

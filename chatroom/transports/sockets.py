@@ -8,7 +8,8 @@ from typing import Any
 from twisted.internet.protocol import Protocol
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
-from chatroom.delivery.outbox import DirectOutbox, TransportOutbox
+from chatroom.delivery.direct import DirectOutbox
+from chatroom.delivery.outbox import TransportOutbox
 from chatroom.limits.connections import LOCAL
 
 #: When the system finds out that a silent peer is gone: it asks after 20 s, then every 5 s, and

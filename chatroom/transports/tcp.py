@@ -9,11 +9,13 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import Int32StringReceiver
 from twisted.python.failure import Failure
 
-from chatroom.delivery.outbox import DirectOutbox, Outbox, PacedOutbox
+from chatroom.delivery.direct import DirectOutbox
+from chatroom.delivery.outbox import Outbox
+from chatroom.delivery.paced import PacedOutbox
 from chatroom.limits.connections import LOCAL
 from chatroom.node.node import Node
+from chatroom.protocol import codec, refusals
 from chatroom.protocol import messages as wire
-from chatroom.protocol import refusals
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2, Codec
 from chatroom.protocol.messages import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN
 from chatroom.sessions import dispatch
@@ -45,7 +47,7 @@ class ChatProtocol(Int32StringReceiver):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
         self.connected = 0
-        self.factory.node.doorkeeper.leave(self.counted_as)
+        self.factory.node.connection_limit.leave(self.counted_as)
         self._deaf = True
         self.outbox.drop()
         self.session.lost()
@@ -139,8 +141,8 @@ class ChatFactory(Factory):
 
 
 _TOO_MANY = refusals.too_many_connections(COME_BACK)
-_GOODBYE = wire.frame(
-    wire.encode(
+_GOODBYE = codec.frame(
+    codec.encode(
         wire.ErrorMes(
             code=_TOO_MANY.code,
             error=f"{_TOO_MANY.zh} ({_TOO_MANY.en})",

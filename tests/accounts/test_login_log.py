@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import globalLogPublisher, textFileLogObserver
 
 from chatroom.accounts.accounts import Accounts
-from chatroom.accounts.login_throttle import Guessing
+from chatroom.accounts.login_throttle import LoginThrottle
 from chatroom.accounts.passwords import Passwords
 from chatroom.accounts.registration import Registration
 from chatroom.client.connection.login import Identity
@@ -45,12 +45,12 @@ def lines(log: Callable[[], str], what: str) -> list[str]:
 
 def made(**registration: Any) -> World:
     def make_accounts(store: MemoryStore, passwords: Passwords) -> Accounts:
-        guessing = Guessing(store, failures=3)
+        throttle = LoginThrottle(store, failures=3)
         return Accounts(
             store,
             passwords,
-            guessing=guessing,
-            registration=Registration(store, guessing, **registration),
+            throttle=throttle,
+            registration=Registration(store, throttle, **registration),
             max_logins=1,
         )
 

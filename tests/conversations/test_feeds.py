@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 from twisted.internet.defer import Deferred
 
-from chatroom.conversations.feed import PAGE, RoomFeed
+from chatroom.conversations.feed import PAGE
+from chatroom.conversations.room_feed import RoomFeed
 from chatroom.node.node import Node
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO, Seq
@@ -328,7 +329,8 @@ class Interleaving:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few messages fill pages, slices, and what the room remembers."""
-    monkeypatch.setattr("chatroom.conversations.feed.PAGE", 3)
+    monkeypatch.setattr("chatroom.conversations.room_feed.PAGE", 3)
+    monkeypatch.setattr("chatroom.conversations.inbox_feed.PAGE", 3)
     monkeypatch.setattr("chatroom.conversations.feed.SLICE", 2000)
     monkeypatch.setattr("chatroom.conversations.room.SLICE", 2000)
     monkeypatch.setattr("chatroom.conversations.room.RECENT", 5)

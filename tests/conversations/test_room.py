@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from chatroom.conversations.room import RECENT, SLICE, Room, sms_from
+from chatroom.conversations.rendering import SLICE, sms_from
+from chatroom.conversations.room import RECENT, Room
 from chatroom.delivery.outbox import put_to_each
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2, Blob, Codec
 from chatroom.protocol.messages import Seq

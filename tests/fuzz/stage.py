@@ -10,9 +10,11 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
+from chatroom.protocol.codec import WireError
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2
-from chatroom.protocol.messages import LOBBY, Message, Seq, WireError
+from chatroom.protocol.messages import LOBBY, Message, Seq
 from chatroom.transports.tcp import ChatFactory
 from tests.doubles.memory_backend import Conversation
 from tests.fuzz.connection import Connection
@@ -56,10 +58,10 @@ def check_codec(payload: bytes) -> None:
     :raises Find: it is not so.
     """
     try:
-        message = wire.decode(payload)
+        message = codec.decode(payload)
     except WireError:
         return
-    expect(wire.decode(wire.encode(message)) == message, "encoded and decoded it is another one")
+    expect(codec.decode(codec.encode(message)) == message, "encoded and decoded it is another one")
     for piece in (*DIALECT_1.encode([message]), *DIALECT_2.encode([message])):
         length = int.from_bytes(piece[: wire.PREFIX_BYTES])
         expect(length == len(piece) - wire.PREFIX_BYTES, "a frame's length is wrong")

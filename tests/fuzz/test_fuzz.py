@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from twisted.logger import Logger
 
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.sessions import commands
 from chatroom.sessions.commands import Command
@@ -46,7 +47,7 @@ def _forges_a_line(session: Session, message: wire.SmsMes) -> None:
 
 def _tells_everybody_who_does_not_know_it(session: Session, message: wire.UsersMes) -> None:
     for other in session.node.sessions.all():
-        other.outbox.put((wire.frame(wire.encode(wire.PongMes())),))
+        other.outbox.put((codec.frame(codec.encode(wire.PongMes())),))
 
 
 def _ends_another_session(session: Session, message: wire.PrivateMes) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec import UNSET
 
+from chatroom.protocol import codec, refusals
 from chatroom.protocol import messages as wire
-from chatroom.protocol import refusals
 from chatroom.protocol.messages import LOBBY, Code, Person
 from chatroom.sessions import login, replies
 from chatroom.store.interface import PresenceEvent
@@ -65,7 +65,7 @@ def test_a_dialect_1_login_gets_as_many_ids_as_fit_its_buffer_its_own_among_them
     assert answer.users_id
     assert answer.users_id[0] == 1
     assert len(answer.users_id) > 400
-    assert len(wire.encode(answer)) <= wire.MAX_FRAME_DIALECT_1
+    assert len(codec.encode(answer)) <= wire.MAX_FRAME_DIALECT_1
 
 
 def test_a_failed_dialect_1_login_has_the_originals_words_and_null(world: World) -> None:

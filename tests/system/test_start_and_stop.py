@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from chatroom.ops.launch import LOG_SIZE, OLD_LOGS
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from tests.ports import own_port
 from tests.system.lab import (
@@ -115,8 +116,8 @@ def test_it_listens_on_every_endpoint_that_is_named(lab: Lab) -> None:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(PATIENCE)
         connection.connect(str(path))
-        connection.sendall(wire.frame(wire.encode(wire.PingMes())))
-        assert wire.decode(connection.recv(4096)[4:]) == wire.PongMes()
+        connection.sendall(codec.frame(codec.encode(wire.PingMes())))
+        assert codec.decode(connection.recv(4096)[4:]) == wire.PongMes()
     server.stop()
     assert not path.exists()
 

@@ -48,7 +48,7 @@ class Owner(Protocol):
         """A login was answered; nothing that follows it has been looked at yet."""
 
     def message_received(self, message: wire.Message) -> None:
-        """A message that answers no request; may raise `chatroom.protocol.messages.WireError`."""
+        """A message that answers no request; may raise `chatroom.protocol.codec.WireError`."""
 
     def link_down(self) -> None:
         """The connection is gone, be it that another one follows or not."""

@@ -19,6 +19,7 @@ from chatroom.client.base.interfaces import Clock, Timer
 from chatroom.client.base.timing import Timing
 from chatroom.client.base.waiting import Waiters
 from chatroom.client.connection.requests import Requests
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 
 AnswerT = TypeVar("AnswerT", bound=wire.Message)
@@ -48,7 +49,7 @@ class Receiver(Protocol):
     def message_received(self, message: wire.Message) -> None:
         """A message that answers no request.
 
-        :raises chatroom.protocol.messages.WireError: it can't be; the connection is dropped.
+        :raises chatroom.protocol.codec.WireError: it can't be; the connection is dropped.
         """
 
     def connection_lost(self, connection: ClientProtocol, why: Words) -> None:
@@ -98,12 +99,12 @@ class ClientProtocol(Int32StringReceiver):
 
     def send(self, message: wire.Message) -> None:
         """Send one message, of which no answer is expected here."""
-        self.send_payload(wire.encode(message))
+        self.send_payload(codec.encode(message))
 
     def send_payload(self, payload: bytes) -> None:
         """Send a message that is encoded already."""
         if self.over is None:
-            self._transport.write(wire.frame(payload))
+            self._transport.write(codec.frame(payload))
 
     def drop(self, why: Words) -> None:
         """Break the connection at once: it is of no more use."""
@@ -177,8 +178,8 @@ class ClientProtocol(Int32StringReceiver):
         if self.over is not None:
             return  # what was buffered is still delivered after the end
         try:
-            self._take(wire.decode(payload))
-        except wire.WireError as problem:
+            self._take(codec.decode(payload))
+        except codec.WireError as problem:
             if problem.fatal or problem.type_name is None or problem.type_name in wire.MESSAGES:
                 self.not_understood(words.no_message(problem))
             # A type that this client does not know is a newer server's, and is left alone.

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import Refused, RegisterRefused
+from chatroom.protocol import codec
 from chatroom.protocol import display_names as names
 from chatroom.protocol import messages as wire
 
@@ -161,7 +162,7 @@ def checked(
     """
     check(refused, **arguments)
     message = build()
-    return message, wire.encode(message)
+    return message, codec.encode(message)
 
 
 def _code(refused: type[Refused], name: str, value: object) -> wire.Code:

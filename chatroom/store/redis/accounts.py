@@ -91,7 +91,7 @@ class AccountTable:
         self._guess_wait = Script("guess_wait")
         self._count_failure = Script("count_failure")
         self._remember_address = Script("remember_address")
-        self._take_one = Script("take_one")
+        self._acquire = Script("acquire")
 
     def account(self, user_id: int) -> Deferred[Account | None]:
         return Deferred.fromCoroutine(self._account(user_id))
@@ -147,14 +147,14 @@ class AccountTable:
         return bool(reply)
 
     def replace_password(
-        self, account: Account, password: str, *, void_tokens: bool, spare: str = ""
+        self, account: Account, password: str, *, void_tokens: bool, except_session: str = ""
     ) -> Deferred[bool]:
         if account.legacy:
             return Deferred.fromCoroutine(self._adopt(account, password))
         return self._truth(
             self._replace_password,
             *(account.user_id, account.password, password),
-            *(int(void_tokens), Ending.PASSWORD_CHANGED.value, spare),
+            *(int(void_tokens), Ending.PASSWORD_CHANGED.value, except_session),
         )
 
     async def _adopt(self, account: Account, password: str) -> bool:
@@ -171,10 +171,10 @@ class AccountTable:
         return Deferred.fromCoroutine(self._done(self._set_status, user_id, status))
 
     def end_sessions(
-        self, user_id: int, ending: Ending, *, spare: str = "", text: str = ""
+        self, user_id: int, ending: Ending, *, except_session: str = "", text: str = ""
     ) -> Deferred[None]:
         return Deferred.fromCoroutine(
-            self._done(self._end_sessions, user_id, ending.value, spare, text)
+            self._done(self._end_sessions, user_id, ending.value, except_session, text)
         )
 
     def create_token(
@@ -217,8 +217,8 @@ class AccountTable:
             self._noted(self._remember_address, user_id, address, most, lifetime)
         )
 
-    def take_one(self, what: str, *, most: int, window: int) -> Deferred[int]:
-        return self._seconds(self._take_one, what, most, window)
+    def acquire(self, what: str, *, most: int, window: int) -> Deferred[int]:
+        return self._seconds(self._acquire, what, most, window)
 
     def _truth(self, script: Script, *args: object) -> Deferred[bool]:
         async def run() -> bool:

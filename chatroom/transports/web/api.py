@@ -146,7 +146,7 @@ class Api:
     async def _log_out(self, request: Request, _: Nothing) -> tuple[Answer, Cookie]:
         mine = request.cookie
         if mine is not None:
-            await self._accounts.forget_token(mine.token)
+            await self._accounts.tokens.forget(mine.token)
             for session in self._node.sessions.by_token(mine.user_id, mine.token):
                 session.close()
         return Answer(code=Code.OK), cookie.clearing(secure=request.secure)

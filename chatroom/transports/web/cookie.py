@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chatroom.accounts.accounts import TOKEN_LIFETIME
+from chatroom.accounts.tokens import TOKEN_LIFETIME
 
 #: Longest token that is accepted, in characters; as in `LoginMes`.
 _MAX_TOKEN = 128

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from twisted.web import http
 
 from chatroom.common.counters import Count
-from chatroom.limits.rate import Pace
+from chatroom.limits.rate import RateLimiter
 from chatroom.transports.sockets import COME_BACK, peer_of
 from chatroom.transports.web import cookie
 from chatroom.transports.web.headers import HEADERS, HSTS
@@ -190,7 +190,7 @@ class Channel(http.HTTPChannel):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._pace = Pace()
+        self._rate_limiter = RateLimiter()
 
     def wait(self, size: int, *, costs: bool) -> int:
         """Take a request into account: 0, or the seconds after which it may be asked again.
@@ -202,12 +202,12 @@ class Channel(http.HTTPChannel):
         """
         if self.is_shared:
             return 0
-        node, pace = self.factory.node, self._pace
+        node, limiter = self.factory.node, self._rate_limiter
         now, size = node.clock.seconds(), size + REQUEST_BYTES
-        seconds: int = pace.wait(node.limits, now, size, costs, user_id=0)
+        seconds: int = limiter.wait(node.rate_limits, now, size, costs, user_id=0)
         if seconds:
             node.counters[Count.TOO_FAST] += 1
-            if pace.ignores:
+            if limiter.ignores:
                 node.counters[Count.FLOODS_CLOSED] += 1
                 # Twisted hangs up behind the answer then.
                 self.persistent = False
@@ -217,7 +217,7 @@ class Channel(http.HTTPChannel):
         """Do not extend the timeout: one more byte is no progress."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.factory.node.doorkeeper.leave(self.counted_as)
+        self.factory.node.connection_limit.leave(self.counted_as)
         if self._heir is not None:
             self._heir.connectionLost(reason)
         else:
@@ -225,12 +225,12 @@ class Channel(http.HTTPChannel):
 
     def counts_as(self, address: str) -> bool:
         """Count it by ``address`` from now on; False: there are too many from there already."""
-        doorkeeper = self.factory.node.doorkeeper
-        doorkeeper.leave(self.counted_as)
+        connection_limit = self.factory.node.connection_limit
+        connection_limit.leave(self.counted_as)
         if self.factory.node.admit(address):
             self.counted_as = address
             return True
-        doorkeeper.admit(self.counted_as)
+        connection_limit.admit(self.counted_as)
         return False
 
     def hand_over(self, protocol: Any) -> None:

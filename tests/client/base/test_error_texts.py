@@ -31,8 +31,8 @@ from chatroom.client.base import error_texts as words
 from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import Doubt
 from chatroom.client.state.checking import check
+from chatroom.protocol import codec, refusals
 from chatroom.protocol import messages as wire
-from chatroom.protocol import refusals
 from chatroom.protocol.refusals import Refusal
 from chatroom.terminal.input_checks import explain
 from chatroom.terminal.language import translation
@@ -287,8 +287,8 @@ odd = st.one_of(
 def takes(build: Callable[[], wire.Message]) -> bool:
     """Whether a server takes what ``build`` makes."""
     try:
-        wire.decode(wire.encode(build()))
-    except (ValueError, TypeError, AttributeError, wire.WireError):
+        codec.decode(codec.encode(build()))
+    except (ValueError, TypeError, AttributeError, codec.WireError):
         return False
     return True
 

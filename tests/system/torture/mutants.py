@@ -95,7 +95,7 @@ MUTANTS = (
         ("never got",),
         (
             (
-                "chatroom/conversations/feed.py",
+                "chatroom/conversations/inbox_feed.py",
                 "        if messages:\n            self.session.put_private(",
                 (
                     "        if messages:\n"

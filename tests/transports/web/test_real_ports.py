@@ -18,7 +18,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.threads import deferToThread
 
-from chatroom.delivery.outbox import DirectOutbox, TransportOutbox
+from chatroom.delivery.direct import DirectOutbox
+from chatroom.delivery.outbox import TransportOutbox
 from chatroom.protocol import messages as wire
 from chatroom.transports.web.files import read_files
 from chatroom.transports.web.hosts import Hosts

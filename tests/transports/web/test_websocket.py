@@ -13,9 +13,11 @@ import pytest
 from twisted.internet.defer import ensureDeferred
 
 from chatroom.common.counters import Count
-from chatroom.delivery.outbox import DirectOutbox, TransportOutbox
-from chatroom.limits.connections import Doorkeeper
-from chatroom.limits.rate import Limits
+from chatroom.delivery.direct import DirectOutbox
+from chatroom.delivery.outbox import TransportOutbox
+from chatroom.limits.connections import ConnectionLimit
+from chatroom.limits.rate import RateLimits
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.dialects import Blob, Dialect2
 from chatroom.protocol.messages import MAX_FRAME_BEFORE_LOGIN, Code, Message
@@ -44,7 +46,7 @@ from tests.transports.web.test_site import check_headers
 from tests.world import PASSWORD, World, kinds, private, sms
 
 Connect = Callable[..., Tab]
-PING_MES = wire.encode(wire.PingMes())
+PING_MES = codec.encode(wire.PingMes())
 
 
 def logged_in(world: World, tab: Tab, user_id: int = 1) -> Tab:
@@ -326,7 +328,7 @@ def test_a_message_may_come_in_several_frames_with_a_ping_in_between(tab: Tab) -
 
 def test_after_the_login_a_message_may_be_larger(world: World, tab: Tab) -> None:
     long = sms("😀" * wire.MAX_CONTENT, "long")
-    assert len(wire.encode(long)) > MAX_FRAME_BEFORE_LOGIN
+    assert len(codec.encode(long)) > MAX_FRAME_BEFORE_LOGIN
     logged_in(world, tab).says(long)
     world.settle()
     assert kinds(tab.takes()) == ["AckMes"]
@@ -451,7 +453,7 @@ def test_a_ping_says_that_the_client_lives(world: World, tab: Tab) -> None:
 
 @pytest.mark.parametrize("kind", [PING, PONG])
 def test_a_flood_of_pings_is_one_like_any_other(world: World, tab: Tab, kind: int) -> None:
-    world.node().limits = Limits(byte_rate=1000, max_frame=4096)
+    world.node().rate_limits = RateLimits(byte_rate=1000, max_frame=4096)
     logged_in(world, tab).sends(frame_bytes(kind) * 5000)
     frames = tab.frames()
     assert sum(frame.opcode == PONG for frame in frames) <= 4096 // 30
@@ -607,35 +609,35 @@ def test_the_accept_header_is_computed_not_copied(site: Site) -> None:
 
 
 def test_one_address_has_a_bound_and_who_leaves_makes_room(world: World, site: Site) -> None:
-    world.node().doorkeeper = keeper = Doorkeeper(world.clock, per_address=2)
+    world.node().connection_limit = ConnectionLimit(world.clock, per_address=2)
     tabs = [Tab(site), Tab(site).opens()]
     assert Tab(site).closed
     other = Tab(site, address="192.0.2.2")
     assert other.upgrades().code == 101
     for tab in tabs:
         tab.leaves()
-    assert len(keeper) == 1
-    assert Tab(site).upgrades().code == 101
+    assert Tab(site).upgrades().code == Tab(site).upgrades().code == 101
+    assert Tab(site).closed
 
 
 def test_behind_a_proxy_each_counts_where_it_comes_from(
     world: World, make_site: Callable[..., Site]
 ) -> None:
-    world.node().doorkeeper = keeper = Doorkeeper(world.clock, per_address=2)
+    world.node().connection_limit = keeper = ConnectionLimit(world.clock, per_address=2, most=4)
     site = make_site(trusted="192.0.2.1")
     tabs = [Tab(site) for _ in range(4)]
     one, two = {"X_Forwarded_For": "203.0.113.1"}, {"X_Forwarded_For": "203.0.113.2"}
     addresses = [one, one, one, two]
     codes = [tab.upgrades(**address).code for tab, address in zip(tabs, addresses, strict=True)]
     assert codes == [101, 101, 503, 101]
-    assert len(keeper) == 4
+    assert not keeper.admit("198.51.100.1"), "all four count"
     for tab in tabs:
         tab.leaves()
-    assert len(keeper) == 0
+    assert all(keeper.admit(f"198.51.100.{number}") for number in range(4)), "none counts"
 
 
 def test_one_too_many_is_told_so_where_that_costs_nothing(world: World, real_tab: Connect) -> None:
-    world.node().doorkeeper = Doorkeeper(world.clock, most=1)
+    world.node().connection_limit = ConnectionLimit(world.clock, most=1)
     real_tab()
     late = real_tab()
     response, _ = parse_response(late.data())
