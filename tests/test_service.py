@@ -24,8 +24,10 @@ from twisted.internet.task import Clock, deferLater
 from chatroom import service
 from chatroom.config import settings
 from chatroom.config.data_folder import DataFolder
+from chatroom.config.errors import StartError
 from chatroom.config.redis_address import RedisAddress
-from chatroom.config.settings import Settings, StartError
+from chatroom.config.settings import Settings
+from chatroom.ops import listening, store_start
 from chatroom.ops import preflight as start_check
 from chatroom.ops.preflight import check_endpoints, check_redis, check_user
 from chatroom.ops.twistd_options import Options
@@ -158,7 +160,7 @@ async def test_the_page_is_served_and_its_link_is_logged(folder: Path, logged: l
     ],
 )
 def test_the_link_is_what_a_browser_can_be_given(endpoint: str, where: str, url: str) -> None:
-    assert service._url(endpoint, where) == url
+    assert listening._url(endpoint, where) == url
 
 
 @pytest_twisted.ensureDeferred
@@ -180,7 +182,7 @@ async def test_with_a_redis_of_others_it_says_which_and_what_it_lacks(
 async def test_while_the_store_is_out_of_reach_it_says_so_and_can_be_stopped(
     folder: Path, logged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "PATIENCE", 0.02)
+    monkeypatch.setattr(store_start, "PATIENCE", 0.02)
     chat = put_together(folder, RedisAddress(path=str(folder / "nothing.sock")))
     chat.startService()
     await until(lambda: sum("Still reaching" in line for line in logged) >= 2)
@@ -288,7 +290,7 @@ async def test_listening_in_clear_on_a_network_is_one_line_of_advice(
     folder: Path, valkey: Valkey, logged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # tests/transports/test_listeners.py has what is meant by it; the tests keep to this machine.
-    monkeypatch.setattr(service, "in_clear", lambda *_: True)
+    monkeypatch.setattr(listening, "in_clear", lambda *_: True)
     chat = put_together(folder, valkey.address, LOCAL, LOCAL)
     chat.startService()
     await until(lambda: any("Ready" in line for line in logged))

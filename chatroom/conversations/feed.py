@@ -18,7 +18,8 @@ from chatroom.conversations.room import SLICE, Room, size_of, sms_from
 from chatroom.delivery.outbox import Outbox
 from chatroom.protocol.dialects import Blob, Codec
 from chatroom.protocol.messages import DELETED_NAME, SEQ_ZERO, AckMes, Message, PrivateMes, Seq
-from chatroom.store.interface import Entry, Store, StoreUnavailable
+from chatroom.store.interface import Store
+from chatroom.store.records import Entry, StoreUnavailable
 
 #: Messages read from the store at once while catching up.
 PAGE = 100

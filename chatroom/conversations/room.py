@@ -12,7 +12,7 @@ from chatroom.delivery.broadcast import Audience
 from chatroom.delivery.outbox import Outbox
 from chatroom.protocol.dialects import Blob, Codec
 from chatroom.protocol.messages import DELETED_NAME, Seq, SmsMes
-from chatroom.store.interface import Entry
+from chatroom.store.records import Entry
 
 #: Messages kept in memory, so that who catches up gets over the last stretch in one step.
 RECENT = 128

@@ -17,8 +17,8 @@ from chatroom.common import addresses
 from chatroom.common.clock import Clock, pause
 from chatroom.protocol import refusals
 from chatroom.protocol.refusals import Refusal
-from chatroom.store.interface import Account, Store, StoreUnavailable
-from chatroom.store.moderation_interface import Sanction
+from chatroom.store.interface import Store
+from chatroom.store.records import Account, Sanction, StoreUnavailable
 
 #: Seconds until the store is asked again when it did not answer.
 RETRY = 0.5

@@ -29,22 +29,21 @@ from chatroom.protocol import messages as wire
 from chatroom.protocol import refusals
 from chatroom.protocol.messages import LOBBY, Message, Person, PresenceMes, Seq
 from chatroom.protocol.refusals import Refused
-from chatroom.store.interface import (
-    Account,
+from chatroom.store.events import (
+    AddressesEvent,
+    AnnounceEvent,
     EndEvent,
     Ending,
-    Entry,
     KnownEvent,
     MailboxEvent,
-    MailboxState,
+    OversightEvent,
     PresenceEvent,
     PrivateEvent,
     ReadEvent,
     StandingEvent,
-    Store,
-    StoreUnavailable,
 )
-from chatroom.store.moderation_interface import AddressesEvent, AnnounceEvent, OversightEvent
+from chatroom.store.interface import Store
+from chatroom.store.records import Account, Entry, MailboxState, StoreUnavailable
 
 if TYPE_CHECKING:
     from chatroom.sessions.session import Session

@@ -12,7 +12,9 @@ from twisted.python.failure import Failure
 
 from chatroom.common.clock import Clock, Timer
 from chatroom.protocol.messages import Person, PresenceMes, Status
-from chatroom.store.interface import PresenceEvent, Store, StoreUnavailable
+from chatroom.store.events import PresenceEvent
+from chatroom.store.interface import Store
+from chatroom.store.records import StoreUnavailable
 
 #: From so many users online nobody is told of each coming and going ...
 CROWDED = 500

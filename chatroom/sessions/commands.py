@@ -15,7 +15,7 @@ from chatroom.protocol.messages import Code, Message, Seq
 from chatroom.protocol.refusals import Refusal, Refused
 from chatroom.sessions import states
 from chatroom.sessions.states import State
-from chatroom.store.interface import Page
+from chatroom.store.records import Page
 
 if TYPE_CHECKING:
     from chatroom.sessions.session import Session

@@ -10,7 +10,7 @@ from chatroom.protocol import messages as wire
 from chatroom.protocol import refusals
 from chatroom.protocol.messages import Code, Message, Seq
 from chatroom.protocol.refusals import Refusal
-from chatroom.store.interface import Outcome
+from chatroom.store.records import Outcome
 
 if TYPE_CHECKING:
     from chatroom.node.node import Places

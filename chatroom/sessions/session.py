@@ -30,7 +30,7 @@ from chatroom.sessions import dispatch as gate
 from chatroom.sessions import replies as answers
 from chatroom.sessions.commands import Command
 from chatroom.sessions.states import State
-from chatroom.store.interface import Account, MailboxState, Outcome, Post, Receipt, StoreUnavailable
+from chatroom.store.records import Account, MailboxState, Outcome, Post, Receipt, StoreUnavailable
 
 #: Seconds that a client has to take what is left for it when the server closes.
 CLOSE_TIMEOUT = 3.0

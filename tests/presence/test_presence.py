@@ -13,7 +13,8 @@ from twisted.internet.task import Clock
 from chatroom.presence.presence import CROWDED, UNCROWDED, Announcer, LocalPresence, Roster
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Person, PresenceMes
-from chatroom.store.interface import PresenceEvent, StoreUnavailable
+from chatroom.store.events import PresenceEvent
+from chatroom.store.records import StoreUnavailable
 from tests.doubles.memory_store import Trouble
 from tests.world import World
 

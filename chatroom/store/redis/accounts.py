@@ -11,8 +11,8 @@ from twisted.logger import Logger
 
 from chatroom.protocol.display_names import tidy_name
 from chatroom.protocol.messages import MAX_SEX
-from chatroom.store.interface import MOST_TOKENS, Account, Ending, Token
-from chatroom.store.moderation_interface import Measure, Sanction
+from chatroom.store.events import Ending
+from chatroom.store.records import MOST_TOKENS, Account, Measure, Sanction, Token
 from chatroom.store.redis.connection import Connection
 from chatroom.store.redis.lua import Script
 

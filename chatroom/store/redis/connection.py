@@ -26,7 +26,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatroom.config.redis_address import RedisAddress
-from chatroom.store.interface import StoreUnavailable
+from chatroom.store.records import StoreUnavailable
 from chatroom.store.redis.lua import Script
 
 #: Seconds between two tries to connect, at most: service is to be back soon after the store is.

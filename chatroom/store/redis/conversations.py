@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from chatroom.protocol.messages import SEQ_ZERO, Seq
-from chatroom.store.interface import (
+from chatroom.store.records import (
     ConversationState,
     Entry,
     MailboxState,

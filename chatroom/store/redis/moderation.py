@@ -10,7 +10,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 
 from chatroom.protocol.messages import Person, Seq
-from chatroom.store.moderation_interface import MOST_ACTIONS, Action, Measure, Sanction
+from chatroom.store.records import MOST_ACTIONS, Action, Measure, Sanction
 from chatroom.store.redis.accounts import LEGACY_USERS, sanction_from
 from chatroom.store.redis.connection import Connection
 from chatroom.store.redis.conversations import readable, sent_at_of
@@ -27,7 +27,7 @@ _person_decoder = msgspec.json.Decoder(Person)
 
 
 class ModerationTable:
-    """The part of the `Store` that is an `Oversight`.
+    """The part of the `Store` that is a `ModerationStore`.
 
     :param rooms: in which an account's message ids may be remembered.
     """

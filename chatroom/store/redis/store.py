@@ -1,8 +1,8 @@
-"""The store on Redis or Valkey: two connections, and the four parts that use them."""
+"""The store on Redis or Valkey: two connections, and the five parts that use them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from secrets import token_hex
 from typing import Any
 
@@ -11,8 +11,9 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from chatroom.config.redis_address import RedisAddress
-from chatroom.protocol.messages import LOBBY, Person, Seq
-from chatroom.store.interface import BusListener, StoreUnavailable
+from chatroom.protocol.messages import LOBBY, Seq
+from chatroom.store.events import BusListener
+from chatroom.store.records import StoreUnavailable
 from chatroom.store.redis.accounts import AccountTable
 from chatroom.store.redis.bus import BLOCK, Bus
 from chatroom.store.redis.connection import Connection
@@ -20,6 +21,7 @@ from chatroom.store.redis.conversations import Conversations
 from chatroom.store.redis.durability_check import advice
 from chatroom.store.redis.identity import identify
 from chatroom.store.redis.moderation import ModerationTable
+from chatroom.store.redis.nodes import NodeTable
 
 #: Seconds that each of stopping's two steps may take before what is in hand is given up.
 STOP_TIMEOUT = 0.5
@@ -27,7 +29,7 @@ STOP_TIMEOUT = 0.5
 _log = Logger()
 
 
-class RedisStore(AccountTable, Conversations, ModerationTable):
+class RedisStore(AccountTable, Conversations, ModerationTable, NodeTable):
     """A `chatroom.store.interface.Store` on one Redis that all nodes share.
 
     :param timeout: seconds a reply may take.
@@ -61,6 +63,7 @@ class RedisStore(AccountTable, Conversations, ModerationTable):
         deleted: set[int] = set()
         AccountTable.__init__(self, commands)
         ModerationTable.__init__(self, commands, rooms=[LOBBY])
+        NodeTable.__init__(self, commands, node=node)
         Conversations.__init__(
             self,
             reactor,
@@ -108,18 +111,6 @@ class RedisStore(AccountTable, Conversations, ModerationTable):
     def has_room(self, room: bool) -> None:
         """Whether new messages and accounts are taken: not while its disk is nearly full."""
         self._connection.no_room = "" if room else "its disk is nearly full"
-
-    def keep_counters(self, counters: Mapping[str, int]) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._bus.keep_counters(counters))
-
-    def counters(self) -> Deferred[dict[str, dict[str, int]]]:
-        return Deferred.fromCoroutine(self._bus.counters())
-
-    def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> Deferred[None]:
-        return self._bus.update_presence(present, gone)
-
-    def reset_presence(self, present: Sequence[Person]) -> Deferred[None]:
-        return self._bus.reset_presence(present)
 
     def start(self, listener: BusListener, rooms: Sequence[str]) -> Deferred[dict[str, Seq]]:
         return Deferred.fromCoroutine(self._start(listener, rooms))

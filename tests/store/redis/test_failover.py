@@ -16,14 +16,14 @@ from twisted.logger import formatEvent
 
 from chatroom.accounts.accounts import Accounts
 from chatroom.accounts.passwords import Passwords
+from chatroom.config.errors import StartError
 from chatroom.config.redis_address import RedisAddress
-from chatroom.config.settings import StartError
 from chatroom.node.node import Node
 from chatroom.ops.preflight import check_redis
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO, Seq
-from chatroom.store.interface import ReceivedEvent, StandingEvent, StoreUnavailable
-from chatroom.store.moderation_interface import Measure
+from chatroom.store.events import ReceivedEvent, StandingEvent
+from chatroom.store.records import Measure, StoreUnavailable
 from chatroom.store.redis import bus
 from chatroom.store.redis.store import RedisStore
 from tests.doubles.proxy import Proxy

@@ -13,7 +13,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.logger import formatEvent, globalLogPublisher
 
-from chatroom.store.interface import Account, StoreUnavailable, Token
+from chatroom.store.records import Account, StoreUnavailable, Token
 from chatroom.store.redis.store import RedisStore
 from chatroom.store.valkey import disk_space
 from chatroom.store.valkey.disk_space import INTERVAL, RESERVE, DiskSpace
