@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from twisted.internet.defer import Deferred
 
+from chatroom.common.coroutines import returns_deferred
 from chatroom.protocol.messages import Person
 from chatroom.store.redis.connection import Connection
 from chatroom.store.redis.lua import Script
@@ -27,11 +27,13 @@ class NodeTable:
         self._keep_counters = Script("keep_counters")
         self._counters = Script("counters")
 
-    def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._tell_presence(present, gone, reset=False))
+    @returns_deferred
+    async def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> None:
+        await self._tell_presence(present, gone, reset=False)
 
-    def reset_presence(self, present: Sequence[Person]) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._tell_presence(present, (), reset=True))
+    @returns_deferred
+    async def reset_presence(self, present: Sequence[Person]) -> None:
+        await self._tell_presence(present, (), reset=True)
 
     async def _tell_presence(
         self, present: Sequence[Person], gone: Sequence[int], *, reset: bool
@@ -43,17 +45,13 @@ class NodeTable:
             *gone,
         )
 
-    def keep_counters(self, counters: Mapping[str, int]) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._store_counters(counters))
-
-    async def _store_counters(self, counters: Mapping[str, int]) -> None:
+    @returns_deferred
+    async def keep_counters(self, counters: Mapping[str, int]) -> None:
         flat = [item for pair in counters.items() for item in pair]
         await self._commands.run(self._keep_counters, self._node, *flat)
 
-    def counters(self) -> Deferred[dict[str, dict[str, int]]]:
-        return Deferred.fromCoroutine(self._read_counters())
-
-    async def _read_counters(self) -> dict[str, dict[str, int]]:
+    @returns_deferred
+    async def counters(self) -> dict[str, dict[str, int]]:
         found: list[tuple[bytes, list[bytes]]] = await self._commands.run(self._counters)
         return {
             node.decode(): {

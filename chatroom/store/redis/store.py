@@ -10,6 +10,7 @@ from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from chatroom.common.coroutines import returns_deferred
 from chatroom.config.redis_address import RedisAddress
 from chatroom.protocol.messages import LOBBY, Seq
 from chatroom.store.events import BusListener
@@ -104,18 +105,16 @@ class RedisStore(AccountTable, Conversations, ModerationTable, NodeTable):
         """
         return await advice(self._connection)
 
-    def identify(self, known: str) -> Deferred[str]:
+    async def identify(self, known: str) -> str:
         """The store's own id; see `chatroom.store.redis.identity.identify`."""
-        return Deferred.fromCoroutine(identify(self._connection, known))
+        return await identify(self._connection, known)
 
     def has_room(self, room: bool) -> None:
         """Whether new messages and accounts are taken: not while its disk is nearly full."""
         self._connection.no_room = "" if room else "its disk is nearly full"
 
-    def start(self, listener: BusListener, rooms: Sequence[str]) -> Deferred[dict[str, Seq]]:
-        return Deferred.fromCoroutine(self._start(listener, rooms))
-
-    async def _start(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
+    @returns_deferred
+    async def start(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
         await self.connect()
         return await self._bus.follow(listener, rooms)
 
@@ -133,10 +132,8 @@ class RedisStore(AccountTable, Conversations, ModerationTable, NodeTable):
         self._bus.out_of_step()
         other.drop("the other connection to it was lost", quiet=True)
 
-    def stop(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._stop())
-
-    async def _stop(self) -> None:
+    @returns_deferred
+    async def stop(self) -> None:
         for step in (self.flush, self._bus.leave):
             try:
                 await Deferred.fromCoroutine(step()).addTimeout(STOP_TIMEOUT, self._reactor)
