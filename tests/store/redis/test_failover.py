@@ -130,11 +130,11 @@ async def test_one_connection_does_not_stay_where_the_other_has_left(
     pair.promote()
     pair.move()
     getattr(store, cut)._protocol.transport.abortConnection()
-    await until(lambda: lines(logged, "was lost"))
+    await until(lambda: lines(logged, "The connection to the store"))
     await say_until_taken(store, "after")
     await until(lambda: told.texts() == ["after"])
     assert pair.primary.ask("XLEN", "chatroom:room:lobby") == b":0\r\n"
-    assert len(lines(logged, "was lost")) == 1
+    assert len(lines(logged, "The connection to the store")) == 1
 
 
 @ensureDeferred
@@ -183,7 +183,7 @@ async def test_a_node_that_does_not_hear_itself_connects_anew(
         await say_until_taken(store, "all hear")
         await until(lambda: told.texts() == ["nobody hears", "all hear"])
         await until(lambda: store.hears_itself)
-        assert len(lines(logged, "was lost")) == 1
+        assert len(lines(logged, "The connection to the store")) == 1
         assert told.mail == []
     finally:
         await store.stop()
