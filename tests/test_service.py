@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -29,6 +31,7 @@ from chatroom.config.redis_address import RedisAddress
 from chatroom.config.settings import Settings
 from chatroom.ops import listening, store_start
 from chatroom.ops import preflight as start_check
+from chatroom.ops.launch import Launch
 from chatroom.ops.preflight import check_endpoints, check_redis, check_user
 from chatroom.ops.twistd_options import Options
 from chatroom.protocol import messages as wire
@@ -447,6 +450,32 @@ def test_an_endpoint_that_fails_in_a_way_of_its_own_is_refused(
     monkeypatch.setattr(start_check._TryingReactor, "listenTCP", fault)
     with pytest.raises(StartError, match="no way"):
         check_endpoints([LOCAL])
+
+
+# ---------------------------------------------------------------- what a daemon's parent says
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        # More than fits into a pipe at once: the end is cut off, here in the middle of a character.
+        ("a" + "é" * select.PIPE_BUF, "a" + "é" * (select.PIPE_BUF // 2 - 1)),
+        ("no room in /\udce9", "no room in /\\udce9"),
+    ],
+)
+def test_a_daemons_parent_says_why_it_can_not_start_whatever_is_in_the_text(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], why: str, said: str
+) -> None:
+    daemon, parent = Launch(), Launch()
+    daemon._pipe = [*os.pipe()]
+    parent._pipe = [os.dup(daemon._pipe[0]), os.dup(daemon._pipe[1])]
+    parent._parent = os.getpid()
+    daemon.failed(why)
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit) as ended:
+        parent._forked()
+    assert ended.value.code == 1
+    assert capfd.readouterr().err == f"chatroom: {said}\n"
 
 
 # ---------------------------------------------------------------- is the Redis there?
