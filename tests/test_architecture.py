@@ -43,7 +43,7 @@ CLIENT_FLOORS = (
 #: Where the store is put together, and where a reactor may be asked for.
 WIRING = ("chatroom.admin", "chatroom.ops", "chatroom.service")
 #: What the domain may know of the store, and what an operator says of it.
-STORE_INTERFACE = {"chatroom.store.interface", "chatroom.store.moderation_interface"}
+STORE_INTERFACE = {f"chatroom.store.{name}" for name in ("events", "interface", "records")}
 #: What the client may know of the rest.
 FOR_THE_CLIENT = (
     *("chatroom", "chatroom.protocol.codec", "chatroom.protocol.messages"),
@@ -70,7 +70,7 @@ WALL_CLOCK = {
     # To tell which reactors do.
     "chatroom.common.clock",
     # A certificate has a first and a last day.
-    "chatroom.service",
+    "chatroom.ops.listening",
 }
 #: What tells the time of day.
 WALL_TIMES = {

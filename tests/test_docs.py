@@ -16,7 +16,8 @@ from twisted.internet.utils import getProcessOutputAndValue
 from chatroom.client import connect
 from chatroom.common.clock import pause
 from chatroom.common.counters import Count
-from chatroom.config.settings import OPTIONS, StartError
+from chatroom.config.errors import StartError
+from chatroom.config.options import OPTIONS
 from chatroom.protocol import codec
 from chatroom.protocol import display_names as names
 from chatroom.protocol import messages as wire

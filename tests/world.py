@@ -25,7 +25,7 @@ from chatroom.protocol.dialects import DIALECT_1, DIALECT_2, Blob, Codec
 from chatroom.protocol.messages import Message, Seq
 from chatroom.sessions import dispatch
 from chatroom.sessions.session import Session
-from chatroom.store.interface import Account
+from chatroom.store.records import Account
 from tests.doubles.memory_backend import MemoryBackend
 from tests.doubles.memory_store import MemoryStore
 

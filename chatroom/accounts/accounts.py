@@ -20,7 +20,8 @@ from chatroom.common.counters import Count
 from chatroom.protocol import refusals
 from chatroom.protocol.messages import Status, User
 from chatroom.protocol.refusals import Refused
-from chatroom.store.interface import Account, Store, StoreUnavailable
+from chatroom.store.interface import Store
+from chatroom.store.records import Account, StoreUnavailable
 
 T = TypeVar("T")
 

@@ -7,7 +7,8 @@ from secrets import token_urlsafe
 
 from chatroom.protocol import refusals
 from chatroom.protocol.refusals import Refused
-from chatroom.store.interface import Account, Store, StoreUnavailable, Token
+from chatroom.store.interface import Store
+from chatroom.store.records import Account, StoreUnavailable, Token
 
 #: Seconds that a token is valid after its last use.
 TOKEN_LIFETIME = 30 * 86400

@@ -17,10 +17,10 @@ from chatroom.accounts.passwords import Passwords
 from chatroom.admin.context import Desk
 from chatroom.admin.output import as_json, in_words, printable
 from chatroom.admin.store_access import Failed
-from chatroom.config.settings import Argon2
+from chatroom.config.option_parsers import Argon2
 from chatroom.protocol.refusals import Refused
-from chatroom.store.interface import Account, Ending
-from chatroom.store.moderation_interface import Measure, Sanction
+from chatroom.store.events import Ending
+from chatroom.store.records import Account, Measure, Sanction
 
 _T = TypeVar("_T")
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from chatroom import __version__
 from chatroom.admin import inputs
-from chatroom.config.settings import OPTIONS, Option
+from chatroom.config.options import OPTIONS, Option
 
 _OPTIONS: Final = {option.name: option for option in OPTIONS}
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from chatroom.admin.output import Output
 from chatroom.admin.store_access import Failed
-from chatroom.store.interface import Account, Store
-from chatroom.store.moderation_interface import Action
+from chatroom.store.interface import Store
+from chatroom.store.records import Account, Action
 
 
 def operator() -> str:

@@ -11,7 +11,7 @@ from chatroom.admin.output import as_json, encode, when
 from chatroom.admin.queries import PAGE, last_logins
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import SEQ_ZERO, Seq
-from chatroom.store.interface import Entry
+from chatroom.store.records import Entry
 
 #: As `Store.room_after`, with the room or mailbox given.
 _Read = Callable[[Seq, int], Awaitable[list[Entry]]]

@@ -19,7 +19,7 @@ from chatroom.admin.output import Output, printable
 from chatroom.admin.store_access import Failed, address_of, reach
 from chatroom.admin.store_check import check_store
 from chatroom.common.clock import keep_time
-from chatroom.store.interface import StoreUnavailable
+from chatroom.store.records import StoreUnavailable
 
 _COMMANDS: Final[dict[str, Callable[[Desk, Namespace], Awaitable[None]]]] = {
     "users": looking.users,

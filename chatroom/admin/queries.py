@@ -9,8 +9,8 @@ from chatroom.accounts.login_throttle import KNOWN_FOR
 from chatroom.admin.context import Desk
 from chatroom.admin.output import as_json, in_words, when
 from chatroom.protocol.messages import SEQ_ZERO, Person, Status
-from chatroom.store.interface import Account, Store
-from chatroom.store.moderation_interface import Sanction
+from chatroom.store.interface import Store
+from chatroom.store.records import Account, Sanction
 
 #: Messages read from the store at once.
 PAGE = 1000

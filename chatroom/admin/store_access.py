@@ -7,8 +7,8 @@ from typing import Any
 
 from twisted.internet.defer import TimeoutError as TookTooLong
 
+from chatroom.config.errors import StartError
 from chatroom.config.redis_address import RedisAddress
-from chatroom.config.settings import StartError
 from chatroom.store.redis.store import RedisStore
 from chatroom.store.valkey.supervisor import SOCKET, reachable
 

@@ -17,7 +17,8 @@ from chatroom.conversations.rendering import SLICE, size_of
 from chatroom.delivery.outbox import Outbox
 from chatroom.protocol.dialects import Blob, Codec
 from chatroom.protocol.messages import AckMes, Seq
-from chatroom.store.interface import Entry, Store, StoreUnavailable
+from chatroom.store.interface import Store
+from chatroom.store.records import Entry, StoreUnavailable
 
 #: Messages read from the store at once while catching up.
 PAGE = 100

@@ -11,7 +11,8 @@ from chatroom.common.clock import Clock, pause
 from chatroom.conversations.feed import PAGE, RETRY, Feed, Recipient
 from chatroom.conversations.rendering import ack_from, private_from
 from chatroom.protocol.messages import SEQ_ZERO, Message, Seq
-from chatroom.store.interface import Entry, Store, StoreUnavailable
+from chatroom.store.interface import Store
+from chatroom.store.records import Entry, StoreUnavailable
 
 _log = Logger()
 

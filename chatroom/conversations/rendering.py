@@ -7,7 +7,7 @@ from typing import TypeVar
 from msgspec import UNSET, UnsetType
 
 from chatroom.protocol.messages import DELETED_NAME, AckMes, PrivateMes, SmsMes, Text
-from chatroom.store.interface import Entry
+from chatroom.store.records import Entry
 
 #: Bytes that are given to a connection at once while it catches up.
 SLICE = 128 * 1024

@@ -11,7 +11,7 @@ from chatroom.delivery.broadcast import Broadcast
 from chatroom.delivery.outbox import Outbox
 from chatroom.protocol.dialects import Blob, Codec
 from chatroom.protocol.messages import Seq
-from chatroom.store.interface import Entry
+from chatroom.store.records import Entry
 
 #: Messages kept in memory, so that who catches up gets over the last stretch in one step.
 RECENT = 128

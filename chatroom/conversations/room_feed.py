@@ -11,7 +11,8 @@ from chatroom.conversations.room import Room
 from chatroom.delivery.outbox import Outbox
 from chatroom.protocol.dialects import Blob
 from chatroom.protocol.messages import Message, Seq
-from chatroom.store.interface import Entry, Store
+from chatroom.store.interface import Store
+from chatroom.store.records import Entry
 
 
 class RoomFeed(Feed):

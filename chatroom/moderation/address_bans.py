@@ -9,7 +9,7 @@ from typing import NamedTuple
 from chatroom.common import addresses
 from chatroom.protocol import refusals
 from chatroom.protocol.refusals import Refusal
-from chatroom.store.moderation_interface import Sanction
+from chatroom.store.records import Sanction
 
 
 class _Ban(NamedTuple):

@@ -17,7 +17,8 @@ from chatroom.moderation.address_bans import AddressBans
 from chatroom.moderation.mute import Mute
 from chatroom.protocol import refusals
 from chatroom.protocol.refusals import Refusal
-from chatroom.store.interface import Account, Store, StoreUnavailable
+from chatroom.store.interface import Store
+from chatroom.store.records import Account, StoreUnavailable
 
 #: Seconds until the store is asked again when it did not answer.
 RETRY = 0.5

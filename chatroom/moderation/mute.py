@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatroom.common.clock import Clock
 from chatroom.protocol import refusals
 from chatroom.protocol.refusals import Refusal
-from chatroom.store.moderation_interface import Sanction
+from chatroom.store.records import Sanction
 
 
 class Mute:

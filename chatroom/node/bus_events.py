@@ -13,18 +13,20 @@ from chatroom.presence.presence import Presence
 from chatroom.protocol import messages as wire
 from chatroom.protocol import refusals
 from chatroom.protocol.messages import LOBBY, Message, Seq
-from chatroom.store.interface import (
+from chatroom.store.events import (
+    AddressesEvent,
+    AnnounceEvent,
     EndEvent,
     Ending,
-    Entry,
     KnownEvent,
     MailboxEvent,
+    OversightEvent,
     PresenceEvent,
     PrivateEvent,
     ReadEvent,
     StandingEvent,
 )
-from chatroom.store.moderation_interface import AddressesEvent, AnnounceEvent, OversightEvent
+from chatroom.store.records import Entry
 
 #: What a session is told that is ended from outside.
 _ENDINGS = {

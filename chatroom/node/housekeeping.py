@@ -11,7 +11,8 @@ from twisted.python.failure import Failure
 from chatroom.common.clock import Clock
 from chatroom.limits.rate import RateLimits
 from chatroom.node.sessions import Sessions
-from chatroom.store.interface import Store, StoreUnavailable
+from chatroom.store.interface import Store
+from chatroom.store.records import StoreUnavailable
 
 #: Seconds between two runs.
 INTERVAL = 5

@@ -23,7 +23,8 @@ from chatroom.presence.presence import Presence
 from chatroom.protocol import refusals
 from chatroom.protocol.messages import LOBBY
 from chatroom.protocol.refusals import Refused
-from chatroom.store.interface import Store, StoreUnavailable
+from chatroom.store.interface import Store
+from chatroom.store.records import StoreUnavailable
 
 #: Seconds that what is in hand when the node stops may take.
 FLUSH_TIMEOUT = 1.0

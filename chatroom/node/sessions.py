@@ -16,7 +16,7 @@ from chatroom.moderation.mute import Mute
 from chatroom.protocol.dialects import Blob, Codec
 from chatroom.protocol.messages import Message, PresenceMes
 from chatroom.protocol.refusals import Refusal
-from chatroom.store.interface import Account
+from chatroom.store.records import Account
 
 
 class Session(Protocol):

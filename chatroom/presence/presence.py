@@ -12,7 +12,9 @@ from chatroom.presence.announcer import Announcer
 from chatroom.presence.publisher import Publisher
 from chatroom.presence.roster import Roster
 from chatroom.protocol.messages import Person, PresenceMes
-from chatroom.store.interface import Account, PresenceEvent, Store, StoreUnavailable
+from chatroom.store.events import PresenceEvent
+from chatroom.store.interface import Store
+from chatroom.store.records import Account, StoreUnavailable
 
 #: The name of this node in its own roster; a node's name in the store is never empty.
 HERE = ""

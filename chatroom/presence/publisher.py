@@ -8,7 +8,8 @@ from twisted.python.failure import Failure
 
 from chatroom.common.clock import Clock
 from chatroom.protocol.messages import Person
-from chatroom.store.interface import Store, StoreUnavailable
+from chatroom.store.interface import Store
+from chatroom.store.records import StoreUnavailable
 
 #: Seconds until the store is told again when telling it failed.
 RETRY = 1.0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from chatroom.protocol.messages import Person, Status
-from chatroom.store.interface import PresenceEvent
+from chatroom.store.events import PresenceEvent
 
 
 class Roster:

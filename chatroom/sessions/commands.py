@@ -15,7 +15,7 @@ from chatroom.protocol.refusals import Refusal, Refused
 from chatroom.sessions import login, posting, states
 from chatroom.sessions.session import Session
 from chatroom.sessions.states import State
-from chatroom.store.interface import Page
+from chatroom.store.records import Page
 
 #: A command is done at once (None), or goes on as a coroutine.
 Running = Coroutine[Deferred[Any], Any, None]

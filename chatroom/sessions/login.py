@@ -12,7 +12,7 @@ from chatroom.protocol import refusals
 from chatroom.protocol.messages import Code, Message, Seq
 from chatroom.protocol.refusals import Refused
 from chatroom.sessions.session import Session
-from chatroom.store.interface import Account, MailboxState
+from chatroom.store.records import Account, MailboxState
 
 #: Most people that a login is told of; with more online, the client asks for the pages it shows.
 MOST_PEOPLE = 499

@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 from chatroom.protocol import messages as wire
 from chatroom.protocol import refusals
 from chatroom.sessions.session import Session
-from chatroom.store.interface import Outcome, Post, Receipt
+from chatroom.store.records import Outcome, Post, Receipt
 
 #: Why a message was not stored.
 _NOT_STORED = {

@@ -29,7 +29,7 @@ from chatroom.protocol.refusals import Refusal, Refused
 from chatroom.sessions import replies
 from chatroom.sessions.connection import Connection
 from chatroom.sessions.states import State
-from chatroom.store.interface import Account, StoreUnavailable
+from chatroom.store.records import Account, StoreUnavailable
 
 #: Seconds that a client has to take what is left for it when the server closes.
 CLOSE_TIMEOUT = 3.0

@@ -20,7 +20,7 @@ from twisted.internet.ssl import CertificateOptions, PrivateCertificate
 
 from chatroom.common.fingerprint import fingerprint
 from chatroom.config.data_folder import DataFolder
-from chatroom.config.settings import StartError
+from chatroom.config.errors import StartError
 
 #: In the data folder. Key and certificate are one file, which is replaced whole or not at all.
 FOLDER: Final = "tls"

@@ -15,7 +15,7 @@ from chatroom.accounts.tokens import TOKEN_LIFETIME
 from chatroom.protocol import refusals
 from chatroom.protocol.messages import Code, User
 from chatroom.protocol.refusals import Refusal, Refused
-from chatroom.store.interface import Account
+from chatroom.store.records import Account
 from chatroom.store.redis.accounts import TOKEN_GRACE
 from tests.doubles.memory_store import Trouble
 from tests.world import PASSWORD, World

@@ -18,7 +18,7 @@ from chatroom.accounts.registration import Registration
 from chatroom.client.connection.login import Identity
 from chatroom.common.counters import Count
 from chatroom.protocol import messages as wire
-from chatroom.store.interface import Account
+from chatroom.store.records import Account
 from tests.doubles.memory_store import MemoryStore, Trouble
 from tests.world import PASSWORD, Client, World
 

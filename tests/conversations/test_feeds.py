@@ -19,7 +19,8 @@ from chatroom.conversations.room_feed import RoomFeed
 from chatroom.node.node import Node
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO, Seq
-from chatroom.store.interface import BusListener, StoreUnavailable
+from chatroom.store.events import BusListener
+from chatroom.store.records import StoreUnavailable
 from tests.doubles.memory_store import MemoryStore, Trouble
 from tests.world import Client, World, kinds, private, sms
 

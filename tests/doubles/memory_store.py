@@ -11,30 +11,30 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
 from chatroom.protocol.messages import Person, Seq
-from chatroom.store.interface import (
-    Account,
+from chatroom.store.events import (
+    AddressesEvent,
+    AnnounceEvent,
     BusListener,
-    ConversationState,
     EndEvent,
     Ending,
-    Entry,
     MailboxEvent,
+    OversightEvent,
+    PresenceEvent,
+)
+from chatroom.store.records import (
+    Account,
+    Action,
+    ConversationState,
+    Entry,
     MailboxState,
+    Measure,
     Page,
     Post,
-    PresenceEvent,
     Receipt,
+    Sanction,
     StoreUnavailable,
     Token,
     nameless,
-)
-from chatroom.store.moderation_interface import (
-    Action,
-    AddressesEvent,
-    AnnounceEvent,
-    Measure,
-    OversightEvent,
-    Sanction,
 )
 from tests.doubles.memory_backend import MemoryBackend, Node, page
 

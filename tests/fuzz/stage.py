@@ -37,7 +37,7 @@ STAY = 12
 #: Unread messages of one mailbox: few, so that it is full at times.
 UNREAD = 300
 #: Modules of what the store in memory and the bystanders keep.
-_KEPT = ("chatroom.store.interface", "chatroom.protocol.messages")
+_KEPT = ("chatroom.store.events", "chatroom.store.records", "chatroom.protocol.messages")
 #: What the original client knows.
 DIALECT_1_TYPES = (wire.LoginResMes, wire.RegisterResMes, wire.SmsMes, wire.NotifyUserStatusMes)
 

@@ -12,8 +12,8 @@ from chatroom.moderation.address_bans import AddressBans
 from chatroom.protocol import messages as wire
 from chatroom.protocol.dialects import DIALECT_1
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO, Code
-from chatroom.store.interface import Ending
-from chatroom.store.moderation_interface import Measure, Sanction
+from chatroom.store.events import Ending
+from chatroom.store.records import Measure, Sanction
 from tests.doubles.memory_store import Trouble
 from tests.world import Client, World, private, sms
 

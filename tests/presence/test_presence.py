@@ -15,7 +15,8 @@ from chatroom.presence.publisher import Publisher
 from chatroom.presence.roster import Roster
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Person, PresenceMes
-from chatroom.store.interface import PresenceEvent, StoreUnavailable
+from chatroom.store.events import PresenceEvent
+from chatroom.store.records import StoreUnavailable
 from tests.doubles.memory_store import Trouble
 from tests.world import World
 

@@ -9,7 +9,7 @@ from chatroom.protocol import codec, refusals
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import LOBBY, Code, Person
 from chatroom.sessions import login, replies
-from chatroom.store.interface import PresenceEvent
+from chatroom.store.events import PresenceEvent
 from tests.world import World, private, sms
 
 

@@ -14,7 +14,7 @@ from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import LOBBY, Code
 from chatroom.sessions import dispatch
 from chatroom.sessions.session import CLOSE_TIMEOUT
-from chatroom.store.interface import Ending
+from chatroom.store.events import Ending
 from tests.doubles.memory_store import Trouble
 from tests.world import Client, World, kinds, private, sms
 

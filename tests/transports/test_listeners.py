@@ -18,7 +18,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from chatroom.common.fingerprint import fingerprint
 from chatroom.config.data_folder import DataFolder
-from chatroom.config.settings import StartError
+from chatroom.config.errors import StartError
 from chatroom.transports.certificate import Certificate, own_certificate
 from chatroom.transports.listeners import in_clear, listening_endpoint
 from tests.certificates import Issued

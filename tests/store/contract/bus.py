@@ -6,7 +6,7 @@ import pytest
 from pytest_twisted import ensureDeferred
 
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO
-from chatroom.store.interface import EndEvent, Ending, PrivateEvent, ReadEvent, ReceivedEvent
+from chatroom.store.events import EndEvent, Ending, PrivateEvent, ReadEvent, ReceivedEvent
 from tests.store.contract.accounts import BIGGEST_ID, ODD_NAMES
 from tests.store.contract.nodes import (
     LIFETIME,

@@ -14,8 +14,8 @@ from chatroom.admin.export import export
 from chatroom.admin.output import Output, when
 from chatroom.admin.queries import show
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO
-from chatroom.store.interface import Outcome
-from chatroom.store.moderation_interface import Action, AnnounceEvent
+from chatroom.store.events import AnnounceEvent
+from chatroom.store.records import Action, Outcome
 from tests.doubles.valkey import Valkey
 from tests.store.contract.nodes import FUTURE, Start, people, post, tell, until
 

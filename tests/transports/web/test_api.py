@@ -10,8 +10,7 @@ import pytest
 
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Code
-from chatroom.store.interface import StoreUnavailable
-from chatroom.store.moderation_interface import Measure
+from chatroom.store.records import Measure, StoreUnavailable
 from chatroom.transports.web import cookie
 from chatroom.transports.web.site import Site
 from tests.transports.web.browser import ORIGIN, Response, Tab, request_bytes

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from chatroom.config.settings import StartError
+from chatroom.config.errors import StartError
 from chatroom.protocol import messages as wire
 from chatroom.store.valkey.binary import find_binary
 from tests.system.lab import Lab, environment, own_valkey, until
