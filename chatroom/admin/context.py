@@ -23,8 +23,8 @@ def operator() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Where one command is carried out."""
+class Context:
+    """What a command is given: the store, and where its answer goes."""
 
     store: Store
     output: Output

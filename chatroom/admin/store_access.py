@@ -41,7 +41,7 @@ def address_of(redis: RedisAddress | None, data: Path) -> RedisAddress:
         raise Failed(str(error)) from None
 
 
-async def reach(reactor: Any, address: RedisAddress, patience: float) -> RedisStore:
+async def open_store(reactor: Any, address: RedisAddress, patience: float) -> RedisStore:
     """A store that answers. It follows no bus: to the servers it is not there.
 
     :param patience: in seconds, for the connection and for each reply.
