@@ -11,7 +11,7 @@ from chatroom.terminal.language import Translate
 from chatroom.terminal.screen import Screen, Style
 
 
-class Acquaintance:
+class CertificatePrompt:
     """Asks on ``screen`` what ``trust`` does not know; where nobody can answer, asks nothing."""
 
     def __init__(

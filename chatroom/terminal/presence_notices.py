@@ -18,7 +18,7 @@ GATHER_MANY: Final = 10.0
 MAX_SINGLE: Final = 3
 
 
-class Comings:
+class PresenceNotices:
     """Who is online as far as it was told, and what is still to tell.
 
     :param tell: takes each line.

@@ -73,10 +73,10 @@ def chat(
 
 def altered(change: str, server: str, script: str) -> subprocess.CompletedProcess[str]:
     """Run a script with something changed in the program first."""
-    # The choice of the reactor comes before the import of the menus, as in the command itself.
+    # The choice of the reactor comes before other imports, as in the command itself.
     code = (
         "from chatroom.terminal.main import _install_reactor, main; _install_reactor()\n"
-        f"from chatroom.terminal import menus\n{change}\n"
+        f"from chatroom.terminal import choices, menus\n{change}\n"
         f"main(['--server', {server!r}, '--lang', 'en'])"
     )
     return subprocess.run(
@@ -155,7 +155,7 @@ def test_no_server_is_status_1_and_one_line() -> None:
 
 
 def test_a_server_that_dies_is_status_1_and_one_line(mortal_server: str) -> None:
-    impatient = "menus.SEND_TIMEOUT = 1.0"
+    impatient = "choices.SEND_TIMEOUT = 1.0"
     done = altered(impatient, mortal_server, IN + "2\ndie\n2\nhello\n4\n")
     assert done.returncode == 1
     assert done.stderr.startswith("The server did not confirm it")

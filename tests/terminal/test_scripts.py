@@ -218,7 +218,7 @@ def test_input_that_can_not_be_read_fails(server: str, tmp_path: Path) -> None:
 def test_a_server_that_goes_away_while_something_is_sent_fails(
     mortal_server: str, after: str, why: str
 ) -> None:
-    ran = altered("menus.SEND_TIMEOUT = 1.0", mortal_server, IN + "2\ndie\n" + after)
+    ran = altered("choices.SEND_TIMEOUT = 1.0", mortal_server, IN + "2\ndie\n" + after)
     assert ran.returncode == 1
     assert re.search(why, ran.stderr)
     assert ran.stderr.count("\n") == 1
