@@ -45,7 +45,8 @@ STORE_INTERFACE = {"chatroom.store.interface", "chatroom.store.moderation_interf
 #: What the client may know of the rest.
 FOR_THE_CLIENT = (
     *("chatroom", "chatroom.protocol.messages", "chatroom.protocol.display_names"),
-    *("chatroom.common.clock", "chatroom.common.fingerprint", "chatroom.protocol.refusals"),
+    *("chatroom.common.clock", "chatroom.common.waiting", "chatroom.common.fingerprint"),
+    "chatroom.protocol.refusals",
 )
 #: Packages that one module wraps.
 WRAPPED = {

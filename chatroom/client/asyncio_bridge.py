@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from chatroom.client.base.interfaces import Clock
-from chatroom.client.base.waiting import pause
+from chatroom.common.clock import pause
 
 ResultT = TypeVar("ResultT")
 

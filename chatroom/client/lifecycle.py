@@ -15,10 +15,11 @@ from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import ChatError, LoginRefused, NotConnected, RegisterRefused
 from chatroom.client.base.interfaces import Clock
 from chatroom.client.base.model import Login, State
-from chatroom.client.base.waiting import pause, within
 from chatroom.client.connection.login import Identity, is_final
 from chatroom.client.session import Session
 from chatroom.client.state.checking import check, checked
+from chatroom.common.clock import pause
+from chatroom.common.waiting import within
 from chatroom.protocol import messages as wire
 
 T = TypeVar("T")

@@ -12,10 +12,10 @@ from chatroom.client.base import error_texts as words
 from chatroom.client.base.errors import ChatError, NotConnected, Refused, SendRefused, Unconfirmed
 from chatroom.client.base.interfaces import Clock
 from chatroom.client.base.model import Sent, State
-from chatroom.client.base.waiting import within
 from chatroom.client.lifecycle import Lifecycle
 from chatroom.client.session import Session
 from chatroom.client.state.checking import checked
+from chatroom.common.waiting import within
 from chatroom.protocol import messages as wire
 
 AnswerT = TypeVar("AnswerT", bound=wire.Message)

@@ -29,10 +29,11 @@ from chatroom.client.base.errors import ChatError, LoginRefused, NotConnected, U
 from chatroom.client.base.interfaces import Clock, Endpoint
 from chatroom.client.base.model import State
 from chatroom.client.base.timing import Timing
-from chatroom.client.base.waiting import Waiters, pause, within
 from chatroom.client.connection.login import Identity, is_final, log_in
 from chatroom.client.connection.protocol import ClientProtocol, one_line
 from chatroom.client.state.convert import Welcome
+from chatroom.common.clock import pause
+from chatroom.common.waiting import Waiters, within
 from chatroom.protocol import messages as wire
 
 _log = Logger()

@@ -17,8 +17,8 @@ from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import NotConnected, Refused
 from chatroom.client.base.interfaces import Clock, Timer
 from chatroom.client.base.timing import Timing
-from chatroom.client.base.waiting import Waiters
 from chatroom.client.connection.requests import Requests
+from chatroom.common.waiting import Waiters
 from chatroom.protocol import messages as wire
 
 AnswerT = TypeVar("AnswerT", bound=wire.Message)

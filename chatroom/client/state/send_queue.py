@@ -13,8 +13,8 @@ from chatroom.client.base.errors import SendRefused
 from chatroom.client.base.interfaces import Clock, Timer
 from chatroom.client.base.model import Sent
 from chatroom.client.base.timing import Timing
-from chatroom.client.base.waiting import Waiters
 from chatroom.client.state.pace import Pace
+from chatroom.common.waiting import Waiters
 from chatroom.protocol.messages import Code, Seq
 
 #: Most messages unanswered at a time: the protocol's number.
