@@ -18,10 +18,10 @@ from chatroom.client.base.timing import Timing
 from chatroom.client.callbacks import Callbacks
 from chatroom.client.lifecycle import Lifecycle
 from chatroom.client.outgoing import Outgoing, Unsent
-from chatroom.client.session import Session
 from chatroom.client.state.checking import check
 from chatroom.client.state.convert import read_text
 from chatroom.client.state.position import Position
+from chatroom.client.user_state import UserState
 from chatroom.protocol import messages as wire
 
 
@@ -82,7 +82,7 @@ class ChatClient:
             on_mark=on_mark,
         )
         clock = steady(reactor)
-        self._session = Session(
+        self._user = UserState(
             endpoint,
             clock,
             callbacks,
@@ -92,9 +92,9 @@ class ChatClient:
             position=Position() if position is None else position.copy(),
             chance=chance,
         )
-        self._link = self._session.link
-        self._lifecycle = Lifecycle(self._session, clock, reactor)
-        self._outgoing = Outgoing(self._session, self._lifecycle, clock)
+        self._link = self._user.link
+        self._lifecycle = Lifecycle(self._user, clock, reactor)
+        self._outgoing = Outgoing(self._user, self._lifecycle, clock)
 
     # ------------------------------------------------------------ what is so
 
@@ -116,37 +116,37 @@ class ChatClient:
     @property
     def login(self) -> Login | None:
         """The last login, or None when nobody is logged in."""
-        return self._session.login
+        return self._user.login
 
     @property
     def position(self) -> Position:
         """How far the client has come in each conversation; it moves, so keep a copy of it."""
-        return self._session.position
+        return self._user.position
 
     @property
     def online(self) -> dict[int, wire.Person]:
         """Who is online, by id, as far as the server tells; see `partial`."""
-        return self._session.roster.online
+        return self._user.online_users.by_id
 
     @property
     def online_count(self) -> int:
         """How many are online."""
-        return self._session.roster.count
+        return self._user.online_users.count
 
     @property
     def partial(self) -> bool:
         """`online` is not complete: there are too many users; `users` asks for them."""
-        return self._session.roster.partial
+        return self._user.online_users.partial
 
     @property
     def read(self) -> dict[int, wire.Seq]:
         """Up to where the conversation with each user has been seen, on whatever device."""
-        return self._session.marks.read
+        return self._user.marks.read
 
     @property
     def unsettled(self) -> int:
         """How many messages were given to `send` and have no outcome yet."""
-        return len(self._session.outbox)
+        return len(self._user.send_queue)
 
     # ------------------------------------------------------------ coming and going
 
@@ -298,7 +298,7 @@ class ChatClient:
         """
         check(Refused, peer=peer, seq=seq)
         if self.login is not None:
-            self._session.marks.mark_read(peer, wire.Seq.parse(str(seq)))
+            self._user.marks.mark_read(peer, wire.Seq.parse(str(seq)))
 
     # ------------------------------------------------------------ people
 
@@ -317,7 +317,7 @@ class ChatClient:
                 people += page.users
                 # A server that does not get on must not keep its client here for ever.
                 after = page.next if page.next is not None and page.next > after else None
-            self._session.roster.replace(people)
+            self._user.online_users.replace(people)
             return people
 
         return Deferred.fromCoroutine(work())
@@ -337,8 +337,8 @@ class ChatClient:
         """
         if self.login is None:
             return fail(NotConnected(words.NOBODY_LOGGED_IN))
-        self._session.busy = busy
-        self._session.say_status()
+        self._user.busy = busy
+        self._user.say_status()
         return succeed(None)
 
     def change_password(self, old: str, new: str) -> Deferred[None]:

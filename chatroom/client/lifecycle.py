@@ -16,8 +16,8 @@ from chatroom.client.base.errors import ChatError, LoginRefused, NotConnected, R
 from chatroom.client.base.interfaces import Clock
 from chatroom.client.base.model import Login, State
 from chatroom.client.connection.login import Identity, is_final
-from chatroom.client.session import Session
 from chatroom.client.state.checking import check, checked
+from chatroom.client.user_state import UserState
 from chatroom.common.clock import pause
 from chatroom.common.waiting import within
 from chatroom.protocol import messages as wire
@@ -28,10 +28,10 @@ T = TypeVar("T")
 class Lifecycle:
     """What `chatroom.client.ChatClient` does when its user comes or goes; it documents each."""
 
-    def __init__(self, session: Session, clock: Clock, reactor: Any) -> None:
+    def __init__(self, user: UserState, clock: Clock, reactor: Any) -> None:
         """:param reactor: is stopped where a callback ends the program and nobody waits for it."""
-        self._session = session
-        self._link = session.link
+        self._user = user
+        self._link = user.link
         self._clock = clock
         self._reactor = reactor
         #: Why nothing new is accepted, once that is so.
@@ -71,7 +71,7 @@ class Lifecycle:
         try:
             await self._finish(seconds)
             gone = self._link.log_out()
-            self._session.forget()
+            self._user.forget()
             await gone
         finally:
             if self.leaving == words.LOGGING_OUT:  # else it is being closed meanwhile
@@ -93,7 +93,7 @@ class Lifecycle:
     def exit(self, error: BaseException) -> None:
         """A callback ends the program: what it was called with counts as shown."""
         self.leaving = words.CLOSING
-        self._session.marks.flush()
+        self._user.marks.flush()
         # A turn later: who waited for the login, say, may only be on the way to `when_ended`.
         gone = self._link.close(error).addCallback(lambda _: pause(self._clock, 0))
         gone.addCallback(lambda _: self._stop_reactor())
@@ -141,10 +141,10 @@ class Lifecycle:
 
     async def _settle(self) -> None:
         if self._link.identity is not None:
-            await self._session.outbox.when_empty()
+            await self._user.send_queue.when_empty()
         if self._link.state is State.ONLINE:
             await self._link.connection().when_idle()
         if self._link.identity is not None:
-            self._session.marks.flush()
+            self._user.marks.flush()
             # Frames are handled in order: the answer says that the server has read the marks too.
             await self._link.connection().ask(wire.PingMes(), wire.PongMes)

@@ -13,8 +13,8 @@ from chatroom.client.base.errors import ChatError, NotConnected, Refused, SendRe
 from chatroom.client.base.interfaces import Clock
 from chatroom.client.base.model import Sent, State
 from chatroom.client.lifecycle import Lifecycle
-from chatroom.client.session import Session
 from chatroom.client.state.checking import checked
+from chatroom.client.user_state import UserState
 from chatroom.common.waiting import within
 from chatroom.protocol import messages as wire
 
@@ -33,9 +33,9 @@ class Unsent(NamedTuple):
 class Outgoing:
     """Sends and asks for whoever is logged in."""
 
-    def __init__(self, session: Session, lifecycle: Lifecycle, clock: Clock) -> None:
-        self._session = session
-        self._link = session.link
+    def __init__(self, user: UserState, lifecycle: Lifecycle, clock: Clock) -> None:
+        self._user = user
+        self._link = user.link
         self._lifecycle = lifecycle
         self._clock = clock
 
@@ -50,14 +50,14 @@ class Outgoing:
 
         try:
             self._check_logged_in()
-            if name in self._session.outbox:
+            if name in self._user.send_queue:
                 raise SendRefused(wire.Code.MALFORMED, words.UNDER_WAY)
             _, payload = checked(
                 SendRefused, build_named, message_id=message_id, **unsent.arguments
             )
         except ChatError as error:
             return fail(error)
-        sent = self._session.outbox.add(name, unsent.room, payload)
+        sent = self._user.send_queue.add(name, unsent.room, payload)
         if timeout is None:
             return sent
         late = Unconfirmed(words.unconfirmed(timeout))

@@ -13,7 +13,7 @@ from chatroom.client.base.errors import SendRefused
 from chatroom.client.base.interfaces import Clock, Timer
 from chatroom.client.base.model import Sent
 from chatroom.client.base.timing import Timing
-from chatroom.client.state.pace import Pace
+from chatroom.client.state.send_rate import SendRate
 from chatroom.common.waiting import Waiters
 from chatroom.protocol.messages import Code, Seq
 
@@ -38,7 +38,7 @@ class _Entry:
     uncertain: bool = False
 
 
-class Outbox:
+class SendQueue:
     """Sends in order, keeps what is unanswered, and sends it again until it is settled.
 
     The window is counted from the oldest unsettled message, not by those under way: so a message
@@ -68,8 +68,8 @@ class Outbox:
         #: The server itself said for how long to send nothing.
         self._told_to_wait = False
         self._refusals = 0
-        self._pace = Pace()
-        self._paced: Timer | None = None
+        self._rate = SendRate()
+        self._next_send: Timer | None = None
         self._watch: Timer | None = None
         self._moved_at = 0.0
         self._empty = Waiters()
@@ -129,7 +129,7 @@ class Outbox:
         if entry is None:
             return False
         self._refusals = 0
-        self._pace.taken()
+        self._rate.taken()
         self._pump()
         if not entry.deferred.called:
             entry.deferred.callback(Sent(message_id, seq, code))
@@ -165,10 +165,10 @@ class Outbox:
         """There is no more hope for any of them."""
         entries = list(self._entries.values())
         self._entries.clear()
-        for timer in (self._held, self._paced, self._watch):
+        for timer in (self._held, self._next_send, self._watch):
             if timer is not None:
                 timer.cancel()
-        self._held = self._paced = self._watch = None
+        self._held = self._next_send = self._watch = None
         self._refusals = 0
         for entry in entries:
             if not entry.deferred.called:
@@ -185,7 +185,7 @@ class Outbox:
 
     def _pump(self) -> None:
         """Write what may be written: in order, as far as the window goes, and at its pace."""
-        if self._write is None or self._held is not None or self._paced is not None:
+        if self._write is None or self._held is not None or self._next_send is not None:
             return
         now = self._clock.seconds()
         end: int | None = None
@@ -195,11 +195,11 @@ class Outbox:
             if entry.ordinal >= end:
                 break
             if entry.sent_at is None:
-                wait = self._pace.wait(now)
+                wait = self._rate.wait(now)
                 if wait > 0:
-                    self._paced = self._clock.callLater(wait, self._go_on)
+                    self._next_send = self._clock.callLater(wait, self._go_on)
                     break
-                self._pace.sent(now)
+                self._rate.sent(now)
                 entry.sent_at = now
                 self._write(entry.payload)
         if self._watch is None and self._entries:
@@ -213,7 +213,7 @@ class Outbox:
         pause = retry_after
         if too_fast and not self._told_to_wait:
             # All that was on its way behind it is refused as well, and counts as one refusal.
-            self._pace.refused(self._clock.seconds(), retry_after or 1.0)
+            self._rate.refused(self._clock.seconds(), retry_after or 1.0)
         if pause is not None:
             self._told_to_wait = True
         elif self._held is not None:
@@ -235,7 +235,7 @@ class Outbox:
         self._pump()
 
     def _go_on(self) -> None:
-        self._paced = None
+        self._next_send = None
         self._pump()
 
     def _look(self) -> None:
