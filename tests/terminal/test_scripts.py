@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.system.lab import environment
-
-from .test_menus_process import IN, SECONDS, altered, command, serving
+from tests.terminal.processes import IN, SECONDS, altered, command
 
 SPEAKS = IN + "2\nhello\n4\n"
 SENT = b"\nSent\n"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with serving() as address:
-        yield address
-
-
-@pytest.fixture
-def mortal_server() -> Iterator[str]:
-    with serving() as address:
-        yield address
 
 
 Ran = subprocess.CompletedProcess[bytes]
