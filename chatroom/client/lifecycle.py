@@ -99,7 +99,7 @@ class Lifecycle:
         gone.addCallback(lambda _: self._stop_reactor())
 
     def _stop_reactor(self) -> None:
-        if self._link.was_end_told:
+        if self._link.ending.was_told:
             return
         # It may not have begun to run; and what only gives the time has nothing to stop.
         if hasattr(self._reactor, "callWhenRunning"):

@@ -1,4 +1,4 @@
-"""Messages that were given to be sent and are not yet settled, with no I/O."""
+"""Messages to send, and those sent that have no outcome yet, with no I/O."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from twisted.internet.defer import Deferred
 from chatroom.client.base.errors import SendRefused
 from chatroom.client.base.interfaces import Clock, Timer
 from chatroom.client.base.model import Sent
-from chatroom.client.base.timing import Timing
+from chatroom.client.base.timing import Backoff, Timing
 from chatroom.client.state.send_rate import SendRate
 from chatroom.common.waiting import Waiters
 from chatroom.protocol.messages import Code, Seq
 
 #: Most messages unanswered at a time: the protocol's number.
 WINDOW: Final = 100
-#: The server could not or would not take it now: the same message may be taken later. 409 says that
-#: it closes the session, so the next one settles it. Every other code is final.
+#: Refused for now: the same message may be accepted later. 409 says that the server closes the
+#: session, so the message is sent again in the next one. Every other code is final.
 _LATER: Final = frozenset({Code.TOO_FAST, Code.UNAVAILABLE, Code.CLOSED})
 
 
@@ -58,7 +58,6 @@ class SendQueue:
         """
         self._clock = clock
         self._timing = timing
-        self._chance = chance
         self._overdue = overdue
         # Not a plain dict: taking from its front over and over costs more and more.
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
@@ -67,7 +66,7 @@ class SendQueue:
         self._held: Timer | None = None
         #: The server itself said for how long to send nothing.
         self._told_to_wait = False
-        self._refusals = 0
+        self._backoff = Backoff(timing, chance, timing.resend_most)
         self._rate = SendRate()
         self._next_send: Timer | None = None
         self._watch: Timer | None = None
@@ -128,7 +127,7 @@ class SendQueue:
         entry = self._entries.pop(message_id, None)
         if entry is None:
             return False
-        self._refusals = 0
+        self._backoff.reset()
         self._rate.taken()
         self._pump()
         if not entry.deferred.called:
@@ -162,14 +161,14 @@ class SendQueue:
         self.hold(retry_after, too_fast=code == Code.TOO_FAST)
 
     def fail_all(self, error: Exception) -> None:
-        """There is no more hope for any of them."""
+        """None of them will get an outcome any more."""
         entries = list(self._entries.values())
         self._entries.clear()
         for timer in (self._held, self._next_send, self._watch):
             if timer is not None:
                 timer.cancel()
         self._held = self._next_send = self._watch = None
-        self._refusals = 0
+        self._backoff.reset()
         for entry in entries:
             if not entry.deferred.called:
                 entry.deferred.errback(error)
@@ -220,10 +219,7 @@ class SendQueue:
             return  # one wave of refusals counts once
         else:
             self._told_to_wait = False
-            pause = self._timing.retry_delay(
-                self._refusals, self._chance(), self._timing.resend_most
-            )
-            self._refusals += 1
+            pause = self._backoff.next()
         if self._held is not None:
             pause = max(pause, self._held.getTime() - self._clock.seconds())
             self._held.cancel()
@@ -239,7 +235,7 @@ class SendQueue:
         self._pump()
 
     def _look(self) -> None:
-        """Find out whether the server still answers: it may be frozen."""
+        """Check that the server still acknowledges: it may be frozen."""
         self._watch = None
         waiting = [e.sent_at for e in self._entries.values() if e.sent_at is not None]
         if not waiting:
