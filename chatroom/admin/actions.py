@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 
 
 def _at_once(function: Callable[..., _T], *args: object) -> Deferred[_T]:
-    """This program has nothing else to do meanwhile."""
+    """Run it in the foreground: this program has nothing else to do."""
     return succeed(function(*args))
 
 

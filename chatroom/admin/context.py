@@ -13,7 +13,7 @@ from chatroom.store.moderation_interface import Action
 
 
 def operator() -> str:
-    """Who runs this, as the system knows it, and as whom where that was changed."""
+    """The operator's user name; behind sudo, both names."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

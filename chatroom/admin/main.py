@@ -1,4 +1,4 @@
-"""The ``chatroom-admin`` command: arguments, the table of commands, and the way out."""
+"""The ``chatroom-admin`` command: its table of commands, and its exit status."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _COMMANDS: Final[dict[str, Callable[[Context, Namespace], Awaitable[None]]]] = {
     "log": queries.log,
 }
 
-#: What is done with no server, and no store, running.
+#: Commands that need no running server or store.
 _OFFLINE: Final[dict[str, Callable[[Namespace, Output], None]]] = {"check-store": check_store}
 
 
@@ -60,7 +60,7 @@ async def run(reactor: Any, args: Namespace, output: Output) -> int:
     except (EOFError, KeyboardInterrupt):
         return _fail("nothing was done")
     except BrokenPipeError:
-        # Who read what this prints has enough.
+        # The reader of the output has closed it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0

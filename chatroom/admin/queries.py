@@ -1,4 +1,4 @@
-"""The commands that only look: accounts, bans, servers, and what operators did."""
+"""The commands that only read: accounts, bans, servers, and what operators did."""
 
 from __future__ import annotations
 

@@ -31,9 +31,9 @@ class ChatClient:
     When the connection is lost while somebody is logged in, another is made, the conversations go
     on where they were, and what was not acknowledged is sent again; nothing is shown twice.
 
-    Callbacks may be coroutine functions. What they raise is logged, and costs nothing else; but for
-    SystemExit and KeyboardInterrupt, which end the program as elsewhere: the client is closed, and
-    `when_ended` fails with it; where nobody waits for that, the reactor is stopped.
+    Callbacks may be coroutine functions. An exception from a callback is logged and has no other
+    effect, except SystemExit and KeyboardInterrupt, which end the program as usual: the client is
+    closed and `when_ended` fails with it; if nobody waits for that, the reactor is stopped.
     """
 
     def __init__(
@@ -57,17 +57,18 @@ class ChatClient:
         :param reactor: what gives the time; the running reactor if left out.
         :param on_text: every message for the person, in order, each exactly once; not what this
             client itself sends.
-        :param on_presence: who came, changed or went, and how many are online now.
+        :param on_presence: the users who came online, changed or went offline, and how many
+            are online now.
         :param on_state: `state` is new; `why` says in one line what led to it.
         :param on_gap: the server no longer holds what should come next.
-        :param on_mark: what another device of the same person has got or shown.
-        :param reconnect: False: a connection lost is the end of the login.
+        :param on_mark: what another device of the same user has received or shown.
+        :param reconnect: False: a lost connection ends the login.
         :param wait: True: where the server is not there yet, or can't reach its store, `connect`,
             `register` and `log_in` try again until it is, with pauses as when reconnecting; `why`
             says meanwhile why the last try failed. What is final fails all the same: a
             certificate that is not accepted, what is no chatroom server, a wrong password.
             Cancelling ends it.
-        :param position: where to go on from at the first login, kept from an earlier run.
+        :param position: where to resume at the first login, kept from an earlier run.
         :param chance: a random number from 0 to 1, to spread new tries to connect.
         """
         if reactor is None:
@@ -96,11 +97,11 @@ class ChatClient:
         self._lifecycle = Lifecycle(self._user, clock, reactor)
         self._outgoing = Outgoing(self._user, self._lifecycle, clock)
 
-    # ------------------------------------------------------------ what is so
+    # ------------------------------------------------------------ state
 
     @property
     def state(self) -> State:
-        """Where the client stands with its server."""
+        """The state of the connection to the server."""
         return self._link.state
 
     @property
@@ -120,12 +121,12 @@ class ChatClient:
 
     @property
     def position(self) -> Position:
-        """How far the client has come in each conversation; it moves, so keep a copy of it."""
+        """The newest place received in each conversation; it changes, so keep a copy of it."""
         return self._user.position
 
     @property
     def online(self) -> dict[int, wire.Person]:
-        """Who is online, by id, as far as the server tells; see `partial`."""
+        """The users online, by id, as far as the server has told; see `partial`."""
         return self._user.online_users.by_id
 
     @property
@@ -135,20 +136,20 @@ class ChatClient:
 
     @property
     def partial(self) -> bool:
-        """`online` is not complete: there are too many users; `users` asks for them."""
+        """Whether `online` lacks some, because there are too many; `users` asks for all."""
         return self._user.online_users.partial
 
     @property
     def read(self) -> dict[int, wire.Seq]:
-        """Up to where the conversation with each user has been seen, on whatever device."""
+        """The place up to which each private conversation was read, on any device, by user id."""
         return self._user.marks.read
 
     @property
     def unsettled(self) -> int:
-        """How many messages were given to `send` and have no outcome yet."""
+        """The number of messages passed to `send` that have no outcome yet."""
         return len(self._user.send_queue)
 
-    # ------------------------------------------------------------ coming and going
+    # ------------------------------------------------------------ connecting and logging in
 
     def connect(self) -> Deferred[None]:
         """Make the first connection; while one is being made, wait for it.
@@ -161,7 +162,7 @@ class ChatClient:
     def register(
         self, user_id: int, password: str, name: str, *, invite: str | None = None
     ) -> Deferred[None]:
-        """Make an account; connects if need be.
+        """Create an account; connects first if needed.
 
         :param invite: the invitation, where the server wants one.
         :raises RegisterRefused: 505 the id is taken; 429; 506 any other reason, told by the text.

@@ -1,4 +1,4 @@
-"""What belongs to whoever is logged in: their conversations, and what they have sent."""
+"""The state of the user who is logged in: conversations, presence, unsent messages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _log = Logger()
 
 
 class UserState:
-    """Takes what the link brings, in order, and keeps what has to outlive a connection."""
+    """Handles the server's messages in order; keeps what outlives a connection."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What comes from the server by itself: messages, people, and the connection's ups and downs."""
+"""What the server sends unasked: messages, presence, and the state of the connection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chatroom.terminal.presence_notices import PresenceNotices
 from chatroom.terminal.screen import Screen, Style
 from chatroom.terminal.wording import Wording
 
-#: Seconds without any of the messages that are still to come, after which they are not waited for.
+#: Seconds to wait for each of the messages that came while the person was away.
 LATE_TIMEOUT = 5.0
 
 

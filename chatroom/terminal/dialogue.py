@@ -1,4 +1,4 @@
-"""Asking: one question, a choice, or a form; and telling what went wrong."""
+"""Asks questions one by one or as a form, and shows what went wrong."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from chatroom.terminal.screen import BadLine, EndOfInput, OutputClosed, Screen, 
 from chatroom.terminal.screen.glyphs import harmless_name
 from chatroom.terminal.wording import Wording
 
-#: Seconds for what is still to be done when leaving.
+#: Seconds for logging out and closing.
 LEAVE_TIMEOUT: Final = 3.0
 #: Characters of a script's line that are shown where it is no choice.
 MAX_SHOWN: Final = 40

@@ -1,4 +1,4 @@
-"""Tells of those who come and go, and never in a flood."""
+"""Tells who came online or went offline: in single lines if few, in one line if many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions to the server and the answers they wait for, one at a time."""
+"""Requests to the server, one at a time, each with its answer."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ class OnlineUsers:
         self.by_id: dict[int, wire.Person] = {}
         #: How many are online, of whom `by_id` may have only some.
         self.count = 0
-        #: There are so many users that their comings and goings are not told.
+        #: There are so many users that not every change of presence is told.
         self.partial = False
 
     def replace(self, people: Iterable[wire.Person], count: int | None = None) -> list[wire.Person]:
@@ -37,7 +37,7 @@ class OnlineUsers:
         return changes
 
     def change(self, presence: wire.PresenceMes) -> None:
-        """Take what the server tells of comings and goings."""
+        """Apply the changes that the server tells."""
         self.count = presence.online
         # Whoever came or went untold stays unknown until the whole list is asked for again.
         self.partial = self.partial or presence.partial
