@@ -274,7 +274,7 @@ async def test_the_goodbye_waits_for_a_slow_client_but_not_long(
     chat = put_together(folder, valkey.address)
     chat.startService()
     await until(lambda: any("Ready" in line for line in logged))
-    monkeypatch.setattr(type(chat.node), "connections", 1)
+    monkeypatch.setattr(type(chat.node.sessions), "connections", 1)
     chat._reactor = clock = Clock()
     stopped = chat.stopService()
     await until(clock.getDelayedCalls)

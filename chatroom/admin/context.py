@@ -13,7 +13,7 @@ from chatroom.store.records import Account, Action
 
 
 def operator() -> str:
-    """Who runs this, as the system knows it, and as whom where that was changed."""
+    """The operator's user name; behind sudo, both names."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -23,8 +23,8 @@ def operator() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Where one command is carried out."""
+class Context:
+    """What a command is given: the store, and where its answer goes."""
 
     store: Store
     output: Output

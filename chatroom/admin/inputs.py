@@ -1,4 +1,4 @@
-"""What an operator writes on the command line: how long, whom, and why."""
+"""Parsers for command-line arguments: durations, targets, reasons."""
 
 from __future__ import annotations
 

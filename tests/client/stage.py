@@ -78,8 +78,8 @@ class Outcome:
 class Stage:
     """Everything a test of the client needs. User 100, "Ann", is the client's."""
 
-    def __init__(self, **options: Any) -> None:
-        self.clock = Clock()
+    def __init__(self, clock: Clock | None = None, /, **options: Any) -> None:
+        self.clock = clock or Clock()
         self.servers: list[ScriptedServer] = []
         self.network = Network(self._serve)
         self.shown: list[Incoming] = []

@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.system.lab import environment
-
-from .test_menus_process import IN, SECONDS, altered, command, forked, serving
+from tests.terminal.processes import IN, SECONDS, altered, command, forked
 
 #: What only reads and writes runs in a fork; what a shell arranges, by a whole interpreter.
 pytestmark = pytest.mark.usefixtures("forking")
 
 SPEAKS = IN + "2\nhello\n4\n"
 SENT = b"\nSent\n"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with serving() as address:
-        yield address
-
-
-@pytest.fixture
-def mortal_server() -> Iterator[str]:
-    with serving() as address:
-        yield address
 
 
 Ran = subprocess.CompletedProcess[bytes]
@@ -221,7 +207,7 @@ def test_input_that_can_not_be_read_fails(server: str, tmp_path: Path) -> None:
 def test_a_server_that_goes_away_while_something_is_sent_fails(
     mortal_server: str, after: str, why: str
 ) -> None:
-    ran = altered("menus.SEND_TIMEOUT = 1.0", mortal_server, IN + "2\ndie\n" + after)
+    ran = altered("choices.SEND_TIMEOUT = 1.0", mortal_server, IN + "2\ndie\n" + after)
     assert ran.returncode == 1
     assert re.search(why, ran.stderr)
     assert ran.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""From the protocol's messages to what the library's user gets."""
+"""Converts the protocol's messages to the library's own types."""
 
 from __future__ import annotations
 
