@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { MOST_WAITING, Outbox, WINDOW } from "../../../../chatroom/transports/web/static/js/outbox.js";
+import { MOST_WAITING, Outbox, WINDOW } from "../../../../chatroom/transports/web/static/js/session/outbox.js";
 import { FakeClock } from "./doubles.mjs";
 
 function stage() {

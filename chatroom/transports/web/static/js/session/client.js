@@ -4,17 +4,17 @@
 //   anew), me, arrived ({conversation, message}), status (set here), announced (a text),
 //   refused (the answer)
 
+import { Events } from "../base/events.js";
+import { before, compare, latest, newer } from "../base/seq.js";
+import { CODE, LOBBY, OPERATOR, STATUS, keyOf, newId } from "../base/wire.js";
 import { CatchingUp } from "./catching-up.js";
 import { Conversation } from "./conversation.js";
-import { Events } from "./events.js";
 import { History } from "./history.js";
 import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
 import { Positions } from "./positions.js";
 import { Requests } from "./requests.js";
-import { before, compare, latest, newer } from "./seq.js";
 import { Connection } from "./socket.js";
-import { CODE, LOBBY, OPERATOR, STATUS, keyOf, newId } from "./wire.js";
 
 /** Most conversations that are looked up by themselves; the rest are when they are opened. */
 const MOST_LISTED = 200;

@@ -1,7 +1,7 @@
 // One conversation as far as this page knows it: messages in order, each once. No DOM.
 
-import { compare, newer, search } from "./seq.js";
-import { peerOf } from "./wire.js";
+import { compare, newer, search } from "../base/seq.js";
+import { peerOf } from "../base/wire.js";
 
 /** Most messages kept of one conversation; older ones are asked for again when scrolled to. */
 const KEPT = 6000;

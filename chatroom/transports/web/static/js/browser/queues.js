@@ -2,8 +2,8 @@
 // its name as long as it lives: whoever gets the lock of another tab knows that it is gone, and
 // sends what it left behind. So each message is sent by one tab.
 
+import { newId } from "../base/wire.js";
 import * as prefs from "./prefs.js";
-import { newId } from "./wire.js";
 
 /** Where there are no locks (plain HTTP): a queue not touched for so long has lost its tab. */
 const ABANDONED = 120_000;

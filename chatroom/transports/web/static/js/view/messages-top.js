@@ -1,8 +1,8 @@
 // What stands above the oldest message that is in the page: that there are more, or none.
 
-import { h } from "./dom.js";
-import { t } from "./i18n.js";
-import { CODE } from "./wire.js";
+import { CODE } from "../base/wire.js";
+import { h } from "../browser/dom.js";
+import { t } from "../browser/i18n.js";
 
 /** `start` is the place in the conversation of the first message in the page. */
 export function drawTop(box, client, conversation, start) {

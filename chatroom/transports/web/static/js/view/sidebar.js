@@ -1,10 +1,10 @@
 // Oneself, and the conversations with what is unread in them.
 
-import { $, arrange, avatar, eachFrame, h, icon } from "./dom.js";
-import { brief, number, onDay, onLanguage, t } from "./i18n.js";
-import { onKeys } from "./keys.js";
-import { summary } from "./text.js";
-import { LOBBY } from "./wire.js";
+import { summary } from "../base/text.js";
+import { LOBBY } from "../base/wire.js";
+import { $, arrange, avatar, eachFrame, h, icon } from "../browser/dom.js";
+import { brief, number, onDay, onLanguage, t } from "../browser/i18n.js";
+import { onKeys } from "../browser/keys.js";
 
 /** A person's picture with a dot that tells the status; null: it is not known. */
 export function personSign(userId, name, status) {

@@ -1,9 +1,9 @@
 // What forms have in common: which field is wrong and why, and the choice of the language. Forms and
 // settings come when they are shown, and with them what they look like and their words.
 
-import { h } from "./dom.js";
-import { choose, language, number, onLanguage, t, useMore } from "./i18n.js";
-import { countCharacters } from "./wire.js";
+import { countCharacters } from "../base/wire.js";
+import { h } from "../browser/dom.js";
+import { choose, language, number, onLanguage, t, useMore } from "../browser/i18n.js";
 
 const LOOKS = "/static/forms.css";
 let looks = null;
@@ -105,4 +105,14 @@ export function passwordFault(text) {
 export function refusalOf({ reason, least }) {
   if (!REASONS.includes(reason)) return null;
   return { about: /^(?:name|password|invite)/.exec(reason)?.[0], text: t(reason, { count: least }) };
+}
+
+/** What closes a dialog. */
+export function closing(dialog) {
+  dialog.addEventListener("click", (event) => {
+    // The backdrop belongs to the dialog; what is inside it has other targets.
+    const box = dialog.getBoundingClientRect();
+    const inside = event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom;
+    if (event.target.closest("[data-close]") || (event.target === dialog && event.detail > 0 && !inside)) dialog.close();
+  });
 }

@@ -1,6 +1,6 @@
 // What was begun and not sent: one text for each conversation, the same in all tabs. No DOM.
 
-import { Events } from "./events.js";
+import { Events } from "../base/events.js";
 
 /** Emits "changed" (the conversation's key) when it was changed here or in another tab. */
 export class Drafts extends Events {

@@ -1,15 +1,15 @@
 // The messages of the conversation that is open. Only a part of them is in the page: it moves along
 // when one scrolls, and whatever changes, what is looked at stays where it is.
 
-import { $, arrange, eachFrame } from "./dom.js";
-import { grouping } from "./groups.js";
-import { day, dayOf, number, onDay, onLanguage, t } from "./i18n.js";
-import { onKeys } from "./keys.js";
+import { grouping } from "../base/groups.js";
+import { compare, newer, search } from "../base/seq.js";
+import { LOBBY } from "../base/wire.js";
+import { $, arrange, eachFrame } from "../browser/dom.js";
+import { day, dayOf, number, onDay, onLanguage, t } from "../browser/i18n.js";
+import { onKeys } from "../browser/keys.js";
+import { Place } from "../browser/place.js";
 import { dayNode, gapNode, lineNode, messageNode, pendingNode } from "./message-node.js";
 import { drawTop } from "./messages-top.js";
-import { Place } from "./place.js";
-import { compare, newer, search } from "./seq.js";
-import { LOBBY } from "./wire.js";
 
 /** Messages in the page at most, about, and by how many the part moves. */
 const MOST = 60;

@@ -1,8 +1,8 @@
 // The list of the keys, in a dialog that is made when it is asked for.
 
-import { h, icon } from "./dom.js";
-import { t } from "./i18n.js";
-import { closing } from "./view-settings.js";
+import { h, icon } from "../browser/dom.js";
+import { t } from "../browser/i18n.js";
+import { closing } from "./forms.js";
 
 /** The keys, and the name of the words for what they do. "+": together; " ": either. */
 const KEYS = [

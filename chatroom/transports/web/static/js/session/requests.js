@@ -1,7 +1,7 @@
 // Questions to the server, one at a time, so that an error without a name is the answer to the one
 // that was asked. No DOM.
 
-import { CODE } from "./wire.js";
+import { CODE } from "../base/wire.js";
 
 /** Milliseconds for an answer, and between two tries of what the server could not do just then. */
 const ANSWER = 15_000;

@@ -1,6 +1,6 @@
 // Who is online, as far as the server tells. No DOM.
 
-import { STATUS } from "./wire.js";
+import { STATUS } from "../base/wire.js";
 
 export class Roster {
   #people = new Map();

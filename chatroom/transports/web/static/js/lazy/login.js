@@ -1,10 +1,10 @@
 // Logging in and registering.
 
-import * as api from "./api.js";
-import { $ } from "./dom.js";
+import { CODE } from "../base/wire.js";
+import * as api from "../browser/api.js";
+import { $ } from "../browser/dom.js";
+import { doing, onLanguage, t } from "../browser/i18n.js";
 import { digits, idFault, languageSwitch, nameFault, passwordFault, refusalOf, showError } from "./forms.js";
-import { doing, onLanguage, t } from "./i18n.js";
-import { CODE } from "./wire.js";
 
 export class LoginView {
   #entered;

@@ -1,6 +1,6 @@
 // How far this page has come in each conversation: what it resumes from. No I/O.
 
-import { before, latest, newer } from "./seq.js";
+import { before, latest, newer } from "../base/seq.js";
 
 export class Positions {
   #rooms = {};

@@ -1,16 +1,16 @@
 // The chat: which conversation and which pane is shown, the address, focus and keys.
 
-import { $, h } from "./dom.js";
-import { number, onLanguage, t } from "./i18n.js";
-import { composes, isField } from "./keys.js";
+import { LOBBY, keyOf, readAddress } from "../base/wire.js";
+import { $, h } from "../browser/dom.js";
+import { number, onLanguage, t } from "../browser/i18n.js";
+import { composes, isField } from "../browser/keys.js";
+import * as prefs from "../browser/prefs.js";
+import { goneOn, tell } from "../browser/trouble.js";
+import { ComposerView } from "./composer.js";
+import { ConnectionView } from "./connection.js";
+import { MessagesView } from "./messages.js";
 import * as notify from "./notify.js";
-import * as prefs from "./prefs.js";
-import { goneOn, tell } from "./trouble.js";
-import { ComposerView } from "./view-composer.js";
-import { ConnectionView } from "./view-connection.js";
-import { MessagesView } from "./view-messages.js";
-import { SidebarView, lobbySign, personSign } from "./view-sidebar.js";
-import { LOBBY, keyOf, readAddress } from "./wire.js";
+import { SidebarView, lobbySign, personSign } from "./sidebar.js";
 
 const wide = matchMedia("(min-width: 760px)");
 /** Wide enough for the people to stand beside the messages. */
@@ -19,7 +19,7 @@ const hasKeyboard = matchMedia("(hover: hover)");
 
 /** A module that shows a form or a dialog, once what these need is here. */
 async function formed(module) {
-  await (await import("./forms.js")).ready();
+  await (await import("../lazy/forms.js")).ready();
   return module;
 }
 
@@ -41,12 +41,12 @@ export class ChatView {
     this.composer = new ComposerView(client, { signal, said: () => this.#said() });
     this.sidebar = new SidebarView(client, { signal, open });
     this.#startPeople = async () => {
-      const { PeopleView } = await import("./view-people.js");
+      const { PeopleView } = await import("../lazy/people.js");
       if (!signal.aborted) new PeopleView(client, { signal, open: (id) => this.#openPerson(id) });
     };
     this.#drawTitle = notify.start(client, { signal, current: () => this.#key, title: () => this.#title, open });
     this.#startDialogs = async () =>
-      (await formed(import("./view-dialogs.js"))).start(client, { signal, leave, held });
+      (await formed(import("../lazy/dialogs.js"))).start(client, { signal, leave, held });
     const unlisten = ["people", "me", "state", "conversations"].map((name) => client.on(name, () => this.#drawHeader()));
     unlisten.push(onLanguage(() => this.#drawHeader()));
     signal.addEventListener("abort", () => unlisten.forEach((end) => end()));
@@ -269,7 +269,7 @@ export class ChatView {
       if (key !== null) this.go(`#/${key}`);
     } else if (event.key === "?" && !isField(event.target)) {
       event.preventDefault();
-      formed(import("./view-keys.js")).then(({ open }) => open(), () => tell("notLoaded"));
+      formed(import("../lazy/keys.js")).then(({ open }) => open(), () => tell("notLoaded"));
     } else if (event.key === "Escape" && $("people").contains(document.activeElement)) {
       event.preventDefault();
       this.#leaveSearch();

@@ -4,8 +4,8 @@ import * as prefs from "./prefs.js";
 
 /** The words of a language are fetched when it is used; more of them with the forms and settings. */
 const LANGUAGES = {
-  en: { tag: "en", load: () => import("./strings-en.js"), more: () => import("./strings-more-en.js") },
-  zh: { tag: "zh-CN", load: () => import("./strings-zh.js"), more: () => import("./strings-more-zh.js") },
+  en: { tag: "en", load: () => import("./strings/en.js"), more: () => import("./strings/more-en.js") },
+  zh: { tag: "zh-CN", load: () => import("./strings/zh.js"), more: () => import("./strings/more-zh.js") },
 };
 
 let current = "en";

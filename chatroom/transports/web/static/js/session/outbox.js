@@ -1,7 +1,7 @@
 // Messages that are not yet settled: in order, sent once, kept until the server has them. No I/O.
 
-import { backoff } from "./clock.js";
-import { CODE, peerOf } from "./wire.js";
+import { backoff } from "../base/clock.js";
+import { CODE, peerOf } from "../base/wire.js";
 
 /** Most messages unanswered at a time: the protocol's number. */
 export const WINDOW = 100;

@@ -1,10 +1,10 @@
 // Where messages are written: grows with the text, keeps a draft for each conversation.
 
-import { $, later } from "./dom.js";
-import { number, onLanguage, t } from "./i18n.js";
-import { onKeys } from "./keys.js";
-import { clean } from "./text.js";
-import { MAX_CONTENT, countCharacters } from "./wire.js";
+import { clean } from "../base/text.js";
+import { MAX_CONTENT, countCharacters } from "../base/wire.js";
+import { $, later } from "../browser/dom.js";
+import { number, onLanguage, t } from "../browser/i18n.js";
+import { onKeys } from "../browser/keys.js";
 
 /** So many characters before the limit it is mentioned. */
 const WARNING = 200;

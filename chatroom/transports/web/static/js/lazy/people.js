@@ -1,12 +1,12 @@
 // Who is online, with search. Thousands are: only the visible rows are in the page, and while it is
 // crowded people are asked for page by page, as far as one scrolls.
 
-import { $, eachFrame, h } from "./dom.js";
-import { collator, number, onLanguage, t } from "./i18n.js";
-import { onKeys } from "./keys.js";
-import { VirtualList } from "./virtual-list.js";
-import { personSign } from "./view-sidebar.js";
-import { STATUS } from "./wire.js";
+import { STATUS } from "../base/wire.js";
+import { $, eachFrame, h } from "../browser/dom.js";
+import { collator, number, onLanguage, t } from "../browser/i18n.js";
+import { onKeys } from "../browser/keys.js";
+import { VirtualList } from "../browser/virtual-list.js";
+import { personSign } from "../view/sidebar.js";
 
 /** In rem. */
 const ROW_HEIGHT = 3.5;

@@ -1,7 +1,7 @@
 // The connection to the server: its states, its liveness, and when it is tried again. No DOM.
 
-import { backoff } from "./clock.js";
-import { CODE, decode, encode } from "./wire.js";
+import { backoff } from "../base/clock.js";
+import { CODE, decode, encode } from "../base/wire.js";
 
 /** Milliseconds. The protocol's: silence after which to ask, and after which to give up. */
 const PING_AFTER = 30_000;

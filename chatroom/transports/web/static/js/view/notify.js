@@ -1,9 +1,9 @@
 // What tells of messages while one does not look: the title, notifications, the screen reader.
 
-import { $, h } from "./dom.js";
-import { onLanguage, t } from "./i18n.js";
-import * as prefs from "./prefs.js";
-import { summary } from "./text.js";
+import { summary } from "../base/text.js";
+import { $, h } from "../browser/dom.js";
+import { onLanguage, t } from "../browser/i18n.js";
+import * as prefs from "../browser/prefs.js";
 
 /** Milliseconds: another tab or device that is looked at has said by then that it was read. */
 const READ_ELSEWHERE = 700;

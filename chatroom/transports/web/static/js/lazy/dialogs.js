@@ -1,13 +1,13 @@
 // The dialogs about the account: the change of the password, and logging out. They come when they
 // are asked for, with the settings.
 
-import * as api from "./api.js";
-import { $ } from "./dom.js";
+import { CODE } from "../base/wire.js";
+import * as api from "../browser/api.js";
+import { $ } from "../browser/dom.js";
+import { t } from "../browser/i18n.js";
+import * as prefs from "../browser/prefs.js";
 import { passwordFault, refusalOf, showError } from "./forms.js";
-import { t } from "./i18n.js";
-import * as prefs from "./prefs.js";
-import * as settings from "./view-settings.js";
-import { CODE } from "./wire.js";
+import * as settings from "./settings.js";
 
 /**
  * `leave()` is called once the person is logged out; `held()` counts what would be lost by it, in all

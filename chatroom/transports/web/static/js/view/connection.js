@@ -1,8 +1,8 @@
 // How the connection is, honestly: nothing is said while all is well.
 
-import { $ } from "./dom.js";
-import { number, onLanguage, t } from "./i18n.js";
-import * as prefs from "./prefs.js";
+import { $ } from "../browser/dom.js";
+import { number, onLanguage, t } from "../browser/i18n.js";
+import * as prefs from "../browser/prefs.js";
 
 /** Milliseconds: what is over sooner is not worth a flicker. */
 const SETTLES = 600;

@@ -1,8 +1,8 @@
 // One message, divider or unsent message as a node. What others wrote becomes text, never markup.
 
-import { avatar, h, icon } from "./dom.js";
-import { day, doing, fullTime, t, time } from "./i18n.js";
-import { parse } from "./text.js";
+import { parse } from "../base/text.js";
+import { avatar, h, icon } from "../browser/dom.js";
+import { day, doing, fullTime, t, time } from "../browser/i18n.js";
 
 const ONLY_EMOJI = /^[\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}\u200D\uFE0F\s]{1,20}$/u;
 

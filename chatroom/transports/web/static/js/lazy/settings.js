@@ -1,23 +1,13 @@
 // The settings: language, appearance, notifications, and the way to the account's dialogs.
 
-import * as appearance from "./appearance.js";
-import { $ } from "./dom.js";
-import { languageSwitch, press } from "./forms.js";
-import { onLanguage, t } from "./i18n.js";
-import * as notify from "./notify.js";
+import * as appearance from "../browser/appearance.js";
+import { $ } from "../browser/dom.js";
+import { onLanguage, t } from "../browser/i18n.js";
+import * as notify from "../view/notify.js";
+import { closing, languageSwitch, press } from "./forms.js";
 
 /** What was last answered when the browser asked whether it may notify; it does not ask again at once. */
 let asked = null;
-
-/** What closes a dialog. */
-export function closing(dialog) {
-  dialog.addEventListener("click", (event) => {
-    // The backdrop belongs to the dialog; what is inside it has other targets.
-    const box = dialog.getBoundingClientRect();
-    const inside = event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom;
-    if (event.target.closest("[data-close]") || (event.target === dialog && event.detail > 0 && !inside)) dialog.close();
-  });
-}
 
 /** Once for the page. */
 document.querySelectorAll("dialog").forEach(closing);
@@ -41,7 +31,7 @@ export function start(client, { signal }) {
   $("notify").addEventListener("click", toggleNotifications, { signal });
   $("open-keys").addEventListener("click", async () => {
     $("settings").close();
-    (await import("./view-keys.js")).open();
+    (await import("./keys.js")).open();
   }, { signal });
   signal.addEventListener("abort", onLanguage(draw));
   return {

@@ -1,7 +1,7 @@
 // Oneself and the others: their names and status, as far as they are known. No DOM.
 
+import { STATUS } from "../base/wire.js";
 import { Roster } from "./roster.js";
-import { STATUS } from "./wire.js";
 
 /** People asked for at once while there are too many to be told of each. */
 const PAGE = 500;
