@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections import Counter
+from enum import IntEnum
 from graphlib import TopologicalSorter
 from os.path import normpath
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import chatroom
+from chatroom.protocol.messages import Code, Status
 from chatroom.transports.web.comments import without_comments
 
 STATIC = Path(chatroom.__file__).parent / "transports" / "web" / "static"
@@ -200,3 +202,12 @@ def test_ids_are_there_once_and_all_that_the_modules_ask_for() -> None:
     for path in MODULES:
         for name in re.findall(r'\$\("([\w-]+)"\)', path.read_text("utf-8")):
             assert name in ids, f"{path.name} asks for #{name}"
+
+
+@pytest.mark.parametrize(("name", "numbers"), [("CODE", Code), ("STATUS", Status)])
+def test_the_page_has_the_names_of_the_protocol(name: str, numbers: type[IntEnum]) -> None:
+    wire = (STATIC / "js" / "base" / "wire.js").read_text("utf-8")
+    block = re.search(rf"export const {name} = Object\.freeze\(\{{(.*?)\}}\)", wire, re.DOTALL)
+    assert block is not None
+    found = {key: int(number) for key, number in re.findall(r"(\w+): (\d+)", block[1])}
+    assert found == {one.name: one.value for one in numbers}

@@ -101,6 +101,21 @@ test("a store that is away is tried again", () => {
   assert.deepEqual(take(), ["a"]);
 });
 
+test("every other refusal is final, and lets the next message through", () => {
+  for (const code of [400, 401, 403, 404, 413, 507, 599]) {
+    const { outbox, clock, open, take } = stage();
+    open();
+    outbox.add("a", "lobby", "1");
+    outbox.add("b", "lobby", "2");
+    take();
+    outbox.refuse("a", { code });
+    assert.equal(outbox.get("a").state, "failed", `${code}`);
+    outbox.settle("b");
+    clock.advance(60_000);
+    assert.deepEqual(take(), [], `${code}`);
+  }
+});
+
 test("a final refusal is kept with its reason until it is retried or discarded", () => {
   const it = stage();
   it.open();

@@ -45,7 +45,7 @@ async function boot({ agreed = mine?.userId, notice = [], refused = false } = {}
   if (running) return;
   if (code === CODE.OK && userId !== (agreed ?? userId)) offer({ userId, userName });
   else if (code === CODE.OK && !refused) enter(answer);
-  else if (code === CODE.UNAUTHORISED || notice.length) showLogin({ notice, userId: mine?.userId });
+  else if (code === CODE.NOT_LOGGED_IN || notice.length) showLogin({ notice, userId: mine?.userId });
   else if (answer.until !== undefined) showLogin({ notice: noticeOf(answer) });
   else if (code === 0 && isHere(agreed)) enter(prefs.get("who"));
   else waitToBoot((answer.retryAfter ?? 0) * 1000 || BOOT_RETRY);

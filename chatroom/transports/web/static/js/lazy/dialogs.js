@@ -59,7 +59,7 @@ async function changePassword(client) {
       $("password-done").textContent = t("passwordChanged");
       $("password-done").hidden = false;
     } else if (code === CODE.WRONG_PASSWORD) showError(form, old, t("wrongPassword"));
-    else if (code === CODE.REFUSED) showError(form, fresh, refusalOf(answer)?.text ?? t("passwordRefused"));
+    else if (code === CODE.REGISTER_FAILED) showError(form, fresh, refusalOf(answer)?.text ?? t("passwordRefused"));
     else showError(form, null, code === CODE.UNAVAILABLE ? t("storeAway") : t("failed", { code }));
   } catch (error) {
     showError(form, null, error.code ? t("failed", { code: error.code }) : t("notConnected"));
@@ -85,6 +85,6 @@ async function logOut(leave) {
   button.setAttribute("aria-busy", "true");
   const { code } = await api.logout();
   button.removeAttribute("aria-busy");
-  if (code === CODE.OK || code === CODE.UNAUTHORISED) leave();
+  if (code === CODE.OK || code === CODE.NOT_LOGGED_IN) leave();
   else $("logout-error").textContent = t("logOutFailed");
 }

@@ -120,9 +120,9 @@ export class LoginView {
       suggest();
       return showError(form, id, t("idTaken"));
     }
-    const refusal = answer.code === CODE.REFUSED && refusalOf(answer);
+    const refusal = answer.code === CODE.REGISTER_FAILED && refusalOf(answer);
     if (refusal) return showError(form, { name, password, invite }[refusal.about] ?? null, refusal.text);
-    return showError(form, null, answer.code === CODE.REFUSED ? t("notRegistered") : trouble(answer));
+    return showError(form, null, answer.code === CODE.REGISTER_FAILED ? t("notRegistered") : trouble(answer));
   }
 }
 

@@ -12,8 +12,11 @@ const OVERDUE = 20_000;
 /** Ceiling of the pause before a message is sent again that the server could not take. */
 const RESEND_MOST = 2_000;
 
-/** The server could not take it now; it may later, under the same id. */
-const LATER = new Set([CODE.UNAUTHORISED, CODE.TOO_FAST, CODE.UNAVAILABLE, CODE.CLOSED]);
+/**
+ * The server could not take it now; it may later, under the same id. Every other code is final, as in
+ * the library: on a connection that is said not to be logged in, trying again would never end.
+ */
+const LATER = new Set([CODE.TOO_FAST, CODE.UNAVAILABLE, CODE.CLOSED]);
 
 /** The type and fields of the message that an entry is sent as. */
 export function frameOf({ id, key, text }) {

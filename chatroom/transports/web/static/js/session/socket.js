@@ -163,7 +163,7 @@ export class Connection {
       this.#onState(this.state);
       return;
     }
-    if ([CODE.WRONG_PASSWORD, CODE.UNAUTHORISED, CODE.NO_SUCH_USER].includes(data.code)) {
+    if ([CODE.WRONG_PASSWORD, CODE.NOT_LOGGED_IN, CODE.NO_SUCH_USER].includes(data.code)) {
       this.#refused(data);
     } else {
       this.#lost(data.retryAfter);

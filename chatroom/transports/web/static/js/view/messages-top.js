@@ -12,7 +12,7 @@ export function drawTop(box, client, conversation, start) {
   let state = "";
   if (start > 0) state = "";
   else if (!loaded && !loading && client.connection.state === "offline") state = "notHere";
-  else if (failed === CODE.NOT_FOUND && peer !== null) state = "nobodyHas";
+  else if (failed === CODE.NO_RECIPIENT && peer !== null) state = "nobodyHas";
   else if (failed !== undefined && !loading) state = "loadFailed";
   else if (more) state = loading || !loaded ? "loadingOlder" : "";
   else if (!empty) state = "beginning";
