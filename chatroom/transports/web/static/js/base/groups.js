@@ -1,7 +1,7 @@
 // Which messages stand together under one name and time. No DOM.
 
 /** Milliseconds from a group's first message within which those of its author belong to it. */
-export const TOGETHER = 5 * 60_000;
+const TOGETHER = 5 * 60_000;
 /** So many messages back, a group's beginning is looked for. */
 const MOST = 300;
 

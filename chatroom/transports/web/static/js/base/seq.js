@@ -4,7 +4,7 @@
 /** The largest second number that a place can have. */
 const LAST = "9999999999999999999";
 
-export const ZERO = "0-0";
+const ZERO = "0-0";
 
 function compareNumbers(a, b) {
   if (a.length !== b.length) return a.length - b.length;

@@ -3,9 +3,9 @@
 
 import * as prefs from "./prefs.js";
 
-export const THEMES = ["system", "light", "dark"];
+const THEMES = ["system", "light", "dark"];
 /** Per cent of what the browser has. */
-export const SIZES = [90, 100, 115, 130, 150];
+const SIZES = [90, 100, 115, 130, 150];
 
 const MEDIA = { light: "not all", dark: "all", system: "(prefers-color-scheme: dark)" };
 
@@ -19,7 +19,7 @@ export function size() {
   return SIZES.includes(chosen) ? chosen : 100;
 }
 
-export function apply() {
+function apply() {
   const media = MEDIA[theme()];
   for (const node of document.querySelectorAll("[data-dark]")) node.media = media;
   document.documentElement.style.colorScheme = theme() === "system" ? "" : theme();

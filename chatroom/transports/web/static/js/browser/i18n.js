@@ -85,7 +85,7 @@ export function doing({ reason, until, note }) {
 }
 
 /** Fills in what the markup names: data-t its text, data-t-label, data-t-placeholder, data-t-title. */
-export function translate(root) {
+function translate(root) {
   for (const node of root.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t) ?? "";
   for (const node of root.querySelectorAll("[data-t-label]")) {
     node.setAttribute("aria-label", t(node.dataset.tLabel) ?? "");

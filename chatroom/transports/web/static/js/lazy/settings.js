@@ -3,6 +3,7 @@
 import * as appearance from "../browser/appearance.js";
 import { $ } from "../browser/dom.js";
 import { onLanguage, t } from "../browser/i18n.js";
+import * as prefs from "../browser/prefs.js";
 import * as notify from "../view/notify.js";
 import { closing, languageSwitch, press } from "./forms.js";
 
@@ -52,7 +53,9 @@ async function toggleNotifications() {
   // Until it is answered, one may have to look for the question.
   asked = notify.isOn() ? null : "notifyAsking";
   drawNotifications();
-  const answer = await notify.toggle();
+  // "default" is no answer.
+  const answer = notify.isOn() ? "off" : await Notification.requestPermission();
+  if (answer === "off" || answer === "granted") prefs.set("notify", answer === "granted");
   asked = answer === "default" ? "notifyDismissed" : null;
   drawNotifications();
 }

@@ -5,7 +5,7 @@
 //   refused (the answer)
 
 import { Events } from "../base/events.js";
-import { before, compare, latest, newer } from "../base/seq.js";
+import { before, compare, newer } from "../base/seq.js";
 import { CODE, LOBBY, OPERATOR, STATUS, keyOf, newId } from "../base/wire.js";
 import { CatchingUp } from "./catching-up.js";
 import { Conversation } from "./conversation.js";
@@ -13,13 +13,12 @@ import { History } from "./history.js";
 import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
 import { Positions } from "./positions.js";
+import { Receipts } from "./receipts.js";
 import { Requests } from "./requests.js";
 import { Connection } from "./socket.js";
 
 /** Most conversations that are looked up by themselves; the rest are when they are opened. */
 const MOST_LISTED = 200;
-/** Milliseconds: private messages that came within this time are confirmed together. */
-const CONFIRM = 500;
 /** Own messages that were settled, by id: an answer may come twice. */
 const MOST_SETTLED = 1_000;
 
@@ -30,8 +29,7 @@ export class Client extends Events {
   #history;
   #positions = new Positions();
   #catchingUp;
-  #confirmed = null;
-  #cancelConfirm = null;
+  #receipts;
   #settled = new Set();
   #loggedIn = false;
   #opened = null;
@@ -42,7 +40,7 @@ export class Client extends Events {
     PrivateMes: (data) => this.#arrived(data, null),
     AckMes: (data) => this.#acknowledged(data),
     ReadMes: (data) => this.#readElsewhere(data),
-    ReceivedMes: (data) => (this.#confirmed = latest(this.#confirmed, data.inbox)),
+    ReceivedMes: (data) => this.#receipts.elsewhere(data.inbox),
     PresenceMes: (data) => this.people.changed(data),
     ErrorMes: (data) => this.#error(data),
   };
@@ -93,6 +91,11 @@ export class Client extends Events {
       requests: this.#requests,
       send: (type, data) => this.connection.send(type, data),
       emit: (name) => this.emit(name),
+    });
+    this.#receipts = new Receipts({
+      clock,
+      reached: () => this.#positions.inbox,
+      send: (inbox) => this.connection.send("ReceivedMes", { inbox }),
     });
     this.#history = new History({
       requests: this.#requests,
@@ -207,7 +210,7 @@ export class Client extends Events {
 
   /** What came is confirmed now: the page goes, and it would all come again. */
   leaving() {
-    if (this.#cancelConfirm) this.#confirm();
+    this.#receipts.flush();
   }
 
   /** Gives the answer. Fails with RequestFailed. */
@@ -243,7 +246,7 @@ export class Client extends Events {
     this.#loggedIn = true;
     this.people.entered(login);
     this.#positions.adopt(login.rooms, login.inbox);
-    this.#confirmed = login.inbox;
+    this.#receipts.adopt(login.inbox);
     this.#takeReadMarks(login.read);
     if (again || login.unread) {
       this.#catchingUp.start(login.unread, () => this.#positions.reached(LOBBY, login.rooms[LOBBY]));
@@ -276,7 +279,7 @@ export class Client extends Events {
     this.#positions.took(room, message.seq);
     if (message.own) this.outbox.settle(message.id);
     if (room === null) {
-      this.#confirmSoon();
+      this.#receipts.soon();
       if (!message.own) this.#catchingUp.count();
     }
     const conversation = this.conversation(room ?? keyOf(message.own ? data.toUserId : message.userId));
@@ -316,7 +319,7 @@ export class Client extends Events {
       own: true,
     });
     if (conversation.peer !== null) {
-      this.#confirmSoon();
+      this.#receipts.soon();
       this.#keepName(conversation);
       // Listed from now on, also where nobody has answered yet.
       if (conversation.read === null) this.#mark(conversation, seq);
@@ -347,18 +350,6 @@ export class Client extends Events {
     this.emit("messages", key);
     this.emit("conversations");
     this.emit("state");
-  }
-
-  #confirmSoon() {
-    this.#cancelConfirm ??= this.#clock.after(CONFIRM, () => this.#confirm());
-  }
-
-  #confirm() {
-    this.#cancelConfirm();
-    this.#cancelConfirm = null;
-    const { inbox } = this.#positions;
-    if (!inbox || !newer(inbox, this.#confirmed)) return;
-    if (this.connection.send("ReceivedMes", { inbox })) this.#confirmed = inbox;
   }
 
   #mark(conversation, seq) {

@@ -1,14 +1,13 @@
 // The messages of the conversation that is open. Only a part of them is in the page: it moves along
 // when one scrolls, and whatever changes, what is looked at stays where it is.
 
-import { grouping } from "../base/groups.js";
-import { compare, newer, search } from "../base/seq.js";
+import { newer, search } from "../base/seq.js";
 import { LOBBY } from "../base/wire.js";
 import { $, arrange, eachFrame } from "../browser/dom.js";
-import { day, dayOf, number, onDay, onLanguage, t } from "../browser/i18n.js";
+import { number, onDay, onLanguage, t } from "../browser/i18n.js";
 import { onKeys } from "../browser/keys.js";
 import { Place } from "../browser/place.js";
-import { dayNode, gapNode, lineNode, messageNode, pendingNode } from "./message-node.js";
+import { MessageNodes } from "./message-nodes.js";
 import { drawTop } from "./messages-top.js";
 
 /** Messages in the page at most, about, and by how many the part moves. */
@@ -18,18 +17,16 @@ const STEP = 10;
 const NEAR = 900;
 /** Pixels from the newest message at which one still counts as being there. */
 const AT_END = 48;
-const sameDay = (a, b) => dayOf(a.sentAt) === dayOf(b.sentAt);
 
 export class MessagesView {
   #client;
-  #openPerson;
   #scroller = $("messages");
   #list = $("message-list");
   #top = $("messages-top");
   #jump = $("jump");
   #place = new Place(this.#scroller, this.#list);
   #key = LOBBY;
-  #nodes = new Map();
+  #nodes;
   /** The part in the page: from this place (null: as many as fit) to that one (null: the newest). */
   #first = null;
   #last = null;
@@ -42,7 +39,7 @@ export class MessagesView {
 
   constructor(client, { signal, openPerson }) {
     this.#client = client;
-    this.#openPerson = openPerson;
+    this.#nodes = new MessageNodes(client, openPerson);
     this.update = eachFrame(() => !signal.aborted && this.#draw());
     const listen = (target, name, call) => target.addEventListener(name, call, { signal, passive: true });
     listen(this.#scroller, "scroll", () => this.#scrolled());
@@ -75,7 +72,7 @@ export class MessagesView {
     this.#arriving = true;
     this.#place.leave();
     this.#reset();
-    this.#nodes.clear();
+    this.#nodes.forget();
     this.#list.replaceChildren();
     this.#list.classList.toggle("in-room", this.#conversation.peer === null);
     this.#draw();
@@ -110,7 +107,7 @@ export class MessagesView {
   }
 
   #redraw() {
-    this.#nodes.clear();
+    this.#nodes.forget();
     this.update();
   }
 
@@ -130,7 +127,8 @@ export class MessagesView {
     const [start, end] = this.#range(messages);
     const anchor = this.#atEnd ? null : this.#place.anchor;
     drawTop(this.#top, this.#client, conversation, start);
-    arrange(this.#list, this.#build(conversation, start, end));
+    const part = { start, end, line: this.#line, withPending: this.#last === null };
+    arrange(this.#list, this.#nodes.of(conversation, part));
     if (opening) {
       this.#arriving = false;
       this.#scrollToLine();
@@ -154,49 +152,6 @@ export class MessagesView {
     start = Math.max(0, Math.min(start, messages.length - 1));
     this.#first = messages[start]?.seq ?? null;
     return [start, Math.min(end, messages.length)];
-  }
-
-  #build(conversation, start, end) {
-    const nodes = new Map();
-    const put = (key, make) => nodes.set(key, this.#nodes.get(key) ?? make());
-    const inRoom = conversation.peer === null;
-    const gaps = [...conversation.gaps];
-    const isFirst = grouping(conversation.messages, start, sameDay);
-    for (let i = start; i < end; i += 1) {
-      const message = conversation.messages[i];
-      const earlier = conversation.messages[i - 1];
-      const newDay = !earlier || !sameDay(earlier, message);
-      const gap = gaps.find((seq) => earlier && newer(seq, earlier.seq) && compare(seq, message.seq) <= 0);
-      const line = this.#line !== null && message.seq === this.#line;
-      if (gap) put(`gap ${gap}`, gapNode);
-      // By its words: today is another day tomorrow. And by its message: where a clock was set, a day
-      // can come twice.
-      if (newDay) put(`day ${day(message.sentAt)} ${message.seq}`, () => dayNode(message.sentAt));
-      if (line) put("line", lineNode);
-      const head = isFirst(i, gap !== undefined || line);
-      const name = message.own ? "" : this.#nameOf(message);
-      put(`${message.seq} ${head} ${name}`, () =>
-        messageNode(message, { head, inRoom, name, openPerson: this.#openPerson }));
-    }
-    if (this.#last === null) this.#buildPending(put);
-    this.#nodes = nodes;
-    return [...nodes.values()];
-  }
-
-  #buildPending(put) {
-    const underWay = this.#client.connection.state === "online";
-    for (const entry of this.#client.outbox.of(this.#key)) {
-      put(`${entry.id} ${entry.state} ${underWay}`, () =>
-        pendingNode(entry, {
-          underWay,
-          retry: (id) => this.#client.outbox.retry(id),
-          discard: (id) => this.#client.outbox.discard(id),
-        }));
-    }
-  }
-
-  #nameOf(message) {
-    return message.userName || this.#client.people.nameOf(message.userId) || t("user", { id: message.userId });
   }
 
   // ------------------------------------------------------------ scrolling
@@ -223,7 +178,7 @@ export class MessagesView {
   /** What is new begins in the upper third. */
   #scrollToLine() {
     this.#scrollToEnd();
-    const line = this.#nodes.get("line");
+    const line = this.#nodes.line;
     if (line) {
       const top = line.getBoundingClientRect().top - this.#scroller.getBoundingClientRect().top;
       const third = this.#scroller.clientHeight / 3;

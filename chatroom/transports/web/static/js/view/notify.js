@@ -17,17 +17,6 @@ export function isOn() {
   return allowed() === "granted" && prefs.get("notify") === true;
 }
 
-/** Only ever from a button. Gives what the person answered: "default" is no answer. */
-export async function toggle() {
-  if (isOn()) {
-    prefs.set("notify", false);
-    return null;
-  }
-  const answer = await Notification.requestPermission();
-  if (answer === "granted") prefs.set("notify", true);
-  return answer;
-}
-
 function notify(client, { conversation, message }, open) {
   if (conversation.read === null || conversation.unread === 0) return;
   try {

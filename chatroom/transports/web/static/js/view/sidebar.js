@@ -16,7 +16,7 @@ export function lobbySign() {
 }
 
 /** A count as people read it at a glance. */
-export function shortCount(conversation) {
+function shortCount(conversation) {
   const count = conversation.unread;
   if (count > 99) return "99+";
   return number(count) + (count > 0 && conversation.unreadOpenEnded ? "+" : "");
