@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections import Counter
+from enum import IntEnum
+from graphlib import TopologicalSorter
+from os.path import normpath
 from pathlib import Path
 
 import pytest
 
 import chatroom
+from chatroom.protocol.messages import Code, Status
 from chatroom.transports.web.comments import without_comments
 
 STATIC = Path(chatroom.__file__).parent / "transports" / "web" / "static"
@@ -35,16 +40,30 @@ MARKUP = (
     "setHTMLUnsafe",
 )
 #: Modules of which only one is fetched: the words of a language.
-LANGUAGES = re.compile(r"strings-\w+\.js")
+LANGUAGES = [STATIC / "js" / "browser" / "strings" / f"{language}.js" for language in ("en", "zh")]
+#: The folders of modules, each of which imports from those before it alone. What is imported when
+#: it comes to that may be anywhere.
+FLOORS = ("base", "session", "browser/strings", "browser", "view", "lazy", "")
+#: Most modules in one folder.
+MOST_IN_A_FOLDER = 12
 
 
 def imported(path: Path, *, lazily: bool) -> set[Path]:
     """The modules that one imports as it is loaded, or when it comes to that."""
     call = r"import\(" if lazily else r"from |^import "
-    return {
-        path.parent / name
-        for name in re.findall(rf'(?:{call})"\./([\w.-]+)"', path.read_text("utf-8"), re.MULTILINE)
-    }
+    found = re.findall(rf'(?:{call})"(\.\.?/[\w./-]+)"', path.read_text("utf-8"), re.MULTILINE)
+    return {Path(normpath(path.parent / name)) for name in found}
+
+
+def name_of(path: Path) -> str:
+    """A file by its path within the page, as a test is named after it."""
+    return path.relative_to(STATIC).as_posix()
+
+
+def floor_of(path: Path) -> int:
+    """Which of the `FLOORS` a module is on."""
+    folder = path.parent.relative_to(STATIC / "js").as_posix()
+    return FLOORS.index("" if folder == "." else folder)
 
 
 def first_load() -> set[Path]:
@@ -63,11 +82,11 @@ def first_load() -> set[Path]:
 def test_the_first_load_is_small() -> None:
     sent = {path: without_comments(path.name, path.read_bytes()) for path in FILES}
     sizes = {path: len(gzip.compress(body, 9)) for path, body in sent.items()}
-    words = [size for path, size in sizes.items() if LANGUAGES.fullmatch(path.name)]
-    assert sum(sizes[path] for path in first_load()) + max(words) <= MOST
+    words = max(sizes[path] for path in LANGUAGES)
+    assert sum(sizes[path] for path in first_load()) + words <= MOST
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_all_is_sent_but_for_comments(path: Path) -> None:
     written = path.read_bytes().split(b"\n")
     sent = without_comments(path.name, path.read_bytes()).split(b"\n")
@@ -104,14 +123,14 @@ def test_passwords_are_masked_and_a_browser_may_keep_and_fill_them() -> None:
         assert '"paste"' not in path.read_text("utf-8")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_a_file_fetches_nothing_from_elsewhere(path: Path) -> None:
     text = path.read_text("utf-8").replace('"http://www.w3.org/2000/svg"', "")
     assert not re.search(r"""(src|href|url|import)\W{0,3}["'(]\s*(https?:)?//""", text)
     assert "@import" not in text
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_makes_no_markup_or_code_of_text(path: Path) -> None:
     text = path.read_text("utf-8")
     for name in (
@@ -128,8 +147,8 @@ def test_a_module_makes_no_markup_or_code_of_text(path: Path) -> None:
 
 
 def test_all_modules_are_fetched_at_once_and_not_one_after_the_other() -> None:
-    named = {STATIC / name for name in re.findall(r'"/static/(js/[\w-]+\.js)"', PAGE)}
-    assert named == {path for path in first_load() if path.parent.name == "js"}
+    named = {STATIC / name for name in re.findall(r'"/static/(js/[\w/-]+\.js)"', PAGE)}
+    assert named == {path for path in first_load() if STATIC / "js" in path.parents}
 
 
 def test_a_module_that_is_not_fetched_at_once_is_fetched_when_it_comes_to_that() -> None:
@@ -140,11 +159,39 @@ def test_a_module_that_is_not_fetched_at_once_is_fetched_when_it_comes_to_that()
 
 def test_what_the_page_imports_is_there() -> None:
     for path in MODULES:
-        for name in re.findall(r'(?:from|import)\s*\(?"\./([\w.-]+)"', path.read_text("utf-8")):
-            assert (path.parent / name).is_file(), f"{path.name} imports {name}"
+        for there in imported(path, lazily=False) | imported(path, lazily=True):
+            assert there in MODULES, f"{name_of(path)} imports {there}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_every_import_is_a_path_that_these_tests_read() -> None:
+    for path in MODULES:
+        text = path.read_text("utf-8")
+        written = re.findall(
+            r"^(?:import|export)\b.*?\bfrom\b|^import \"|\bimport\(", text, re.MULTILINE
+        )
+        read = re.findall(r'(?:from |^import |import\()"\.\.?/[\w./-]+"', text, re.MULTILINE)
+        assert len(read) == len(written), f"{name_of(path)} imports in another way"
+
+
+def test_no_module_imports_from_a_folder_above_its_own() -> None:
+    for path in MODULES:
+        if path.name == "sw.js":
+            continue
+        for there in imported(path, lazily=False):
+            assert floor_of(there) <= floor_of(path), f"{name_of(path)} imports {name_of(there)}"
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    both = {path: imported(path, lazily=False) | imported(path, lazily=True) for path in MODULES}
+    TopologicalSorter(both).prepare()
+
+
+def test_few_modules_are_in_a_folder() -> None:
+    folders = Counter(path.parent for path in MODULES)
+    assert max(folders.values()) <= MOST_IN_A_FOLDER, folders
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_says_first_what_its_job_is(path: Path) -> None:
     assert path.read_text("utf-8").startswith("// ")
 
@@ -155,3 +202,12 @@ def test_ids_are_there_once_and_all_that_the_modules_ask_for() -> None:
     for path in MODULES:
         for name in re.findall(r'\$\("([\w-]+)"\)', path.read_text("utf-8")):
             assert name in ids, f"{path.name} asks for #{name}"
+
+
+@pytest.mark.parametrize(("name", "numbers"), [("CODE", Code), ("STATUS", Status)])
+def test_the_page_has_the_names_of_the_protocol(name: str, numbers: type[IntEnum]) -> None:
+    wire = (STATIC / "js" / "base" / "wire.js").read_text("utf-8")
+    block = re.search(rf"export const {name} = Object\.freeze\(\{{(.*?)\}}\)", wire, re.DOTALL)
+    assert block is not None
+    found = {key: int(number) for key, number in re.findall(r"(\w+): (\d+)", block[1])}
+    assert found == {one.name: one.value for one in numbers}

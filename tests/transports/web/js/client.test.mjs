@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Client } from "../../../../chatroom/transports/web/static/js/client.js";
-import { Drafts } from "../../../../chatroom/transports/web/static/js/drafts.js";
+import { Client } from "../../../../chatroom/transports/web/static/js/session/client.js";
+import { Drafts } from "../../../../chatroom/transports/web/static/js/browser/drafts.js";
 import { FakeClock, FakeSocket, FakeStore, settled } from "./doubles.mjs";
 
 const ME = 1;

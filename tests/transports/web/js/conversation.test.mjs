@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Conversation } from "../../../../chatroom/transports/web/static/js/conversation.js";
+import { Conversation } from "../../../../chatroom/transports/web/static/js/session/conversation.js";
 
 const message = (n, own = false) => ({ seq: `${n}-0`, sentAt: n, own, content: `${n}` });
 const seqs = (conversation) => conversation.messages.map(({ seq }) => seq);

@@ -1,6 +1,6 @@
 // Doubles for what the page's modules are given: a clock that is moved by hand, and a WebSocket.
 
-import { decode, encode } from "../../../../chatroom/transports/web/static/js/wire.js";
+import { decode, encode } from "../../../../chatroom/transports/web/static/js/base/wire.js";
 
 export class FakeClock {
   #time = 1_000_000;

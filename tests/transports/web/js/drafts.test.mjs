@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Drafts } from "../../../../chatroom/transports/web/static/js/drafts.js";
+import { Drafts } from "../../../../chatroom/transports/web/static/js/browser/drafts.js";
 import { FakeStore } from "./doubles.mjs";
 
 const ME = 7;

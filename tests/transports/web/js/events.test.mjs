@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Events } from "../../../../chatroom/transports/web/static/js/events.js";
+import { Events } from "../../../../chatroom/transports/web/static/js/base/events.js";
 
 test("what one listener throws is reported, and nothing to the others or to who tells it", () => {
   const reported = [];

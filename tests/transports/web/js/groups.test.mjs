@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { grouping } from "../../../../chatroom/transports/web/static/js/groups.js";
+import { grouping } from "../../../../chatroom/transports/web/static/js/base/groups.js";
 
 const MINUTE = 60_000;
 const said = (userId, minutes) => ({ userId, sentAt: minutes * MINUTE });

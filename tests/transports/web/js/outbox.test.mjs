@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { MOST_WAITING, Outbox, WINDOW } from "../../../../chatroom/transports/web/static/js/outbox.js";
+import { MOST_WAITING, Outbox, WINDOW } from "../../../../chatroom/transports/web/static/js/session/outbox.js";
 import { FakeClock } from "./doubles.mjs";
 
 function stage() {
@@ -99,6 +99,21 @@ test("a store that is away is tried again", () => {
   assert.equal(outbox.get("a").state, "waiting");
   clock.advance(2_000);
   assert.deepEqual(take(), ["a"]);
+});
+
+test("every other refusal is final, and lets the next message through", () => {
+  for (const code of [400, 401, 403, 404, 413, 507, 599]) {
+    const { outbox, clock, open, take } = stage();
+    open();
+    outbox.add("a", "lobby", "1");
+    outbox.add("b", "lobby", "2");
+    take();
+    outbox.refuse("a", { code });
+    assert.equal(outbox.get("a").state, "failed", `${code}`);
+    outbox.settle("b");
+    clock.advance(60_000);
+    assert.deepEqual(take(), [], `${code}`);
+  }
 });
 
 test("a final refusal is kept with its reason until it is retried or discarded", () => {

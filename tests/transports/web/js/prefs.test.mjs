@@ -27,7 +27,7 @@ const listeners = new Set();
 globalThis.addEventListener = (_, listener) => listeners.add(listener);
 globalThis.removeEventListener = (_, listener) => listeners.delete(listener);
 const told = (key) => [...listeners].forEach((listener) => listener({ key }));
-const prefs = await import("../../../../chatroom/transports/web/static/js/prefs.js");
+const prefs = await import("../../../../chatroom/transports/web/static/js/browser/prefs.js");
 
 beforeEach(() => {
   for (const name of prefs.names("")) prefs.set(name, null);

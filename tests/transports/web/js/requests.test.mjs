@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Requests } from "../../../../chatroom/transports/web/static/js/requests.js";
+import { Requests } from "../../../../chatroom/transports/web/static/js/session/requests.js";
 import { FakeClock } from "./doubles.mjs";
 
 function stage() {

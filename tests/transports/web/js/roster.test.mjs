@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Roster } from "../../../../chatroom/transports/web/static/js/roster.js";
-import { visibleRows } from "../../../../chatroom/transports/web/static/js/virtual-list.js";
+import { Roster } from "../../../../chatroom/transports/web/static/js/session/roster.js";
+import { visibleRows } from "../../../../chatroom/transports/web/static/js/browser/virtual-list.js";
 
 const collator = new Intl.Collator("en");
 const person = (userId, userName = `n${userId}`, userStatus = 0) => ({ userId, userName, userStatus });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { before, compare, latest, newer, search } from "../../../../chatroom/transports/web/static/js/seq.js";
+import { before, compare, latest, newer, search } from "../../../../chatroom/transports/web/static/js/base/seq.js";
 
 test("places are compared number by number, not as text", () => {
   assert.ok(compare("9-0", "10-0") < 0);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Connection } from "../../../../chatroom/transports/web/static/js/socket.js";
+import { Connection } from "../../../../chatroom/transports/web/static/js/session/socket.js";
 import { FakeClock, FakeSocket } from "./doubles.mjs";
 
 function stage() {

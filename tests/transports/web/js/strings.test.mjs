@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import enFirst from "../../../../chatroom/transports/web/static/js/strings-en.js";
-import enMore from "../../../../chatroom/transports/web/static/js/strings-more-en.js";
-import zhMore from "../../../../chatroom/transports/web/static/js/strings-more-zh.js";
-import zhFirst from "../../../../chatroom/transports/web/static/js/strings-zh.js";
+import enFirst from "../../../../chatroom/transports/web/static/js/browser/strings/en.js";
+import enMore from "../../../../chatroom/transports/web/static/js/browser/strings/more-en.js";
+import zhMore from "../../../../chatroom/transports/web/static/js/browser/strings/more-zh.js";
+import zhFirst from "../../../../chatroom/transports/web/static/js/browser/strings/zh.js";
+import { STATIC, modules } from "./sources.mjs";
 
 const en = { ...enFirst, ...enMore };
 const zh = { ...zhFirst, ...zhMore };
 
-const STATIC = new URL("../../../../chatroom/transports/web/static/", import.meta.url);
 const about = { id: 401, name: "<N>", text: "<T>", count: 402, known: 403, code: 404, seconds: 405, words: "<W>" };
 const fill = (words) => (typeof words === "function" ? words(about) : words);
 
@@ -43,8 +43,7 @@ test("one is not many, also when it is written out", () => {
 
 test("every text that the page asks for is there, and none that it does not", () => {
   const page = readFileSync(new URL("index.html", STATIC), "utf8");
-  const modules = readdirSync(new URL("js/", STATIC)).filter((name) => !name.startsWith("strings-"));
-  const code = modules.map((name) => readFileSync(new URL(`js/${name}`, STATIC), "utf8")).join("\n");
+  const code = modules().filter(({ name }) => !name.includes("/strings/")).map((module) => module.code).join("\n");
   const asked = [...page.matchAll(/data-t(?:-\w+)?="(\w+)"/g), ...code.matchAll(/\bt\("(\w+)"/g)].map((match) => match[1]);
   for (const name of asked) assert.ok(name in en, name);
   for (const name of Object.keys(en)) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { clean, parse, summary } from "../../../../chatroom/transports/web/static/js/text.js";
+import { clean, parse, summary } from "../../../../chatroom/transports/web/static/js/base/text.js";
 
 const text = (value) => ({ type: "text", text: value });
 const code = (value) => ({ type: "code", text: value });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { countCharacters, decode, encode, keyOf, newId, peerOf, readAddress } from "../../../../chatroom/transports/web/static/js/wire.js";
+import { countCharacters, decode, encode, keyOf, newId, peerOf, readAddress } from "../../../../chatroom/transports/web/static/js/base/wire.js";
 
 test("an envelope holds its fields as JSON in a string", () => {
   const text = encode("SmsMes", { content: "hi" });

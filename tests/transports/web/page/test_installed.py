@@ -81,7 +81,7 @@ def test_nothing_but_the_page_s_own_files_is_kept(world: World) -> None:
     window.says("a message")
     [paths] = window.page.evaluate(KEPT).values()
     assert "/" in paths
-    assert "/static/js/strings-zh.js" in paths
+    assert "/static/js/browser/strings/zh.js" in paths
     for path in paths:
         assert path == "/" or path.startswith("/static/")
 
@@ -93,7 +93,17 @@ def test_a_new_version_is_taken_at_the_next_load(
     expect(window["#room-title"]).to_have_text("Lobby")
     [old] = window.page.evaluate(KEPT)
     shutil.copytree(PACKAGE, tmp_path / "chatroom")
-    words = tmp_path / "chatroom" / "transports" / "web" / "static" / "js" / "strings-en.js"
+    words = (
+        tmp_path
+        / "chatroom"
+        / "transports"
+        / "web"
+        / "static"
+        / "js"
+        / "browser"
+        / "strings"
+        / "en.js"
+    )
     words.write_text(words.read_text("utf-8").replace('lobby: "Lobby"', 'lobby: "Hall"'), "utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     stage.dies()

@@ -71,7 +71,7 @@ def test_escape_empties_the_search_also_before_the_list_of_people_has_come(world
     person = world.someone("kiwi", size=PHONE, service_workers="block")
     window = person.window()
     held: list[Route] = []
-    window.page.route("**/view-people.js", lambda route: held.append(route))
+    window.page.route("**/lazy/people.js", lambda route: held.append(route))
     window.enters("#/people")
     search = window["#people-search"]
     search.fill("somebody")

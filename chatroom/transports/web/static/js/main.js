@@ -1,17 +1,17 @@
 // Where the page begins: who is logged in here, and the screen that follows from it.
 
-import * as api from "./api.js";
-import { Client } from "./client.js";
-import { clock } from "./clock.js";
-import { $, placeIcons } from "./dom.js";
-import { Drafts } from "./drafts.js";
-import { doing, onLanguage, preferred, t, use } from "./i18n.js";
-import * as prefs from "./prefs.js";
-import { Queues, countWaiting } from "./queues.js";
-import { newer } from "./seq.js";
-import * as trouble from "./trouble.js";
-import { ChatView } from "./view-chat.js";
-import { CODE } from "./wire.js";
+import { clock } from "./base/clock.js";
+import { newer } from "./base/seq.js";
+import { CODE } from "./base/wire.js";
+import * as api from "./browser/api.js";
+import { $, placeIcons } from "./browser/dom.js";
+import { Drafts } from "./browser/drafts.js";
+import { doing, onLanguage, preferred, t, use } from "./browser/i18n.js";
+import * as prefs from "./browser/prefs.js";
+import { Queues, countWaiting } from "./browser/queues.js";
+import * as trouble from "./browser/trouble.js";
+import { Client } from "./session/client.js";
+import { ChatView } from "./view/chat.js";
 
 /** Milliseconds: the cookie is renewed about daily, by one tab; whether it is due, is asked hourly. */
 const RENEW_AFTER = 20 * 3_600_000;
@@ -45,7 +45,7 @@ async function boot({ agreed = mine?.userId, notice = [], refused = false } = {}
   if (running) return;
   if (code === CODE.OK && userId !== (agreed ?? userId)) offer({ userId, userName });
   else if (code === CODE.OK && !refused) enter(answer);
-  else if (code === CODE.UNAUTHORISED || notice.length) showLogin({ notice, userId: mine?.userId });
+  else if (code === CODE.NOT_LOGGED_IN || notice.length) showLogin({ notice, userId: mine?.userId });
   else if (answer.until !== undefined) showLogin({ notice: noticeOf(answer) });
   else if (code === 0 && isHere(agreed)) enter(prefs.get("who"));
   else waitToBoot((answer.retryAfter ?? 0) * 1000 || BOOT_RETRY);
@@ -72,7 +72,7 @@ function waitToBoot(ms) {
 
 /** Who is logged in needs no form. */
 async function showLogin(options) {
-  const [{ LoginView }, forms] = await Promise.all([import("./view-login.js"), import("./forms.js")]);
+  const [{ LoginView }, forms] = await Promise.all([import("./lazy/login.js"), import("./lazy/forms.js")]);
   await forms.ready();
   if (running) return;
   login ??= new LoginView((user) => enter({ ...user, code: CODE.OK }, { fresh: true }), invite);

@@ -1,0 +1,28 @@
+// Which messages stand together under one name and time. No DOM.
+
+/** Milliseconds from a group's first message within which those of its author belong to it. */
+const TOGETHER = 5 * 60_000;
+/** So many messages back, a group's beginning is looked for. */
+const MOST = 300;
+
+function follows(message, earlier, sameDay) {
+  return message.userId === earlier.userId && Math.abs(message.sentAt - earlier.sentAt) <= TOGETHER && sameDay(message, earlier);
+}
+
+/**
+ * Tells of message after message, from `messages[start]` on, whether it is the first of its group.
+ * `sameDay(a, b)` compares two messages; `apart` says that something else stands between.
+ */
+export function grouping(messages, start, sameDay) {
+  let from = start;
+  while (from > 0 && start - from < MOST && follows(messages[from], messages[from - 1], sameDay)) from -= 1;
+  let begun = -Infinity;
+  const isFirst = (index, apart = false) => {
+    const message = messages[index];
+    const first = apart || index === 0 || !follows(message, messages[index - 1], sameDay) || Math.abs(message.sentAt - begun) > TOGETHER;
+    if (first) begun = message.sentAt;
+    return first;
+  };
+  for (let index = from; index < start; index += 1) isFirst(index);
+  return isFirst;
+}
