@@ -43,15 +43,15 @@ MAX_USERS: Final = 500
 #: The one room there is so far, and what an absent ``room`` means.
 LOBBY: Final = "lobby"
 
-#: Who speaks when the server itself does: no account has this id.
+#: The sender of messages from the server itself: no account has this id.
 SERVER_ID: Final = 0
 SERVER_NAME: Final = "system"
-#: The name under which stands what somebody wrote whose account was deleted.
+#: The sender's name of messages whose author's account was deleted.
 DELETED_NAME: Final = "deleted user"
 
 #: What an account's id may be: what a JavaScript number holds exactly.
 UserId = Annotated[int, Meta(ge=1, le=2**53 - 1)]
-#: Any number that a JavaScript number holds exactly: where it matters, more is asked of it later.
+#: Any integer that a JavaScript number holds exactly; some fields are checked further later.
 Number = Annotated[int, Meta(ge=-(2**53) + 1, le=2**53 - 1)]
 Ignored = Annotated[str, Meta(max_length=MAX_IGNORED)]
 Limit = Annotated[int, Meta(ge=1, le=2**53 - 1)]
@@ -70,7 +70,7 @@ class Status(IntEnum):
 
 
 class Code(IntEnum):
-    """Result codes. 500, 505 and 506 mean what the original program made them mean."""
+    """Result codes. 500, 505 and 506 mean what they mean in the original program."""
 
     OK = 200
     KEPT = 202
@@ -90,7 +90,7 @@ class Code(IntEnum):
 
 
 class Seq(NamedTuple):
-    """A message's place in its conversation: two numbers, compared number by number."""
+    """A message's place in its conversation: two numbers, compared one after the other."""
 
     ms: int
     n: int
@@ -111,7 +111,7 @@ class Seq(NamedTuple):
         return f"{self.ms}-{self.n}"
 
 
-#: Before every message.
+#: The place before every message.
 SEQ_ZERO: Final = Seq(0, 0)
 
 
@@ -161,7 +161,7 @@ class Person(Message):
 
 
 class ReadMark(Message):
-    """Up to where a person has seen the conversation with ``peer``."""
+    """The place up to which a person has seen the conversation with ``peer``."""
 
     peer: UserId = field(name="with")
     seq: SeqText
