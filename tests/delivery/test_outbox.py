@@ -610,7 +610,6 @@ def test_paced_once_dropped_nothing_is_looked_at_any_more(peer: PeersTcp) -> Non
 def test_paced_a_transport_that_stops_is_the_end_of_it(peer: PeersTcp) -> None:
     outbox = peer.outbox()
     outbox.put_marked((text(100),), lambda: pytest.fail("it never arrived"))
-    outbox.pauseProducing()
     outbox.stopProducing()
     peer.acknowledges()
     assert peer.clock.getDelayedCalls() == []
