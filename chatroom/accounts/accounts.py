@@ -1,4 +1,4 @@
-"""Who somebody is: registering, logging in by password or token, and changing the password."""
+"""Registering, logging in by password or token, and changing the password."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _log = Logger()
 
 
 class Login(NamedTuple):
-    """A session's proof of who it is; ``token`` is empty where none was asked for."""
+    """A login that succeeded; ``token`` is empty if the client did not ask for one."""
 
     account: Account
     token: str
@@ -38,11 +38,12 @@ class Login(NamedTuple):
 class Accounts:
     """Everything that needs a password or a token.
 
-    Each method raises `Refused` with what the client is to be told, and logs one line. Cancelling
-    `register` or `log_in` is for who is gone: it leaves the line, and undoes nothing.
+    Each method raises `Refused` with what the client is to be told, and logs one line. `register`
+    and `log_in` may be cancelled when the client has disconnected: a login that still waits in the
+    queue is dropped, and one that has begun goes on to its end.
 
-    :param max_logins: how many logins and registrations are under way together; more wait in line.
-        0: any number.
+    :param max_logins: how many logins and registrations run at the same time; more wait in a queue.
+        0: no limit.
     """
 
     def __init__(
@@ -62,11 +63,11 @@ class Accounts:
         self._throttle = throttle or LoginThrottle(store)
         self._registration = registration or Registration(store, self._throttle)
         self._queue = LoginQueue(max_logins)
-        #: What was refused since the start; the node's own are added to these.
+        #: What was refused since the start; the node adds what it refuses itself.
         self.counters: Counter[str] = Counter()
 
     async def register(self, user: User, address: str, invite: str = "") -> None:
-        """Make a new account. Of two at once for one id, exactly one is made.
+        """Make a new account. Of two simultaneous requests for one id exactly one succeeds.
 
         :param address: where the client is.
         """
@@ -76,7 +77,7 @@ class Accounts:
     async def log_in(
         self, user_id: int, password: str, token: str = "", *, address: str, wants_token: bool
     ) -> Login:
-        """Check who it is: by ``token`` where there is one, else by ``password``.
+        """Check the ``token`` if there is one, else the ``password``.
 
         :param address: where the client is.
         """
@@ -100,13 +101,13 @@ class Accounts:
         keep: str = "",
         except_session: str = "",
     ) -> None:
-        """Put ``new`` in place of ``old``; every other token and session of the user ends.
+        """Replace the password ``old`` by ``new``; all other tokens and sessions of the user end.
 
         :param address: where the client is.
         :param keep: the token that stays valid, if any.
         :param except_session: the tag of the session that goes on.
         """
-        with Attempt("Password change", user_id, address).told():
+        with Attempt("Password change", user_id, address).logged():
             try:
                 account = await self._change_password(user_id, old, new, address, except_session)
             except StoreUnavailable:
@@ -116,14 +117,14 @@ class Accounts:
             try:
                 await self.tokens.keep(account, keep)
             except StoreUnavailable:
-                # The new password holds all the same; it is what the next login takes.
-                _log.info("The token of {id} went with the old password", id=user_id)
+                # The new password is set all the same, and the next login needs it.
+                _log.info("The token of {id} ended with the old password", id=user_id)
 
     async def _in_turn(
         self, attempt: Attempt, work: Callable[[], Coroutine[Deferred[Any], Any, T]]
     ) -> T:
         async def serve() -> T:
-            with attempt.told():
+            with attempt.logged():
                 return await work()
 
         return await self._queue.wait(serve, lambda: attempt.ended("gone before its turn"))
@@ -160,7 +161,7 @@ class Accounts:
                 account = await self._check_password(account, password, address)
                 await self._rehash(account, password)
             if account.banned is not None:
-                # Not before: a stranger is not told.
+                # Only now: who does not know the password is not told of the ban.
                 raise Refused(refusals.banned(account.banned.until, account.banned.reason))
             await self._throttle.succeeded(user_id, address)
             new_token = await self.tokens.new(account, token) if wants_token else ""
@@ -177,14 +178,14 @@ class Accounts:
         if not await self._store.replace_password(
             account, hashed, void_tokens=True, except_session=except_session
         ):
-            # Another change came between.
+            # Another change of the password came first.
             raise Refused(refusals.WRONG_PASSWORD)
         return account
 
     async def _check_password(
         self, account: Account | None, password: str, address: str
     ) -> Account:
-        """The account, if that is its password."""
+        """The account, if ``password`` is right."""
 
         async def is_right() -> bool:
             if account is None:
@@ -203,9 +204,9 @@ class Accounts:
     async def _rehash(self, account: Account, password: str) -> None:
         if account.legacy or self._passwords.is_outdated(account.password):
             hashed = await self._passwords.hash(password)
-            # False: another login did it at the same moment.
+            # It returns False if another login has done it meanwhile.
             await self._store.replace_password(account, hashed, void_tokens=False)
 
 
-#: What a status may be while nobody is online.
+#: The statuses that an account can have in the store.
 _LASTING = (Status.ONLINE, Status.BUSY)

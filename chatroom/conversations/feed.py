@@ -1,7 +1,7 @@
-"""How one session gets a conversation: catching up from the store, then live.
+"""What room and inbox feeds have in common: catching up from the store, then live.
 
 A feed knows its place (the cursor) in the conversation's order. What the store holds after it is
-read page by page as the connection drains, so a long absence overflows no queue.
+read page by page as the connection drains, so a long absence does not overflow the send queue.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ class Recipient(Protocol):
 
     @property
     def outbox(self) -> Outbox:
-        """The way out."""
+        """The connection's send queue."""
 
     def put(self, blob: Blob) -> object:
-        """Send what is encoded already."""
+        """Send encoded messages."""
 
     def put_private(self, blob: Blob, seq: Seq) -> None:
         """As `put`, for private messages up to ``seq``."""
 
     def when_drained(self) -> Deferred[None]:
-        """Fires when nothing waits to leave; never once the session is closed."""
+        """Fires when the send queue is empty; never once the session is closed."""
 
     def fell_behind(self) -> None:
-        """What was to be handed over next is no longer held: the client has to be told so."""
+        """The store no longer holds what comes next: tell the client."""
 
 
 class Feed:
-    """What both kinds have in common: a cursor, a loop that catches up, and acks that wait."""
+    """A cursor, a loop that catches up, and acknowledgements that wait for their place."""
 
     def __init__(self, session: Recipient, store: Store, clock: Clock, cursor: Seq) -> None:
         self.session = session
@@ -74,11 +74,11 @@ class Feed:
 
     @property
     def place(self) -> Seq:
-        """Everything up to here the session has got."""
+        """The session has got everything up to here."""
         return self.cursor
 
     def acknowledge(self, seq: Seq, message_id: str, code: int, sent_at: int) -> None:
-        """Answer a message that the store had already, in its place in the session's order."""
+        """Acknowledge a message that the store had already, once the session has got so far."""
         ack = AckMes(id=message_id, code=code, seq=str(seq), sent_at=sent_at)
         if seq <= self.place:
             self.session.put(self.codec.encode([ack]))
@@ -86,7 +86,7 @@ class Feed:
             self._waiting_acks.append((seq, ack))
 
     def release(self) -> None:
-        """Send the acknowledgements that waited for the place that is reached now."""
+        """Send the acknowledgements whose place is reached now."""
         if self.session.closed:
             # An acknowledgement behind what was cut off would tell the client that it has that.
             return
@@ -139,7 +139,7 @@ class Feed:
         raise NotImplementedError
 
     async def _trimmed(self) -> Seq:
-        """Up to where the store has dropped what it held."""
+        """The place up to which the store has trimmed the conversation."""
         raise NotImplementedError
 
     def hand_over(self, entries: Sequence[Entry]) -> None:

@@ -18,9 +18,9 @@ _log = Logger()
 
 
 class InboxFeed(Feed):
-    """A session's view of its user's mailbox.
+    """One session's feed of its user's mailbox.
 
-    Made before the session's place is known, so that nothing that comes meanwhile is missed.
+    It is made before the session's place is known, so that no message is missed meanwhile.
     """
 
     def __init__(self, session: Recipient, store: Store, clock: Clock) -> None:
@@ -28,10 +28,10 @@ class InboxFeed(Feed):
         #: The user's own messages up to here are left out.
         self._own_after = SEQ_ZERO
         self._started = False
-        #: What comes may follow on something that was missed.
+        #: A message may have been missed before the next one that comes.
         self._blind = False
         self._live = False
-        #: Something came that was not handed over: the store has to be read (again).
+        #: A message came that was not handed over: read the store (again).
         self._came = False
         #: What the client has confirmed, and whether the store is being told.
         self._confirmed = SEQ_ZERO
@@ -58,7 +58,7 @@ class InboxFeed(Feed):
         if not self._confirming:
             self._confirming = True
             Deferred.fromCoroutine(self._confirm()).addErrback(
-                lambda failure: _log.failure("The received mark was not moved", failure)
+                lambda failure: _log.failure("Moving the received mark failed", failure)
             )
 
     async def _confirm(self) -> None:
@@ -73,12 +73,12 @@ class InboxFeed(Feed):
         self._confirming = False
 
     def lose_sight(self) -> None:
-        """Something may be missed from now on: take nothing live until `look_again`."""
+        """Messages may be missed from now on: hand nothing over until `look_again`."""
         self._blind = True
         self._live = False
 
     def look_again(self) -> None:
-        """Nothing is missed any more: read everything after the cursor from the store."""
+        """No messages are missed any more: read all after the cursor from the store."""
         self._blind = False
         self._came = True
         self._live = False
@@ -123,14 +123,14 @@ class InboxFeed(Feed):
         except StoreUnavailable:
             self._came = True
             raise
-        # Until a page is empty: one that is not full may lack what could not be read.
+        # Read on until a page is empty: one that is not full may lack what could not be read.
         self._came = self._came or bool(entries)
         return entries
 
     async def _trimmed(self) -> Seq:
         state = await self._store.mailbox_state(self.session.user_id)
         if state.newest < self.cursor:
-            # The store has lost what the session has: what comes next may get places before that.
+            # The store has lost messages that the session has: new ones may get earlier places.
             self.session.fell_behind()
             self.cursor = state.newest
         return state.trimmed

@@ -13,12 +13,12 @@ from chatroom.protocol.dialects import Blob, Codec
 from chatroom.protocol.messages import Seq
 from chatroom.store.records import Entry
 
-#: Messages kept in memory, so that who catches up gets over the last stretch in one step.
+#: Messages kept in memory, so that a feed that catches up gets the newest ones in one step.
 RECENT = 128
 
 
 class Follower(Protocol):
-    """What a session is to a room; `chatroom.conversations.room_feed.RoomFeed` is one."""
+    """What a room needs of a feed; `chatroom.conversations.room_feed.RoomFeed` is one."""
 
     tag: str
 
@@ -28,11 +28,11 @@ class Follower(Protocol):
     @property
     def outbox(self) -> Outbox: ...
 
-    #: Its place: everything up to here it has got.
+    #: Its place: it has got everything up to here.
     cursor: Seq
 
     def hand_over(self, entries: Sequence[Entry]) -> None:
-        """Give it these messages, its own ones as acknowledgements, and move its cursor."""
+        """Give it these messages, those it sent as acknowledgements, and move its cursor."""
 
     def hand_over_live(
         self, entries: Sequence[Entry], blobs: Sequence[Blob], own: Sequence[int]
@@ -47,32 +47,32 @@ class Follower(Protocol):
 
 
 class Room:
-    """Hands what the store ordered to everyone who follows live.
+    """Hands the messages that the store has ordered to all live followers.
 
-    :param position: the newest message's place when this node began to follow the room.
+    :param position: the newest message's place when this node began to read the room.
     """
 
     def __init__(self, name: str, position: Seq) -> None:
         self.name = name
         self.position = position
-        #: After the first place and up to the second lay what the store has lost, if it ever did.
+        #: The store has lost what lay after the first place, up to the second. Equal: nothing.
         self.lost = (position, position)
         self._recent: deque[Entry] = deque(maxlen=RECENT)
         #: Everything after this place is in ``_recent``.
         self._recent_after = position
         self._live: dict[str, Follower] = {}
-        #: The live followers' ways out.
+        #: The send queues of the live followers that are not ahead.
         self._broadcast = Broadcast()
-        #: Live, but come from a node that had read further: they skip what they have.
+        #: Live, but from a node that had read further: they skip what they have got.
         self._ahead: dict[str, Follower] = {}
-        #: Those who wait for an acknowledgement of something sent again.
+        #: Followers that wait for the acknowledgement of a message that was sent again.
         self.expecting: set[Follower] = set()
 
     def join(self, follower: Follower) -> bool:
         """Let a follower go live, if what it lacks can be given to it at once.
 
-        Nothing can slip by between catching up and going live: both are against ``position``, in
-        one step. False: it has to read more from the store first.
+        Nothing is lost between catching up and going live, as both are done in one step. Returns
+        False if it has to read more from the store first.
         """
         if follower.cursor < self.position:
             if follower.cursor < self._recent_after:
@@ -96,18 +96,18 @@ class Room:
         self.expecting.discard(follower)
 
     def rewind(self, place: Seq) -> None:
-        """The store has lost what was handed out after ``place``: what comes now is new."""
+        """The store has lost what was handed out after ``place``; what comes now is new."""
         self.lost = (place, self.position)
         self.position = place
         self.forget_recent()
 
     def forget_recent(self) -> None:
-        """Somebody's name may be wrong in what is kept here: who catches up asks the store."""
+        """A name in what is kept here may be outdated: let those who catch up ask the store."""
         self._recent.clear()
         self._recent_after = self.position
 
     def fan_out(self, entries: Sequence[Entry]) -> None:
-        """What one read of the stream brought leaves as one write for each follower."""
+        """Send what one read of the stream brought, as one write for each follower."""
         if not entries:
             return
         for entry in entries:
@@ -123,8 +123,8 @@ class Room:
             codec: [codec.encode([sms_from(entry, self.name)]) for entry in entries]
             for codec in self._broadcast.codecs()
         }
-        # First: while the others get theirs, the senders say what they say next, and all of that is
-        # read, stored and handed out together.
+        # The senders get theirs first: while the others get theirs, the senders send their next
+        # messages, which are then read, stored and handed out together.
         for tag, indexes in own.items():
             if tag in self._live and tag not in self._ahead:
                 follower = self._live[tag]

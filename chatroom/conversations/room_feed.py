@@ -16,7 +16,7 @@ from chatroom.store.records import Entry
 
 
 class RoomFeed(Feed):
-    """A session's view of a room; while live the room itself sends to it."""
+    """One session's feed of a room; while it is live the room sends to it directly."""
 
     def __init__(
         self, session: Recipient, store: Store, clock: Clock, room: Room, cursor: Seq
@@ -27,7 +27,7 @@ class RoomFeed(Feed):
 
     @property
     def outbox(self) -> Outbox:
-        """The session's way out."""
+        """The session's send queue."""
         return self.session.outbox
 
     @property
@@ -80,7 +80,7 @@ class RoomFeed(Feed):
     def _go_live(self) -> bool:
         self._live = self._room.join(self)
         if self.session.closed:
-            # It did not take what the room gave it, and has left already.
+            # The session was closed while it got what it lacked, so it must not stay in the room.
             self._room.leave(self)
         return self._live
 
@@ -88,8 +88,8 @@ class RoomFeed(Feed):
         position = self._room.position
         entries = await self._store.room_after(self._room.name, self.cursor, PAGE)
         if not entries and position > self.cursor:
-            # What lies between is not there any more: there is nothing left to wait for. What came
-            # since is not skipped.
+            # What lay between was trimmed, so there is nothing to wait for. What has come since
+            # the position was read is not skipped.
             self.cursor = position
             self.release()
         return entries

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Collection
 from typing import Any
 
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IPullProducer
 from zope.interface import implementer
 
 from chatroom.delivery.outbox import QueuedOutbox
@@ -18,19 +18,19 @@ from chatroom.delivery.shared_pages import in_memory, worth_sharing
 from chatroom.protocol.dialects import Blob
 
 
-@implementer(IPushProducer)
+@implementer(IPullProducer)
 class DirectOutbox(QueuedOutbox):
     """Writes to the socket itself, as long as nothing waits in the transport."""
 
     __slots__ = ("_fileno", "_send")
 
     def __init__(self, transport: Any, limit: int, *, held: int = 0) -> None:
-        """:param held: bytes that the transport may still hold: all else goes behind them."""
+        """:param held: bytes that the transport may still hold; all else goes after them."""
         super().__init__(transport, limit)
         self._send: Callable[[bytes], int] = transport.getHandle().send
         self._fileno = transport.getHandle().fileno()
-        # A pull producer is asked for more each time the transport has let go of all it had, and
-        # once right now, whatever it holds.
+        # A pull producer is asked for more each time the transport's buffer is empty, and once
+        # right now, whatever that holds.
         transport.registerProducer(self, False)
         if not self._dropped:
             self.queued = self._in_transport = held
@@ -56,7 +56,7 @@ class DirectOutbox(QueuedOutbox):
             _send_copies(outboxes, data)
 
     def _take_rest(self, data: bytes, sent: int) -> None:
-        """The socket took no more: it is full, or broken, and the transport finds out which."""
+        """The socket is full or broken; the transport finds out which."""
         if not self._dropped:
             self.queued = self._in_transport = len(data) - sent
             self._transport.write(data[sent:])
@@ -66,12 +66,6 @@ class DirectOutbox(QueuedOutbox):
             self._transport.write(self._next_chunk())
         elif self.queued:
             self._drained()
-
-    def pauseProducing(self) -> None:
-        """A pull producer is not told to pause."""
-
-    def stopProducing(self) -> None:
-        self.drop()
 
     def drop(self) -> None:
         super().drop()

@@ -26,12 +26,12 @@ _NOTHING: Callable[[], object] = lambda: None  # noqa: E731
 
 
 class Outbox(Protocol):
-    """Where a connection's frames go.
+    """A connection's send queue.
 
-    ``queued`` is the number of bytes that wait here. ``on_behind`` is called each time that it has
-    grown, once it is more than a quarter of the limit; ``on_drained`` when it falls to 0.
-    ``on_full`` is called, and nothing queued, when a put finds something waiting and would lift
-    ``queued`` over the limit: so one blob of any size always passes.
+    ``queued`` is the number of bytes that wait in it. ``on_behind`` is called each time that it
+    grows, once it is more than a quarter of the limit; ``on_drained`` when it falls to 0.
+    ``on_full`` is called, and nothing queued, when a put finds something waiting and would raise
+    ``queued`` above the limit; so one blob of any size always passes.
     """
 
     queued: int
@@ -40,18 +40,18 @@ class Outbox(Protocol):
     on_full: Callable[[], object]
 
     def put(self, blob: Blob) -> bool:
-        """Send, or queue in order; False: it was not taken, and never will be."""
+        """Send, or queue in order; False: it was dropped."""
 
     def put_marked(self, blob: Blob, on_arrived: Callable[[], None]) -> None:
         """As `put`; ``on_arrived`` is called when the peer's TCP has it, as far as can be known."""
 
     def cut_short(self, blob: Blob) -> None:
-        """Forget what waits here, and send this instead, behind what has left already."""
+        """Drop what is queued, and send this after what has left already."""
 
     def finish(self, done: Callable[[], None], last: Blob = ()) -> None:
-        """Call ``done`` when everything queued was given to the system. No put comes after this.
+        """Call ``done`` once the system has taken everything queued. No put may follow.
 
-        :param last: goes behind everything queued, whatever the limit.
+        :param last: sent after everything queued, whatever the limit.
         """
 
     def drop(self) -> None:
@@ -63,7 +63,7 @@ class Outbox(Protocol):
 
 
 def put_to_each(outboxes: Collection[Outbox], blob: Blob) -> None:
-    """What `Outbox.put_to_all` does where there is no quicker way."""
+    """`Outbox.put_to_all` for classes that have no faster way."""
     for outbox in outboxes:
         outbox.put(blob)
 
@@ -71,7 +71,7 @@ def put_to_each(outboxes: Collection[Outbox], blob: Blob) -> None:
 class QueuedOutbox:
     """What the three have in common: the queue and its limit."""
 
-    # There is one for each session, and all that a message to many touches of a session is this.
+    # There is one for each session, and a message to many touches nothing else of a session.
     __slots__ = (
         "_dropped",
         "_finished",
@@ -95,9 +95,9 @@ class QueuedOutbox:
         self.on_full = _NOTHING
         # A list, as an empty deque takes ten times the memory.
         self._waiting: list[bytes] = []
-        #: How much of ``queued`` was handed to the transport already.
+        #: How many bytes of ``queued`` the transport holds.
         self._in_transport = 0
-        #: Whom to tell when the queue has emptied, which is all that is known of an arrival here.
+        #: Called when the queue is empty, which is all that is known here about what has arrived.
         self._marked: list[Callable[[], None]] = []
         self._finished: Callable[[], None] | None = None
         self._dropped = False
@@ -154,7 +154,7 @@ class QueuedOutbox:
         self._waiting.clear()
         self._marked.clear()
         self.queued = self._in_transport
-        # What the transport holds may end in the middle of a frame: this goes behind it.
+        # What the transport holds may end in the middle of a frame, so this goes after it.
         self._put_anyhow(blob)
 
     def _put_anyhow(self, blob: Blob) -> None:
@@ -181,10 +181,13 @@ class QueuedOutbox:
         self.on_behind = self.on_drained = self.on_full = _NOTHING
         self._finished = None
 
+    def stopProducing(self) -> None:
+        self.drop()
+
 
 @implementer(IPushProducer)
 class TransportOutbox(QueuedOutbox):
-    """Through the transport, which pauses us while it holds more than it likes."""
+    """Writes to the transport, which pauses it while its own buffer is full."""
 
     __slots__ = ("_paused",)
 
@@ -203,7 +206,7 @@ class TransportOutbox(QueuedOutbox):
 
     def pauseProducing(self) -> None:
         self._paused = True
-        # How much the transport holds is its own affair; that it holds something is ours.
+        # The transport does not say how much it holds, only that it holds something.
         self._in_transport = max(self._in_transport, 1)
         self.queued = max(self.queued, 1)
 
@@ -213,6 +216,3 @@ class TransportOutbox(QueuedOutbox):
             self._transport.write(self._next_chunk())
         if not self._paused:
             self._drained()
-
-    def stopProducing(self) -> None:
-        self.drop()

@@ -10,24 +10,24 @@ from fcntl import ioctl
 from socket import socket
 from typing import Any
 
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IPullProducer
 from zope.interface import implementer
 
 from chatroom.common.clock import Clock, Timer
 from chatroom.delivery.outbox import QueuedOutbox
 from chatroom.protocol.dialects import Blob
 
-#: The request that counts the bytes a socket still has to send or see acknowledged; Linux has it.
+#: Linux's request for the number of bytes that a socket has not sent or seen acknowledged.
 TIOCOUTQ = getattr(termios, "TIOCOUTQ", None)
-#: Most bytes that the original client's TCP may owe an answer for when the next frame is written.
+#: Most bytes that may be unacknowledged by the client's TCP when the next frame is written.
 MAX_UNACKNOWLEDGED = 4096
 #: Seconds between two looks at what is unacknowledged: doubled from the first to the last.
 FIRST_LOOK, LAST_LOOK = 0.001, 0.1
 
 
-@implementer(IPushProducer)
+@implementer(IPullProducer)
 class PacedOutbox(QueuedOutbox):
-    """One write a frame, and the next one only while little of what was written is unacknowledged.
+    """One write for each frame, and the next one only while few written bytes are unacknowledged.
 
     The original client takes a frame's body with one read, so a body that arrives in two pieces
     kills it. What its TCP has not acknowledged yet, the system counts (``TIOCOUTQ``).
@@ -38,7 +38,7 @@ class PacedOutbox(QueuedOutbox):
     def __init__(
         self, transport: Any, limit: int, clock: Clock, *, behind: QueuedOutbox | None = None
     ) -> None:
-        """:param behind: what was in use until now; what still waits there leaves first."""
+        """:param behind: the outbox used until now; what still waits in it leaves first."""
         super().__init__(transport, limit)
         self._socket: socket = transport.getHandle()
         self._clock = clock
@@ -48,10 +48,10 @@ class PacedOutbox(QueuedOutbox):
         self._written = 0
         #: Whether something was put since the queue was empty.
         self._filled = False
-        #: Offsets in what was written, and whom to tell when the peer has it up to there.
+        #: Offsets in what was written, and what to call once the peer has everything up to there.
         self._marks: deque[tuple[int, Callable[[], None]]] = deque()
-        # As a pull producer we are asked for more each time the transport has let go of all it had,
-        # and once right now, whatever it holds.
+        # A pull producer is asked for more each time the transport's buffer is empty, and once
+        # right now, whatever that holds.
         transport.registerProducer(self, False)
         if behind is not None and behind.queued:
             self._filled = True
@@ -72,7 +72,7 @@ class PacedOutbox(QueuedOutbox):
             self._push()
 
     def cut_short(self, blob: Blob) -> None:
-        # What is forgotten never arrives.
+        # What is dropped never arrives.
         self._marks = deque(mark for mark in self._marks if mark[0] <= self._written)
         super().cut_short(blob)
 
@@ -86,7 +86,7 @@ class PacedOutbox(QueuedOutbox):
         return int(struct.unpack("i", packed)[0])
 
     def _push(self) -> None:
-        """Write what may be written now, tell whose mark was reached, and look again if need be."""
+        """Write what may be written now, call the marks that are reached, look again if needed."""
         outstanding = self._unacknowledged()
         while self._waiting and not self._in_transport and outstanding <= MAX_UNACKNOWLEDGED:
             self._write(self._waiting.pop(0))
@@ -120,12 +120,6 @@ class PacedOutbox(QueuedOutbox):
             self.queued -= self._in_transport
             self._in_transport = 0
             self._push()
-
-    def pauseProducing(self) -> None:
-        """A pull producer is not told to pause."""
-
-    def stopProducing(self) -> None:
-        self.drop()
 
     def _look_again(self) -> None:
         if self._look is None:

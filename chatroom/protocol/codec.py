@@ -15,10 +15,10 @@ from chatroom.protocol.messages import MESSAGES, PREFIX_BYTES, Code, Message, Me
 
 
 class WireError(Exception):
-    """What arrived is no message.
+    """What arrived is no valid message.
 
-    ``fatal`` says that the connection's framing can't be trusted any more, so it has to close;
-    ``type_name`` is the message's type where that much could be read.
+    ``fatal`` says that the connection's framing can't be trusted any more, so it must be closed;
+    ``type_name`` is the message's type, if that much could be decoded.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ _decoders: Final[dict[str, msgspec.json.Decoder[Any]]] = {
 }
 #: `RecursionError`: arrays nested deeper than Python's stack.
 _DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-#: What an envelope begins with, by what is in it.
+#: What the envelope of each message class begins with.
 _openings: Final = {cls: b'{"type":"%b","data":' % name.encode() for name, cls in MESSAGES.items()}
 _pack_length = struct.Struct("!I").pack
 
@@ -72,7 +72,7 @@ _GREETINGS: Final = {
 
 
 def other_protocol(length: int) -> str | None:
-    """The protocol whose greeting was taken for a frame's length, if it is one."""
+    """The other protocol whose greeting was read as a frame's length; None: it is none."""
     begin = length.to_bytes(PREFIX_BYTES) if length < 2**32 else b""
     for protocol, words in _GREETINGS.items():
         if begin.startswith(words):
@@ -99,7 +99,7 @@ def decode(payload: bytes) -> Message:
     if decoder is None:
         raise WireError(f"unknown type {envelope.type[:40]!r}", type_name=envelope.type)
     try:
-        # Types with no fields carry nothing at all, to some: an empty text.
+        # Some clients send an empty text for types without fields.
         message: Message = decoder.decode(envelope.data or "{}")
     except _DECODE_ERRORS as error:
         too_long = isinstance(error.__cause__, TooLong)
@@ -120,7 +120,7 @@ _id_decoder = msgspec.json.Decoder(_OnlyId)
 
 
 def _salvage_id(data: str) -> str | None:
-    """The ``id`` of a message that is otherwise malformed: its sender can match the error then."""
+    """The ``id`` of a malformed message, so that its sender can tell what the error is about."""
     try:
         found = _id_decoder.decode(data).id
     except _DECODE_ERRORS:

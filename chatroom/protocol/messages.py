@@ -43,15 +43,15 @@ MAX_USERS: Final = 500
 #: The one room there is so far, and what an absent ``room`` means.
 LOBBY: Final = "lobby"
 
-#: Who speaks when the server itself does: no account has this id.
+#: The sender of messages from the server itself: no account has this id.
 SERVER_ID: Final = 0
 SERVER_NAME: Final = "system"
-#: The name under which stands what somebody wrote whose account was deleted.
+#: The sender's name of messages whose author's account was deleted.
 DELETED_NAME: Final = "deleted user"
 
 #: What an account's id may be: what a JavaScript number holds exactly.
 UserId = Annotated[int, Meta(ge=1, le=2**53 - 1)]
-#: Any number that a JavaScript number holds exactly: where it matters, more is asked of it later.
+#: Any integer that a JavaScript number holds exactly; some fields are checked further later.
 Number = Annotated[int, Meta(ge=-(2**53) + 1, le=2**53 - 1)]
 Ignored = Annotated[str, Meta(max_length=MAX_IGNORED)]
 Limit = Annotated[int, Meta(ge=1, le=2**53 - 1)]
@@ -59,6 +59,10 @@ RoomName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
 #: A place in one conversation's order, as text; see `Seq`.
 SeqText = Annotated[str, Meta(pattern=r"^[0-9]{1,19}-[0-9]{1,19}\Z")]
 MessageId = Annotated[str, Meta(min_length=1, max_length=64)]
+#: Seconds to wait before trying again.
+RetryAfter = int | UnsetType
+#: With code 403, if it is a ban or a mute: when it ends, in milliseconds since 1970, UTC; 0: never.
+Until = int | UnsetType
 
 
 class Status(IntEnum):
@@ -70,7 +74,7 @@ class Status(IntEnum):
 
 
 class Code(IntEnum):
-    """Result codes. 500, 505 and 506 mean what the original program made them mean."""
+    """Result codes. 500, 505 and 506 mean what they mean in the original program."""
 
     OK = 200
     KEPT = 202
@@ -90,7 +94,7 @@ class Code(IntEnum):
 
 
 class Seq(NamedTuple):
-    """A message's place in its conversation: two numbers, compared number by number."""
+    """A message's place in its conversation: two numbers, compared one after the other."""
 
     ms: int
     n: int
@@ -111,7 +115,7 @@ class Seq(NamedTuple):
         return f"{self.ms}-{self.n}"
 
 
-#: Before every message.
+#: The place before every message.
 SEQ_ZERO: Final = Seq(0, 0)
 
 
@@ -161,7 +165,7 @@ class Person(Message):
 
 
 class ReadMark(Message):
-    """Up to where a person has seen the conversation with ``peer``."""
+    """The place up to which a person has seen the conversation with ``peer``."""
 
     peer: UserId = field(name="with")
     seq: SeqText
@@ -175,8 +179,7 @@ class RegisterMes(Message):
 class RegisterResMes(Message):
     code: int
     error: str = ""
-    #: Seconds to wait before trying again.
-    retry_after: int | UnsetType = UNSET
+    retry_after: RetryAfter = UNSET
 
 
 class Resume(Message):
@@ -203,11 +206,8 @@ class LoginResMes(Message):
     #: Dialect 1 only: ids online, the user's own included; None on failure.
     users_id: list[int] | UnsetType | None = field(default=UNSET, name="UsersId")
     error: str = ""
-    #: Seconds to wait before trying again.
-    retry_after: int | UnsetType = UNSET
-    #: With code 403, where it is a ban or a mute: when it ends, in milliseconds since 1970, UTC; 0:
-    #: never.
-    until: int | UnsetType = UNSET
+    retry_after: RetryAfter = UNSET
+    until: Until = UNSET
     user_name: str | UnsetType = UNSET
     token: str | UnsetType = UNSET
     users: list[Person] | UnsetType = UNSET
@@ -216,7 +216,7 @@ class LoginResMes(Message):
     rooms: dict[str, str] | UnsetType = UNSET
     inbox: str | UnsetType = UNSET
     read: list[ReadMark] | UnsetType = UNSET
-    #: Dialect 2, with 403: what is so in a word, and what an operator said to it.
+    #: Dialect 2, with 403: one word that says why, and what an operator wrote about it.
     reason: str | UnsetType = UNSET
     note: str | UnsetType = UNSET
 
@@ -272,12 +272,9 @@ class AckMes(Message):
     code: int
     seq: str | UnsetType = UNSET
     error: str = ""
-    #: Seconds to wait before trying again.
-    retry_after: int | UnsetType = UNSET
-    #: With code 403, where it is a ban or a mute: when it ends, in milliseconds since 1970, UTC; 0:
-    #: never.
-    until: int | UnsetType = UNSET
-    #: With 403: what is so in a word, and what an operator said to it.
+    retry_after: RetryAfter = UNSET
+    until: Until = UNSET
+    #: With 403: one word that says why, and what an operator wrote about it.
     reason: str | UnsetType = UNSET
     note: str | UnsetType = UNSET
     #: With a seq: as the message itself has it.
@@ -350,10 +347,8 @@ class PasswordMes(Message):
 class PasswordResMes(Message):
     code: int
     error: str = ""
-    #: Seconds to wait before trying again.
-    retry_after: int | UnsetType = UNSET
-    #: With code 506 what is wrong in a word, and of what is too short the least number of
-    #: characters.
+    retry_after: RetryAfter = UNSET
+    #: With code 506: one word that says why, and the least number of characters.
     reason: str | UnsetType = UNSET
     least: int | UnsetType = UNSET
 
@@ -376,17 +371,13 @@ class ErrorMes(Message):
     id: str | UnsetType = UNSET
     #: The type of the message that it answers.
     about: str | UnsetType = UNSET
-    #: Seconds to wait before trying again.
-    retry_after: int | UnsetType = UNSET
-    #: With code 403, where it is a ban or a mute: when it ends, in milliseconds since 1970, UTC; 0:
-    #: never.
-    until: int | UnsetType = UNSET
+    retry_after: RetryAfter = UNSET
+    until: Until = UNSET
     #: With code 410: the oldest seq still held, by room.
     rooms: dict[str, str] | UnsetType = UNSET
     inbox: str | UnsetType = UNSET
     reconnect: bool | UnsetType = UNSET
-    #: Where an operator or a changed password is behind it: what is so in a word, and what was
-    #: said to it.
+    #: If an operator or a changed password is the cause: one word that says why, and a note.
     reason: str | UnsetType = UNSET
     note: str | UnsetType = UNSET
 

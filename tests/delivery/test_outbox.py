@@ -251,17 +251,6 @@ def test_what_the_transport_was_given_before_leaves_first(pair: Pair) -> None:
 
 
 @unpaced
-def test_it_is_finished_when_the_last_of_it_has_left(pair: Pair, make: Make) -> None:
-    outbox = stuck(pair, make)
-    told = events(outbox)
-    outbox.put((text(MUCH, b"l"),))
-    outbox.finish(lambda: told.append("done"))
-    assert told == []
-    assert len(frames(pair.take_all())) == 2
-    assert told == ["done"]
-
-
-@unpaced
 def test_the_connection_closes_behind_the_last_frame(pair: Pair, make: Make) -> None:
     outbox = stuck(pair, make)
     outbox.put((text(100, b"l"),))
@@ -610,30 +599,23 @@ def test_paced_once_dropped_nothing_is_looked_at_any_more(peer: PeersTcp) -> Non
 def test_paced_a_transport_that_stops_is_the_end_of_it(peer: PeersTcp) -> None:
     outbox = peer.outbox()
     outbox.put_marked((text(100),), lambda: pytest.fail("it never arrived"))
-    outbox.pauseProducing()
     outbox.stopProducing()
     peer.acknowledges()
     assert peer.clock.getDelayedCalls() == []
 
 
+def no_such_request(*_: object) -> bytes:
+    raise OSError("not a terminal")
+
+
+@pytest.mark.parametrize(("name", "value"), [("TIOCOUTQ", None), ("ioctl", no_such_request)])
 def test_paced_where_the_system_does_not_count_frames_just_leave(
-    peer: PeersTcp, monkeypatch: pytest.MonkeyPatch
+    peer: PeersTcp, monkeypatch: pytest.MonkeyPatch, name: str, value: object
 ) -> None:
-    monkeypatch.setattr(paced_module, "TIOCOUTQ", None)
+    monkeypatch.setattr(paced_module, name, value)
     told: list[str] = []
     peer.outbox().put_marked((text(5000), text(5000)), lambda: told.append("arrived"))
     assert (len(peer.sent), told) == (2, ["arrived"])
-
-
-def test_paced_where_the_system_refuses_to_count_frames_just_leave(
-    peer: PeersTcp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> bytes:
-        raise OSError("not a terminal")
-
-    monkeypatch.setattr(paced_module, "ioctl", refuse)
-    peer.outbox().put((text(5000), text(5000)))
-    assert len(peer.sent) == 2
 
 
 @pytest.mark.skipif(paced_module.TIOCOUTQ is None, reason="the system does not count")

@@ -12,7 +12,7 @@ from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2
 from chatroom.protocol.messages import MAX_CONTENT, MAX_FRAME_DIALECT_1, SERVER_ID, Message
-from tests.protocol.test_messages import MESSAGES, any_message
+from tests.protocol.test_codec import MESSAGES, any_message
 from tests.sockets import framed, frames
 
 #: All that the original client knows.

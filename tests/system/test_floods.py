@@ -116,7 +116,7 @@ def test_out_of_open_files_nobody_connected_is_harmed_and_the_store_still_works(
         connection.close()
     late = WireClient(server.port)
     late.enter(3)
-    until(lambda: "New connections are taken again" in server.log())
+    until(lambda: "New connections are accepted again" in server.log())
     assert server.log().count("Almost all open files are in use") == 1
     assert "EMFILE" not in server.log()
     for client in (*clients, late):
