@@ -99,17 +99,17 @@ class Accounts:
             raise
 
     async def change_password(
-        self, user_id: int, old: str, new: str, *, address: str, keep: str, spare: str
+        self, user_id: int, old: str, new: str, *, address: str, keep: str, except_session: str
     ) -> None:
         """Put ``new`` in place of ``old``; every other token and session of the user ends.
 
         :param address: where the client is.
         :param keep: the token that stays valid, if any.
-        :param spare: the tag of the session that goes on.
+        :param except_session: the tag of the session that goes on.
         """
         with Attempt("Password change", user_id, address).told():
             try:
-                account = await self._change_password(user_id, old, new, address, spare)
+                account = await self._change_password(user_id, old, new, address, except_session)
             except StoreUnavailable:
                 raise Refused(refusals.STORE_DOWN) from None
         if keep:
@@ -177,12 +177,14 @@ class Accounts:
         return Login(account, new_token)
 
     async def _change_password(
-        self, user_id: int, old: str, new: str, address: str, spare: str
+        self, user_id: int, old: str, new: str, address: str, except_session: str
     ) -> Account:
         account = await self._check_password(await self._store.account(user_id), old, address)
         self._policy.check(new, user_id, account.name)
         hashed = await self._passwords.hash(new)
-        if not await self._store.replace_password(account, hashed, void_tokens=True, spare=spare):
+        if not await self._store.replace_password(
+            account, hashed, void_tokens=True, except_session=except_session
+        ):
             # Another change came between.
             raise Refused(refusals.WRONG_PASSWORD)
         return account

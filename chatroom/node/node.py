@@ -30,17 +30,17 @@ from chatroom.protocol import refusals
 from chatroom.protocol.messages import LOBBY, Message, Person, PresenceMes, Seq
 from chatroom.protocol.refusals import Refused
 from chatroom.store.events import (
+    AccountStatusEvent,
     AddressesEvent,
     AnnounceEvent,
+    DuplicateEvent,
     EndEvent,
     Ending,
-    KnownEvent,
     MailboxEvent,
-    OversightEvent,
+    ModerationEvent,
     PresenceEvent,
     PrivateEvent,
     ReadEvent,
-    StandingEvent,
 )
 from chatroom.store.interface import Store
 from chatroom.store.records import Account, Entry, MailboxState, StoreUnavailable
@@ -336,13 +336,13 @@ class Node:
 
     def mailbox_events(self, events: Sequence[MailboxEvent]) -> None:
         for event in events:
-            if isinstance(event, StandingEvent):
+            if isinstance(event, AccountStatusEvent):
                 self._moderation.standing_changed(event.owner)
                 continue
             for session in self._sessions_of(event.owner):
                 self._mailbox_event(session, event)
 
-    def oversight_event(self, event: OversightEvent) -> None:
+    def moderation_event(self, event: ModerationEvent) -> None:
         if isinstance(event, AddressesEvent):
             self._moderation.addresses_changed()
         elif isinstance(event, AnnounceEvent):
@@ -381,11 +381,11 @@ class Node:
         inbox = session.inbox
         if isinstance(event, EndEvent):
             self._end(session, event)
-        if inbox is None or isinstance(event, EndEvent | StandingEvent):
+        if inbox is None or isinstance(event, EndEvent | AccountStatusEvent):
             return
         if isinstance(event, PrivateEvent):
             inbox.deliver(event.entry)
-        elif isinstance(event, KnownEvent):
+        elif isinstance(event, DuplicateEvent):
             if event.origin == session.tag:
                 inbox.acknowledge(event.seq, event.id, event.code, event.sent_at)
         elif event.origin != session.tag:
@@ -413,7 +413,7 @@ class Node:
         for session in self.sessions():
             session.fell_behind()
 
-    def lapsed(self) -> None:
+    def lease_lost(self) -> None:
         """The store had taken this node for dead: say who is here, and look what was missed."""
         _log.info("The store had lost sight of this node: telling it again who is online")
         self._lapses += 1

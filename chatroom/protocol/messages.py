@@ -75,7 +75,7 @@ class Code(IntEnum):
     """Result codes. 500, 505 and 506 mean what the original program made them mean."""
 
     OK = 200
-    KEPT = 202
+    STORED_OFFLINE = 202
     MALFORMED = 400
     NOT_LOGGED_IN = 401
     WRONG_PASSWORD = 403

@@ -150,7 +150,7 @@ async def _password(session: Session, message: wire.PasswordMes) -> None:
         message.new_pwd,
         address=session.address,
         keep=session.token,
-        spare=session.tag,
+        except_session=session.tag,
     )
     if session.account is not None:
         # It goes on with the new password, whatever becomes of the other sessions.

@@ -436,7 +436,7 @@ class Session:
     def _answer(self, result: Receipt | Failure, message: wire.Text, room: str) -> None:
         if isinstance(result, Failure):
             self._failed(result, message)
-        elif result.outcome is Outcome.KNOWN:
+        elif result.outcome is Outcome.DUPLICATE:
             # For a private message the bus brings it, in its place among the others.
             if room in self.feeds and message.id:
                 self.feeds[room].acknowledge(result.seq, message.id, result.code, result.sent_at)

@@ -19,8 +19,8 @@ class PrivateEvent(msgspec.Struct, kw_only=True, gc=False):
     entry: Entry
 
 
-class KnownEvent(msgspec.Struct, kw_only=True, gc=False):
-    """A session sent again a private message that its owner's mailbox holds already."""
+class DuplicateEvent(msgspec.Struct, kw_only=True, gc=False):
+    """A session resent a private message that its owner's mailbox holds already."""
 
     owner: int
     origin: str
@@ -63,13 +63,15 @@ class EndEvent(msgspec.Struct, kw_only=True, gc=False):
     text: str = ""
 
 
-class StandingEvent(msgspec.Struct, kw_only=True, gc=False):
+class AccountStatusEvent(msgspec.Struct, kw_only=True, gc=False):
     """The account of ``owner`` was banned, muted, or deleted, or is free again: read it anew."""
 
     owner: int
 
 
-MailboxEvent = PrivateEvent | KnownEvent | ReceivedEvent | ReadEvent | EndEvent | StandingEvent
+MailboxEvent = (
+    PrivateEvent | DuplicateEvent | ReceivedEvent | ReadEvent | EndEvent | AccountStatusEvent
+)
 
 
 class PresenceEvent(msgspec.Struct, kw_only=True, gc=False):
@@ -98,7 +100,7 @@ class DeletedEvent(msgspec.Struct, kw_only=True, gc=False):
     user_id: int
 
 
-OversightEvent = AnnounceEvent | AddressesEvent | DeletedEvent
+ModerationEvent = AnnounceEvent | AddressesEvent | DeletedEvent
 
 
 class BusListener(Protocol):
@@ -110,7 +112,7 @@ class BusListener(Protocol):
     def mailbox_events(self, events: Sequence[MailboxEvent]) -> None:
         """What concerns users that are online on this node."""
 
-    def oversight_event(self, event: OversightEvent) -> None:
+    def moderation_event(self, event: ModerationEvent) -> None:
         """An operator did what concerns every node."""
 
     def presence_event(self, event: PresenceEvent) -> None:
@@ -120,8 +122,8 @@ class BusListener(Protocol):
         """The store holds less than this node had handed out, of rooms or of what concerns it.
 
         From these places on the rooms are told from now on; what is there after them is new. Then
-        comes `lapsed`.
+        comes `lease_lost`.
         """
 
-    def lapsed(self) -> None:
-        """The store had taken this node for dead: mailbox and oversight events may be missing."""
+    def lease_lost(self) -> None:
+        """The store had taken this node for dead: mailbox and moderation events may be missing."""

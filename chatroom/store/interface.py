@@ -39,12 +39,12 @@ class AccountStore(Protocol):
         """Store a new account; False: the id is taken."""
 
     def replace_password(
-        self, account: Account, password: str, *, void_tokens: bool, spare: str = ""
+        self, account: Account, password: str, *, void_tokens: bool, except_session: str = ""
     ) -> Deferred[bool]:
         """Put a new hash in place of ``account.password``; a legacy account becomes one of ours.
 
         ``void_tokens`` also ends the user's sessions on every node, in the same step, all but the
-        one with the tag ``spare``. (An account that is still legacy has neither.)
+        one with the tag ``except_session``. (An account that is still legacy has neither.)
 
         False: the password is no longer the one in ``account``. Nothing was done then.
         """
@@ -53,9 +53,9 @@ class AccountStore(Protocol):
         """Keep a user's status, and tell every node."""
 
     def end_sessions(
-        self, user_id: int, ending: Ending, *, spare: str = "", text: str = ""
+        self, user_id: int, ending: Ending, *, except_session: str = "", text: str = ""
     ) -> Deferred[None]:
-        """End a user's sessions on every node, all but the one with the tag ``spare``."""
+        """End a user's sessions on every node, all but the one with the tag ``except_session``."""
 
     # ---- what is to be had only so often
 

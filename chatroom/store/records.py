@@ -117,7 +117,7 @@ class Outcome(Enum):
 
     STORED = "stored"
     #: The same id with the same content was stored before.
-    KNOWN = "known"
+    DUPLICATE = "known"
     #: The same id was stored before with other content.
     CONFLICT = "conflict"
     NO_RECIPIENT = "no recipient"
@@ -127,9 +127,9 @@ class Outcome(Enum):
 
 
 class Receipt(msgspec.Struct, kw_only=True, gc=False):
-    """The store's answer to a `Post`; ``seq`` and ``code`` only with STORED and KNOWN.
+    """The store's answer to a `Post`; ``seq`` and ``code`` only with STORED and DUPLICATE.
 
-    ``sent_at``, as `Entry` has it, only with KNOWN.
+    ``sent_at``, as `Entry` has it, only with DUPLICATE.
     """
 
     outcome: Outcome

@@ -259,7 +259,7 @@ def test_a_logout_that_the_store_fails_is_told(desk: Desk) -> None:
 
 
 def change(desk: Desk, old: str = PASSWORD, new: str = "better one", keep: str = "") -> None:
-    desk.ask(desk.accounts.change_password(1, old, new, keep=keep, address=HERE, spare=""))
+    desk.ask(desk.accounts.change_password(1, old, new, keep=keep, address=HERE, except_session=""))
 
 
 def test_a_changed_password_voids_every_token_but_the_changing_sessions_own(desk: Desk) -> None:
@@ -285,7 +285,7 @@ def test_a_change_that_is_refused_changes_nothing(
 ) -> None:
     token = desk.token()
     refusal = desk.refusal(
-        desk.accounts.change_password(1, old, new, keep="", address=HERE, spare="")
+        desk.accounts.change_password(1, old, new, keep="", address=HERE, except_session="")
     )
     assert refusal.code == code
     assert desk.code(PASSWORD) == 200
@@ -294,7 +294,9 @@ def test_a_change_that_is_refused_changes_nothing(
 
 def test_the_password_of_nobody_can_not_be_changed(desk: Desk) -> None:
     refusal = desk.refusal(
-        desk.accounts.change_password(1, PASSWORD, "better one", keep="", address=HERE, spare="")
+        desk.accounts.change_password(
+            1, PASSWORD, "better one", keep="", address=HERE, except_session=""
+        )
     )
     assert refusal == refusals.NO_SUCH_USER
 
@@ -303,7 +305,9 @@ def test_of_two_changes_at_once_exactly_one_wins(desk: Desk) -> None:
     desk.world.account(1)
     outcomes: list[Any] = []
     for new in ("the first", "the second"):
-        changing = desk.accounts.change_password(1, PASSWORD, new, keep="", address=HERE, spare="")
+        changing = desk.accounts.change_password(
+            1, PASSWORD, new, keep="", address=HERE, except_session=""
+        )
         ensureDeferred(changing).addBoth(outcomes.append)
     desk.world.settle()
     assert sum(outcome is None for outcome in outcomes) == 1
@@ -314,7 +318,9 @@ def test_a_change_that_the_store_fails_is_told(desk: Desk) -> None:
     desk.world.account(1)
     desk.store.fail(Trouble.REFUSES)
     refusal = desk.refusal(
-        desk.accounts.change_password(1, PASSWORD, "better one", keep="", address=HERE, spare="")
+        desk.accounts.change_password(
+            1, PASSWORD, "better one", keep="", address=HERE, except_session=""
+        )
     )
     assert refusal == refusals.STORE_DOWN
 
@@ -324,7 +330,9 @@ def test_a_changed_password_counts_also_when_the_sessions_token_could_not_be_kep
 ) -> None:
     token = desk.token()
     changing = ensureDeferred(
-        desk.accounts.change_password(1, PASSWORD, "better one", keep=token, address=HERE, spare="")
+        desk.accounts.change_password(
+            1, PASSWORD, "better one", keep=token, address=HERE, except_session=""
+        )
     )
     while desk.world.backend.accounts[1].generation == 0:
         desk.world.clock.turn()

@@ -18,7 +18,7 @@ from chatroom.store.events import (
     EndEvent,
     Ending,
     MailboxEvent,
-    OversightEvent,
+    ModerationEvent,
     PresenceEvent,
 )
 from chatroom.store.records import (
@@ -144,7 +144,7 @@ class MemoryStore:
         return self._ask(step)
 
     def replace_password(
-        self, account: Account, password: str, *, void_tokens: bool, spare: str = ""
+        self, account: Account, password: str, *, void_tokens: bool, except_session: str = ""
     ) -> Deferred[bool]:
         def step() -> bool:
             accounts, legacy = self.backend.accounts, self.backend.legacy
@@ -158,7 +158,9 @@ class MemoryStore:
             legacy.pop(account.user_id, None)
             if void_tokens and not account.legacy:
                 self.backend.wake(
-                    EndEvent(owner=account.user_id, origin=spare, ending=Ending.PASSWORD_CHANGED)
+                    EndEvent(
+                        owner=account.user_id, origin=except_session, ending=Ending.PASSWORD_CHANGED
+                    )
                 )
             return True
 
@@ -168,10 +170,12 @@ class MemoryStore:
         return self._ask(lambda: self.backend.set_status(user_id, status))
 
     def end_sessions(
-        self, user_id: int, ending: Ending, *, spare: str = "", text: str = ""
+        self, user_id: int, ending: Ending, *, except_session: str = "", text: str = ""
     ) -> Deferred[None]:
         def step() -> None:
-            self.backend.wake(EndEvent(owner=user_id, origin=spare, ending=ending, text=text))
+            self.backend.wake(
+                EndEvent(owner=user_id, origin=except_session, ending=ending, text=text)
+            )
 
         return self._ask(step)
 
@@ -408,7 +412,7 @@ class MemoryStore:
     def _beat(self) -> None:
         if self._listener is not None and self.trouble in (Trouble.NONE, Trouble.FORGETS):
             if not self.backend.beat(self._node, self._run):
-                self._listener.lapsed()
+                self._listener.lease_lost()
 
     def _look_around(self, listener: BusListener) -> None:
         for name, node in self.backend.nodes.items():
@@ -444,8 +448,8 @@ class MemoryStore:
             events, node.events = node.events, []
             mail: list[MailboxEvent] = []
             for event in events:
-                if isinstance(event, OversightEvent):
-                    self._listener.oversight_event(event)
+                if isinstance(event, ModerationEvent):
+                    self._listener.moderation_event(event)
                 else:
                     mail.append(event)
             self._listener.mailbox_events(mail)

@@ -712,7 +712,7 @@ def test_a_session_that_is_ended_from_outside_is_told_why_and_not_to_come_back(
         client.take()
     world.run(
         world.store().end_sessions(
-            1, Ending.PASSWORD_CHANGED, spare=spared.session.tag, text="ask Ann"
+            1, Ending.PASSWORD_CHANGED, except_session=spared.session.tag, text="ask Ann"
         )
     )
     assert (ended.closed, spared.closed, other.closed) == (True, False, True)

@@ -143,7 +143,7 @@ class AccountTable:
 
     @returns_deferred
     async def replace_password(
-        self, account: Account, password: str, *, void_tokens: bool, spare: str = ""
+        self, account: Account, password: str, *, void_tokens: bool, except_session: str = ""
     ) -> bool:
         if account.legacy:
             return await self._adopt(account, password)
@@ -151,7 +151,7 @@ class AccountTable:
             await self._commands.write(
                 self._replace_password,
                 *(account.user_id, account.password, password),
-                *(int(void_tokens), Ending.PASSWORD_CHANGED.value, spare),
+                *(int(void_tokens), Ending.PASSWORD_CHANGED.value, except_session),
             )
         )
 
@@ -171,9 +171,9 @@ class AccountTable:
 
     @returns_deferred
     async def end_sessions(
-        self, user_id: int, ending: Ending, *, spare: str = "", text: str = ""
+        self, user_id: int, ending: Ending, *, except_session: str = "", text: str = ""
     ) -> None:
-        await self._commands.write(self._end_sessions, user_id, ending.value, spare, text)
+        await self._commands.write(self._end_sessions, user_id, ending.value, except_session, text)
 
     @returns_deferred
     async def create_token(

@@ -23,7 +23,7 @@ from chatroom.store.events import (
     BusListener,
     DeletedEvent,
     MailboxEvent,
-    OversightEvent,
+    ModerationEvent,
     PresenceEvent,
 )
 from chatroom.store.records import StoreUnavailable
@@ -98,8 +98,8 @@ class Bus:
         self._unheard = 0
         self._others: set[str] = set()
         self._listener: BusListener | None = None
-        #: An answer to a heartbeat was lost: that this node had lapsed is said only once.
-        self._may_have_lapsed = False
+        #: An answer to a heartbeat was lost: that this node lost its lease is said only once.
+        self._may_have_lost_lease = False
         self._reading: Deferred[None] | None = None
         self._heartbeat = LoopingCall(self._beat)
         self._heartbeat.clock = clock
@@ -183,7 +183,7 @@ class Bus:
                 "The store holds less than this node has read from it (it failed over, or is a "
                 "backup): clients that know more are told so"
             )
-            self._may_have_lapsed = True
+            self._may_have_lost_lease = True
             rooms = {room: Seq.parse(self._positions[key]) for key, room in self._rooms.items()}
             _tell(listener.store_lost, rooms)
 
@@ -237,7 +237,7 @@ class Bus:
                 self._beats + 1,
             )
         except StoreUnavailable:
-            self._may_have_lapsed = True
+            self._may_have_lost_lease = True
             raise
         self._beats += 1
         if state == b"taken":
@@ -245,10 +245,10 @@ class Bus:
                 "Another server runs under the node name {node}: each needs its own",
                 node=self._node,
             )
-        if state != b"alive" or self._may_have_lapsed:
-            self._may_have_lapsed = False
+        if state != b"alive" or self._may_have_lost_lease:
+            self._may_have_lost_lease = False
             # At once: the next heartbeat finds nothing amiss any more.
-            _tell(listener.lapsed)
+            _tell(listener.lease_lost)
             await self._learn_deleted()
 
     async def _learn_deleted(self) -> None:
@@ -344,14 +344,14 @@ class Bus:
         return events
 
     def _tell_events(
-        self, listener: BusListener, events: Sequence[MailboxEvent | OversightEvent]
+        self, listener: BusListener, events: Sequence[MailboxEvent | ModerationEvent]
     ) -> None:
         mail: list[MailboxEvent] = []
         for event in events:
-            if isinstance(event, OversightEvent):
+            if isinstance(event, ModerationEvent):
                 if isinstance(event, DeletedEvent):
                     self._deleted.add(event.user_id)
-                _tell(listener.oversight_event, event)
+                _tell(listener.moderation_event, event)
             else:
                 mail.append(event)
         _tell(listener.mailbox_events, mail)

@@ -114,7 +114,7 @@ class BusContract:
         await nodes.pass_time(1.25 * LIFETIME)
         assert (await tell(other, 2, 1, "hi")).code == 202
         await nodes.thaw(silent)
-        await until(lambda: told.lapses == 1)
+        await until(lambda: told.leases_lost == 1)
         await heard_all(other, told)
         assert told.mail == []
 
@@ -165,9 +165,9 @@ class BusContract:
         await nodes.pass_time(1.25 * LIFETIME)
         await until(lambda: not told_two.people("one"))
         await say(two, 2, "meanwhile")
-        assert told_one.lapses == 0
+        assert told_one.leases_lost == 0
         await nodes.thaw(one)
-        await until(lambda: told_one.lapses)
+        await until(lambda: told_one.leases_lost)
         await until(lambda: told_one.texts() == ["meanwhile"])
         await one.reset_presence([person(1)])
         await until(lambda: told_two.people("one"))
@@ -180,7 +180,7 @@ class BusContract:
         _, told_two = await nodes.started("two")
         await one.update_presence([person(1)], [])
         await nodes.pass_time(1.5 * LIFETIME)
-        assert (told_one.lapses, told_two.lapses) == (0, 0)
+        assert (told_one.leases_lost, told_two.leases_lost) == (0, 0)
         assert told_two.people("one") == {1: person(1)}
 
     # ---- marks
@@ -220,7 +220,7 @@ class BusContract:
         other, elsewhere = await nodes.started("two")
         await store.update_presence([person(1)], [])
         await other.update_presence([person(2)], [])
-        await other.end_sessions(1, Ending.PASSWORD_CHANGED, spare="s", text="why: \u00fc")
+        await other.end_sessions(1, Ending.PASSWORD_CHANGED, except_session="s", text="why: \u00fc")
         await heard_all(other, told, elsewhere)
         event = EndEvent(owner=1, origin="s", ending=Ending.PASSWORD_CHANGED, text="why: \u00fc")
         assert (told.mail, elsewhere.mail) == ([event], [])
@@ -236,7 +236,7 @@ class BusContract:
         await other.update_presence([person(1)], [])
         assert await store.replace_password(account, "rehashed", void_tokens=False)
         account.password = "rehashed"
-        assert await store.replace_password(account, "new", void_tokens=True, spare="s")
+        assert await store.replace_password(account, "new", void_tokens=True, except_session="s")
         assert not await store.replace_password(account, "newer", void_tokens=True)
         await heard_all(other, told, elsewhere)
         event = EndEvent(owner=1, origin="s", ending=Ending.PASSWORD_CHANGED)
