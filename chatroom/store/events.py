@@ -1,4 +1,4 @@
-"""What a node hears by the bus: events of mailboxes, presence and moderation."""
+"""Events that the bus brings to a node: of mailboxes, presence and moderation."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ReadEvent(msgspec.Struct, kw_only=True, gc=False):
 
 
 class Ending(Enum):
-    """Why a user's sessions end from outside."""
+    """Why a user's sessions are ended by somebody else."""
 
     PASSWORD_CHANGED = "password"  # noqa: S105 - a reason, not one of them
     KICKED = "kicked"
@@ -64,7 +64,7 @@ class EndEvent(msgspec.Struct, kw_only=True, gc=False):
 
 
 class AccountStatusEvent(msgspec.Struct, kw_only=True, gc=False):
-    """The account of ``owner`` was banned, muted, or deleted, or is free again: read it anew."""
+    """``owner`` was banned, muted or deleted, or a sanction ended: read the account anew."""
 
     owner: int
 
@@ -75,7 +75,7 @@ MailboxEvent = (
 
 
 class PresenceEvent(msgspec.Struct, kw_only=True, gc=False):
-    """What changed among the users of ``node``; ``reset``: ``present`` is all there is now."""
+    """Changes among the users of ``node``; ``reset``: ``present`` is the whole list now."""
 
     node: str
     present: list[Person]
@@ -91,11 +91,11 @@ class AnnounceEvent(msgspec.Struct, kw_only=True, gc=False):
 
 
 class AddressesEvent(msgspec.Struct, kw_only=True, gc=False):
-    """The banned addresses are others now."""
+    """The banned addresses have changed."""
 
 
 class DeletedEvent(msgspec.Struct, kw_only=True, gc=False):
-    """An account is gone: what it wrote is nobody's any more."""
+    """An account was deleted: its messages have no author any more."""
 
     user_id: int
 
@@ -104,7 +104,7 @@ ModerationEvent = AnnounceEvent | AddressesEvent | DeletedEvent
 
 
 class BusListener(Protocol):
-    """What a node does with what the bus brings. Nothing of it may raise."""
+    """Handles what the bus brings to a node. No method may raise."""
 
     def room_entries(self, room: str, entries: Sequence[Entry]) -> None:
         """Messages of a room, in order, each exactly once, with none left out."""
@@ -113,7 +113,7 @@ class BusListener(Protocol):
         """What concerns users that are online on this node."""
 
     def moderation_event(self, event: ModerationEvent) -> None:
-        """An operator did what concerns every node."""
+        """An operator's action that concerns every node."""
 
     def presence_event(self, event: PresenceEvent) -> None:
         """Users of a node came, changed or went; what this node itself told comes back too."""
@@ -126,4 +126,4 @@ class BusListener(Protocol):
         """
 
     def lease_lost(self) -> None:
-        """The store had taken this node for dead: mailbox and moderation events may be missing."""
+        """The store considered this node dead: mailbox and moderation events may be missing."""
