@@ -170,7 +170,7 @@ class UserState:
         place = self.send_queue.room_of(ack.id)
         if place is None:
             return
-        if ack.code in (wire.Code.OK, wire.Code.KEPT):
+        if ack.code in (wire.Code.OK, wire.Code.STORED_OFFLINE):
             seq = read_seq(ack.seq)
             self.position.took(place[0], seq)
             self._progress()

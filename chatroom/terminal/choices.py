@@ -114,7 +114,7 @@ class Choices:
         self._arrivals.log.said(to, sent.seq)
         # Who answers has seen what there was to answer.
         self._arrivals.mark_read(to, sent.seq)
-        text = texts.KEPT if sent.code == Code.KEPT else texts.DELIVERED
+        text = texts.KEPT if sent.code == Code.STORED_OFFLINE else texts.DELIVERED
         self._screen.show(self._say(text), Style.GOOD)
 
     async def list_messages(self) -> None:
