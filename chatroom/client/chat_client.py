@@ -316,7 +316,7 @@ class ChatClient:
             while after is not None:
                 page = await self.users_page(after, wire.MAX_USERS)
                 people += page.users
-                # A server that does not get on must not keep its client here for ever.
+                # A server that repeats a page must not keep the client in this loop.
                 after = page.next if page.next is not None and page.next > after else None
             self._user.online_users.replace(people)
             return people
@@ -324,7 +324,7 @@ class ChatClient:
         return Deferred.fromCoroutine(work())
 
     def users_page(self, after: int = 0, limit: int = 100) -> Deferred[wire.UsersResMes]:
-        """Those who are online, in the order of their ids, from the one that follows ``after``."""
+        """A page of the users online, by id, starting behind ``after``."""
         return Deferred.fromCoroutine(
             self._outgoing.ask(
                 lambda: wire.UsersMes(after, limit), wire.UsersResMes, after=after, limit=limit

@@ -31,7 +31,7 @@ class Unsent(NamedTuple):
 
 
 class Outgoing:
-    """Sends and asks for whoever is logged in."""
+    """Sends messages and requests for the user who is logged in."""
 
     def __init__(self, user: UserState, lifecycle: Lifecycle, clock: Clock) -> None:
         self._user = user

@@ -112,7 +112,7 @@ class Choices:
         to = input_checks.user_id(peer)
         sent = await self._client.send_private(to, content, timeout=SEND_TIMEOUT)
         self._arrivals.log.said(to, sent.seq)
-        # Who answers has seen what there was to answer.
+        # Sending an answer means having read what came before.
         self._arrivals.mark_read(to, sent.seq)
         text = texts.KEPT if sent.code == Code.KEPT else texts.DELIVERED
         self._screen.show(self._say(text), Style.GOOD)

@@ -137,7 +137,7 @@ class Menus:
                     self._no_choice(texts.WRONG_INPUT, choice)
 
     async def _main_menu(self) -> bool:
-        """Whether the person chose to leave; if not, nobody is logged in any more.
+        """Whether the person chose to leave; if not, the login has ended.
 
         A person sees the menu at the login and on demand: after each action it would push the talk
         off the screen. A script's output has it before each choice.

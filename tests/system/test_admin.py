@@ -364,7 +364,7 @@ def test_on_a_terminal_it_asks_for_the_password_twice_and_shows_none(
         terminal.sees("The same again: ")
         terminal.type("another one")
         assert terminal.ends() == 1
-        assert "not the same: nothing was changed" in terminal.said
+        assert "passwords differ: nothing was changed" in terminal.said
     with Terminal(program=program) as terminal:
         terminal.sees("New password: ")
         terminal.press("\x03")
@@ -407,7 +407,7 @@ def test_an_unknown_user_is_one_line(admin: Admin, name: str) -> None:
     ("arguments", "why"),
     [
         ((), "required: COMMAND"),
-        (("show", "nobody"), "is no user id"),
+        (("show", "nobody"), "is not a user id"),
         (("ban", "example.org"), "neither a user id nor an address"),
         (("ban", "5", "--for", "soon"), "write 30m, 12h, 7d or 2w"),
         (("ban", "5", "--reason", "two\nlines"), "one line"),

@@ -19,13 +19,13 @@ class Words(str):
     zh: str
 
     def __new__(cls, en: str, zh: str | None = None) -> Self:
-        """:param zh: what another one said and nobody has translated is the same in both."""
+        """:param zh: the Chinese; left out, it is the English, or the Chinese that ``en`` has."""
         words = super().__new__(cls, en)
         words.zh = getattr(en, "zh", en) if zh is None else zh
         return words
 
 
-#: Of each code of the protocol: for where a server says nothing, or what nobody here knows.
+#: By the protocol's codes: used where the server sends no text, or one in one language only.
 _BY_CODE: Final[dict[int, Words]] = {
     Code.MALFORMED: Words("the server did not understand this", "服务器不明白这个请求"),
     Code.NOT_LOGGED_IN: Words("not logged in", "没有登录"),
@@ -69,7 +69,7 @@ def of_server(code: int, text: str) -> Words:
 
 
 def _halves(text: str) -> list[tuple[str, str]]:
-    """What ``"Chinese (English)"`` could be made of, which one gets who has not logged in."""
+    """The possible splits of ``"Chinese (English)"``, which a server sends before the login."""
     if not text.endswith(")"):
         return []
     starts = re.finditer(r" \(", text)

@@ -188,7 +188,7 @@ class ClientProtocol(Int32StringReceiver):
         self.not_understood(words.frame_too_long(length))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Fail what waits and tell who this connection worked for."""
+        """Fail the waiting requests, and report the loss."""
         self._is_lost = True
         why = self.over or self._goodbye or self._last_words or one_line(reason.value)
         self.over = why

@@ -173,7 +173,7 @@ class Requests:
 
 
 def _anew(error: NotConnected) -> NotConnected:
-    """One for each who waits: a traceback belongs to one of them."""
+    """A new error for each caller: a traceback belongs to one of them."""
     return NotConnected(error.words, final=error.final)
 
 

@@ -38,7 +38,7 @@ def _is_number(least: int) -> Callable[[Any], bool]:
 def _is_text(value: Any, most: int | None = None, least: int = 0) -> bool:
     if not isinstance(value, str) or not least <= len(value) <= (most or len(value)):
         return False
-    # Lone surrogates are no text: half a character, which nobody could be sent.
+    # Lone surrogates are half a character, and can't be encoded in UTF-8.
     return not any("\ud800" <= char <= "\udfff" for char in value)
 
 
