@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from msgspec import UNSET
@@ -17,7 +18,7 @@ from chatroom.client.base.monotonic_timers import steady
 from chatroom.client.base.timing import Timing
 from chatroom.client.callbacks import Callbacks
 from chatroom.client.lifecycle import Lifecycle
-from chatroom.client.outgoing import Outgoing, Unsent
+from chatroom.client.outgoing import Outgoing
 from chatroom.client.state.checking import check
 from chatroom.client.state.convert import read_text
 from chatroom.client.state.position import Position
@@ -232,10 +233,8 @@ class ChatClient:
         :raises Unconfirmed: there is no outcome within ``timeout``.
         :raises NotConnected: nobody is logged in, or that ended before there was an outcome.
         """
-        message = Unsent(
-            room, lambda: wire.SmsMes(content, room=room), {"content": content, "room": room}
-        )
-        return self._outgoing.send(message, message_id, timeout)
+        message = partial(wire.SmsMes, content, room=room)
+        return self._outgoing.send(room, message, message_id, timeout, content=content, room=room)
 
     def send_private(
         self,
@@ -246,10 +245,8 @@ class ChatClient:
         message_id: str | None = None,
     ) -> Deferred[Sent]:
         """Send a message to one user; as `send`, with code 202 where the recipient is away."""
-        message = Unsent(
-            None, lambda: wire.PrivateMes(content, to_user_id=to), {"to": to, "content": content}
-        )
-        return self._outgoing.send(message, message_id, timeout)
+        message = partial(wire.PrivateMes, content, to_user_id=to)
+        return self._outgoing.send(None, message, message_id, timeout, to=to, content=content)
 
     def history(
         self,
@@ -286,7 +283,7 @@ class ChatClient:
             try:
                 return History([read_text(text, reader) for text in answer.messages], answer.more)
             except wire.WireError as error:
-                raise Refused(wire.Code.MALFORMED, words.no_message(error)) from None
+                raise Refused(wire.Code.MALFORMED, words.NO_MESSAGE.filled(problem=error)) from None
 
         return Deferred.fromCoroutine(work())
 

@@ -264,7 +264,7 @@ class Link:
             except NotConnected as error:
                 self.why = error.words
             except LoginRefused as error:
-                self.why = words.login_refused(error.words)
+                self.why = words.LOGIN_REFUSED.filled(why=error.words)
                 self.drop(self.why)
                 if is_final(error):
                     self._give_up(self.why)
@@ -274,7 +274,7 @@ class Link:
 
     async def _open(self) -> ClientProtocol:
         seconds = self._timing.connect
-        error = NotConnected(words.no_answer(seconds))
+        error = NotConnected(words.NO_ANSWER.filled(seconds=seconds))
         try:
             made = self._endpoint.connect(self._factory)
             connection: ClientProtocol = await within(made, seconds, self._clock, error)

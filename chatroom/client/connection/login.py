@@ -71,7 +71,7 @@ async def _ask(
         connection.drop(words.LOGIN_GIVEN_UP)
         raise
     except wire.WireError as error:
-        why = words.no_message(error)
+        why = words.NO_MESSAGE.filled(problem=error)
         connection.drop(why)
         raise NotConnected(why, final=True) from None
     identity.token = welcome.login.token or None

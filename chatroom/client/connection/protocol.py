@@ -180,12 +180,12 @@ class ClientProtocol(Int32StringReceiver):
             self._take(wire.decode(payload))
         except wire.WireError as problem:
             if problem.fatal or problem.type_name is None or problem.type_name in wire.MESSAGES:
-                self.not_understood(words.no_message(problem))
+                self.not_understood(words.NO_MESSAGE.filled(problem=problem))
             # A type that this client does not know is a newer server's, and is left alone.
 
     def lengthLimitExceeded(self, length: int) -> None:
         """What follows such a frame can't be split into frames."""
-        self.not_understood(words.frame_too_long(length))
+        self.not_understood(words.FRAME_TOO_LONG.filled(length=length))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Fail the waiting requests, and report the loss."""
@@ -214,7 +214,7 @@ class ClientProtocol(Int32StringReceiver):
     def _check_silence(self) -> None:
         silence = self._clock.seconds() - self._heard_at
         if silence >= self._timing.silence:
-            self.drop(words.silent(self._timing.silence))
+            self.drop(words.SILENT.filled(seconds=self._timing.silence))
         elif silence >= self._timing.ping_after:
             self.send(wire.PingMes())
             pause = min(self._timing.ping_after, self._timing.silence - silence)
