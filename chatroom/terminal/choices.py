@@ -8,8 +8,8 @@ from twisted.internet.defer import DeferredList
 
 from chatroom.protocol.messages import LOBBY, MAX_USERS, Code, Status
 from chatroom.terminal import input_checks, texts
-from chatroom.terminal.arrivals import Arrivals
 from chatroom.terminal.dialogue import Dialogue, Field
+from chatroom.terminal.incoming.arrivals import Arrivals
 from chatroom.terminal.screen import BadLine, Screen, Style
 from chatroom.terminal.screen.glyphs import harmless_name
 from chatroom.terminal.wording import Wording

@@ -12,10 +12,10 @@ from chatroom.client.base.model import State
 from chatroom.client.chat_client import ChatClient
 from chatroom.client.connection.trust import Trust
 from chatroom.terminal import input_checks, texts
-from chatroom.terminal.arrivals import Arrivals
 from chatroom.terminal.certificate_prompt import CertificatePrompt
 from chatroom.terminal.choices import Choices
 from chatroom.terminal.dialogue import Dialogue
+from chatroom.terminal.incoming.arrivals import Arrivals
 from chatroom.terminal.language import in_language
 from chatroom.terminal.screen import BadLine, EndOfInput, OutputClosed, Screen, Style
 from chatroom.terminal.screen.glyphs import harmless_name
