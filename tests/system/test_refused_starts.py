@@ -421,7 +421,7 @@ def test_a_bad_option(chatroom: Start, options: list[str], words: str) -> None:
 
 def test_a_bad_option_ends_both_ways_of_starting_alike(chatroom: Start) -> None:
     line = chatroom("--max-frame", "many", both=True)
-    assert "--max-frame: 'many' is no whole number" in line
+    assert "--max-frame: 'many' must be a whole number" in line
 
 
 @pytest.mark.parametrize(
