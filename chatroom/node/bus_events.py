@@ -112,7 +112,7 @@ class BusEvents:
 
     def lease_lost(self) -> None:
         """The store had taken this node for dead: say who is here, and read what was missed."""
-        _log.info("The store had lost sight of this node: telling it again who is online")
+        _log.info("This node's lease in the store ran out: publishing again who is online")
         self._lapses += 1
         self._forget_recent()
         for session in self._sessions.all():
