@@ -18,8 +18,7 @@ from typing import IO, Any, Protocol, Self, cast
 
 from msgspec import UNSET
 
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 
 HERE = Path(__file__).parent
 #: The first of the accounts that the load logs in with; clients.h has it too.

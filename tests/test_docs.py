@@ -18,9 +18,7 @@ from chatroom.common.clock import pause
 from chatroom.common.counters import Count
 from chatroom.config.errors import StartError
 from chatroom.config.options import OPTIONS
-from chatroom.protocol import codec
-from chatroom.protocol import display_names as names
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, display_names as names, messages as wire
 from chatroom.store.valkey.binary import find_binary
 from tests.doubles.valkey import Valkey
 from tests.serving import Serving, reactor

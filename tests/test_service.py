@@ -19,8 +19,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from twisted.internet import endpoints
-from twisted.internet import reactor as running
+from twisted.internet import endpoints, reactor as running
 from twisted.internet.task import Clock, deferLater
 
 from chatroom import service
@@ -29,13 +28,11 @@ from chatroom.config.data_folder import DataFolder
 from chatroom.config.errors import StartError
 from chatroom.config.redis_address import RedisAddress
 from chatroom.config.settings import Settings
-from chatroom.ops import listening, store_start
-from chatroom.ops import preflight as start_check
+from chatroom.ops import listening, preflight as start_check, store_start
 from chatroom.ops.launch import Launch
 from chatroom.ops.preflight import check_endpoints, check_redis, check_user
 from chatroom.ops.twistd_options import Options
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from chatroom.service import ChatService, make_service, makeService
 from chatroom.store.valkey.binary import find_binary
 from tests.certificates import Issued

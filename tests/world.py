@@ -19,8 +19,7 @@ from chatroom.accounts.passwords import Passwords
 from chatroom.delivery.outbox import put_to_each
 from chatroom.limits.rate import RateLimits
 from chatroom.node.node import LOGIN_TIMEOUT, Node
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2, Blob, Codec
 from chatroom.protocol.messages import Message, Seq
 from chatroom.sessions import dispatch

@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 
-from chatroom.protocol import messages as wire
-from chatroom.protocol import refusals
+from chatroom.protocol import messages as wire, refusals
 from chatroom.protocol.refusals import Refused
 
 #: Characters that a password needs where the policy is strict. OWASP ASVS 5.0, 6.2.1.

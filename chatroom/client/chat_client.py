@@ -23,8 +23,7 @@ from chatroom.client.state.checking import check
 from chatroom.client.state.convert import read_text
 from chatroom.client.state.position import Position
 from chatroom.client.user_state import UserState
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 
 
 class ChatClient:

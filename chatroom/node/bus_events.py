@@ -10,8 +10,7 @@ from chatroom.conversations.room import Room
 from chatroom.moderation.enforcement import Moderation
 from chatroom.node.sessions import Session, Sessions
 from chatroom.presence.presence import Presence
-from chatroom.protocol import messages as wire
-from chatroom.protocol import refusals
+from chatroom.protocol import messages as wire, refusals
 from chatroom.protocol.messages import LOBBY, Message, Seq
 from chatroom.store.events import (
     AccountStatusEvent,

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 from twisted.internet.defer import Deferred
 
 from chatroom.conversations.rendering import private_from, sms_from
-from chatroom.protocol import codec, refusals
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire, refusals
 from chatroom.protocol.messages import Code, Message, Seq
 from chatroom.protocol.refusals import Refusal, Refused
 from chatroom.sessions import login, posting, states

@@ -7,8 +7,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatroom.common.counters import Count
-from chatroom.protocol import codec, refusals
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire, refusals
 from chatroom.protocol.codec import WireError
 from chatroom.protocol.messages import Code, Message
 from chatroom.sessions.commands import COMMANDS, Command

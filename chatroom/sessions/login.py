@@ -7,8 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 from chatroom.conversations.room_feed import RoomFeed
 from chatroom.moderation.enforcement import objection
 from chatroom.node.node import Node
-from chatroom.protocol import messages as wire
-from chatroom.protocol import refusals
+from chatroom.protocol import messages as wire, refusals
 from chatroom.protocol.messages import Code, Message, Seq
 from chatroom.protocol.refusals import Refused
 from chatroom.sessions.session import Session

@@ -6,8 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatroom.protocol import messages as wire
-from chatroom.protocol import refusals
+from chatroom.protocol import messages as wire, refusals
 from chatroom.sessions.session import Session
 from chatroom.store.records import Outcome, Post, Receipt
 

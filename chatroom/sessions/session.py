@@ -21,8 +21,7 @@ from chatroom.delivery.outbox import Outbox
 from chatroom.limits.rate import RateLimiter
 from chatroom.moderation.mute import Mute
 from chatroom.node.node import Node
-from chatroom.protocol import messages as wire
-from chatroom.protocol import refusals
+from chatroom.protocol import messages as wire, refusals
 from chatroom.protocol.dialects import Blob
 from chatroom.protocol.messages import Message, Seq
 from chatroom.protocol.refusals import Refusal, Refused

@@ -19,8 +19,7 @@ from chatroom.client.base.errors import (
     Unconfirmed,
     Untrusted,
 )
-from chatroom.protocol import display_names as names
-from chatroom.protocol import messages as wire
+from chatroom.protocol import display_names as names, messages as wire
 from chatroom.protocol.messages import Code
 from chatroom.terminal import texts
 from chatroom.terminal.language import Translate, in_language

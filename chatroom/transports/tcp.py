@@ -14,8 +14,7 @@ from chatroom.delivery.outbox import Outbox
 from chatroom.delivery.paced import PacedOutbox
 from chatroom.limits.connections import LOCAL
 from chatroom.node.node import Node
-from chatroom.protocol import codec, refusals
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire, refusals
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2, Codec
 from chatroom.protocol.messages import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN
 from chatroom.sessions import dispatch

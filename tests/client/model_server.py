@@ -11,8 +11,7 @@ from typing import Any, Literal
 
 from twisted.protocols.basic import Int32StringReceiver
 
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 
 #: What becomes of the next message: taken; refused with 505 before or after it was stored; refused
 #: with 429; or the connection is cut before or after it was stored.

@@ -10,8 +10,7 @@ from twisted.protocols.basic import Int32StringReceiver
 from twisted.python.failure import Failure
 
 from chatroom.client import ChatClient, Gap, Incoming, State
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from tests.client.network import Network
 
 ResultT = TypeVar("ResultT")

@@ -10,8 +10,7 @@ from typing import Any
 
 import msgspec
 
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from tests.world import PASSWORD
 
 #: JSON texts that are no value for most fields; what is no JSON is meant.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.dialects import DIALECT_1
 from tests.sockets import frames
 

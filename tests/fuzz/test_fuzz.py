@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from twisted.logger import Logger
 
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from chatroom.sessions import commands
 from chatroom.sessions.commands import Command
 from chatroom.sessions.session import Session

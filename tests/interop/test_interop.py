@@ -17,8 +17,7 @@ import pytest
 
 from chatroom.accounts.accounts import Accounts
 from chatroom.accounts.password_policy import PasswordPolicy
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.messages import Message
 from chatroom.transports.tcp import ChatFactory
 from tests.doubles.memory_store import Trouble

@@ -7,8 +7,7 @@ from msgspec import UNSET
 
 from chatroom.common.counters import Count
 from chatroom.limits.rate import LONGEST, MOST_REFUSED, RateLimits
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.messages import Code
 from chatroom.sessions.commands import COMMANDS
 from tests.doubles.memory_store import Trouble

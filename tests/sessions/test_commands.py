@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.messages import LOBBY, Seq
 from chatroom.sessions.commands import COMMANDS
 from chatroom.sessions.states import State

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec import UNSET
 
-from chatroom.protocol import codec, refusals
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire, refusals
 from chatroom.protocol.messages import LOBBY, Code, Person
 from chatroom.sessions import login, replies
 from chatroom.store.events import PresenceEvent

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from chatroom.ops.launch import LOG_SIZE, OLD_LOGS
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from tests.ports import own_port
 from tests.system.lab import (
     ANY_PORT,

@@ -11,8 +11,7 @@ from typing import TypeVar
 
 from msgspec import UNSET
 
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.messages import Message
 
 M = TypeVar("M", bound=Message)

@@ -14,8 +14,7 @@ from itertools import count
 
 from msgspec import UNSET
 
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.messages import Code, Message, Person
 
 

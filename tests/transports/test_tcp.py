@@ -19,8 +19,7 @@ from chatroom.delivery.outbox import TransportOutbox
 from chatroom.delivery.paced import PacedOutbox
 from chatroom.limits.connections import ConnectionLimit
 from chatroom.node.node import Node
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.messages import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN, Code, Message
 from chatroom.sessions.session import CLOSE_TIMEOUT
 from chatroom.transports.sockets import KEEPALIVE

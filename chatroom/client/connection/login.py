@@ -12,8 +12,7 @@ from chatroom.client.base import error_texts as words
 from chatroom.client.base.errors import LoginRefused, NotConnected
 from chatroom.client.connection.protocol import ClientProtocol
 from chatroom.client.state.convert import Welcome, read_welcome
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 
 #: A login that is refused so may be taken later; with any other code it never will be.
 _LATER: Final = frozenset({wire.Code.TOO_FAST, wire.Code.UNAVAILABLE, wire.Code.CLOSED})

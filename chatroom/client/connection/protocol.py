@@ -19,8 +19,7 @@ from chatroom.client.base.interfaces import Clock, Timer
 from chatroom.client.base.timing import Timing
 from chatroom.client.connection.requests import Requests
 from chatroom.common.waiting import Waiters
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 
 AnswerT = TypeVar("AnswerT", bound=wire.Message)
 

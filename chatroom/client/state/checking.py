@@ -8,9 +8,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import Refused, RegisterRefused
-from chatroom.protocol import codec
-from chatroom.protocol import display_names as names
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, display_names as names, messages as wire
 
 MessageT = TypeVar("MessageT", bound=wire.Message)
 

@@ -9,8 +9,7 @@ from typing import Final
 from msgspec import UNSET, UnsetType
 
 from chatroom.client.base.model import Incoming, Login
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -15,8 +15,7 @@ from twisted.web import http
 
 from chatroom.accounts.accounts import Login
 from chatroom.node.node import Node
-from chatroom.protocol import messages as wire
-from chatroom.protocol import refusals
+from chatroom.protocol import messages as wire, refusals
 from chatroom.protocol.display_names import BadName
 from chatroom.protocol.messages import Code
 from chatroom.protocol.refusals import Refusal, Refused

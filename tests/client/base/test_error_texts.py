@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from msgspec import UNSET
 from pytest_twisted import ensureDeferred
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -31,8 +30,7 @@ from chatroom.client.base import error_texts as words
 from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import Doubt
 from chatroom.client.state.checking import check
-from chatroom.protocol import codec, refusals
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire, refusals
 from chatroom.protocol.refusals import Refusal
 from chatroom.terminal.input_checks import explain
 from chatroom.terminal.language import translation

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatroom.client import State
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from tests.client.stage import Outcome, Stage, a_welcome, to_room
 
 

@@ -9,8 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from chatroom.client import Gap, Incoming, Position, State
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from tests.client.stage import Outcome, Stage, a_welcome, to_person, to_room
 
 

@@ -7,8 +7,7 @@ from twisted.internet.defer import CancelledError
 
 from chatroom.client import NotConnected, SendRefused, Sent, Unconfirmed
 from chatroom.client.state.send_queue import WINDOW
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from tests.client.stage import Outcome, Stage, to_person, to_room
 
 

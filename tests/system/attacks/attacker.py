@@ -15,8 +15,7 @@ from contextlib import ExitStack
 from itertools import count
 from typing import NamedTuple
 
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.messages import Message
 from tests.system.lab import until
 from tests.system.wire_client import PASSWORD, PATIENCE, Closed, Silence, WireClient, new_id

@@ -14,8 +14,7 @@ import time
 from collections.abc import Iterator
 from itertools import count
 
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.messages import Message
 from tests.system.wire_client import PASSWORD, new_id
 

@@ -8,8 +8,7 @@ import ssl
 from pathlib import Path
 from typing import Any, TypeVar
 
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.messages import Message
 from tests.transports.web.browser import (
     CLOSE,

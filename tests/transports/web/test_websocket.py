@@ -17,8 +17,7 @@ from chatroom.delivery.direct import DirectOutbox
 from chatroom.delivery.outbox import TransportOutbox
 from chatroom.limits.connections import ConnectionLimit
 from chatroom.limits.rate import RateLimits
-from chatroom.protocol import codec
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.dialects import Blob, Dialect2
 from chatroom.protocol.messages import MAX_FRAME_BEFORE_LOGIN, Code, Message
 from chatroom.sessions.session import CLOSE_TIMEOUT
