@@ -26,7 +26,7 @@ RETRY = 0.5
 _log = Logger()
 
 
-class Session(Protocol):
+class Moderated(Protocol):
     """What moderation needs of a session."""
 
     account: Account | None
@@ -38,7 +38,7 @@ class Session(Protocol):
     def dismiss(self, refusal: Refusal, *, come_back: bool = True) -> None: ...
 
 
-def objection(session: Session, account: Account | None) -> Refusal | None:
+def objection(session: Moderated, account: Account | None) -> Refusal | None:
     """Why that session can't go on.
 
     :param account: the session's account, as the store has it now.
@@ -63,8 +63,8 @@ class Moderation:
         self,
         clock: Clock,
         store: Store,
-        everybody: Callable[[], Iterable[Session]],
-        of: Callable[[int], Iterable[Session]],
+        everybody: Callable[[], Iterable[Moderated]],
+        of: Callable[[int], Iterable[Moderated]],
     ) -> None:
         self._clock = clock
         self._store = store

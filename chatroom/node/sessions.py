@@ -9,35 +9,20 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from chatroom.conversations.feed import Recipient
 from chatroom.conversations.inbox_feed import InboxFeed
 from chatroom.delivery.broadcast import Broadcast
-from chatroom.delivery.outbox import Outbox
-from chatroom.moderation.mute import Mute
+from chatroom.limits.backpressure import Sender
+from chatroom.moderation.enforcement import Moderated
 from chatroom.protocol.dialects import Blob, Codec
 from chatroom.protocol.messages import Message, PresenceMes
-from chatroom.protocol.refusals import Refusal
-from chatroom.store.records import Account
 
 
-class Session(Protocol):
+class Session(Recipient, Sender, Moderated, Protocol):
     """What the node needs of a session."""
 
-    tag: str
-    user_id: int
-    account: Account | None
     token: str
-    codec: Codec
     inbox: InboxFeed | None
-    mute: Mute
-
-    @property
-    def outbox(self) -> Outbox: ...
-
-    @property
-    def address(self) -> str: ...
-
-    @property
-    def closed(self) -> bool: ...
 
     @property
     def is_member(self) -> bool: ...
@@ -46,19 +31,11 @@ class Session(Protocol):
 
     def push(self, message: Message) -> None: ...
 
-    def hold(self) -> None: ...
-
-    def release(self) -> None: ...
-
     def check_silence(self, now: float) -> None: ...
-
-    def fell_behind(self) -> None: ...
 
     def token_replaced(self, token: str) -> None: ...
 
     def close(self) -> None: ...
-
-    def dismiss(self, refusal: Refusal, *, come_back: bool = True) -> None: ...
 
 
 class Sessions:
