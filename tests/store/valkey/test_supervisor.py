@@ -211,8 +211,8 @@ async def test_one_that_keeps_dying_is_started_ever_more_slowly(
     await until(reactor, lambda: process_of(tmp_path / "data") not in (0, first))
     await one.when_ready()
     os.kill(process_of(tmp_path / "data"), signal.SIGKILL)
-    await until(reactor, lambda: any("again in 3600 s:" in line for line in logged))
-    assert any("again at once:" in line for line in logged)
+    await until(reactor, lambda: any("store in 3600 s:" in line for line in logged))
+    assert any("store at once:" in line for line in logged)
     # It stops at once, in the middle of its pause.
     await one.stopService()
 
