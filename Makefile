@@ -15,24 +15,31 @@ WEB ?= tcp:8890:interface=127.0.0.1
 # is installed in place.
 PACKAGING := pyproject.toml chatroom/__init__.py
 
-.PHONY: help run test torture torture-pairs fuzz soak screenshots lint audit format build bench bench-quick lock clean
+.PHONY: help run test check hooks torture torture-pairs fuzz soak screenshots lint audit format build bench bench-quick lock clean
 
 help:
-	@echo 'make run      start the server ($(BIN)/twistd -n chatroom); ARGS="--listen tcp:9999" for options'
-	@echo '              WEB=tcp:9001:interface=127.0.0.1 for another port of the page, WEB= for no page'
-	@echo 'make test     run all tests; COVERAGE=1 measures too what they cover, and takes longer'
-	@echo 'make torture  break the service on purpose for ten minutes; ARGS="--help" for options'
-	@echo 'make torture-pairs  break it in every two ways at a time, each pair once (a quarter of an hour)'
-	@echo 'make fuzz     a million odd inputs (eight minutes); ARGS="--help" for options'
-	@echo 'make soak     a day in a bottle (a quarter of an hour), drawn to soak.png; ARGS="--help"'
-	@echo 'make screenshots  take the pictures of the page in docs/images/ anew; needs a Chromium'
-	@echo 'make lint     ruff, mypy and bandit'
-	@echo 'make audit    look for known holes in the locked packages, on the network'
-	@echo 'make format   let ruff put the code in order'
-	@echo 'make bench    measure the server (20 minutes); make bench-quick: the main lines (3 minutes)'
-	@echo 'make build    wheel and source archive into dist/'
-	@echo 'make lock     renew requirements.lock and requirements-dev.lock'
-	@echo 'make clean    remove all that these made, but not chatroom-data/'
+	@echo 'To use it:'
+	@echo '  make run          start the server ($(BIN)/twistd -n chatroom); ARGS="--listen tcp:9999" for options'
+	@echo '                    WEB=tcp:9001:interface=127.0.0.1 for another port of the page, WEB= for no page'
+	@echo '  make build        wheel and source archive into dist/'
+	@echo 'To change it:'
+	@echo '  make check        lint, types and the quick tests: under a minute'
+	@echo '  make lint         ruff, mypy and bandit'
+	@echo '  make format       let ruff put the code in order'
+	@echo '  make test         run all tests; ARGS="tests/test_docs.py -k protocol" for some, COVERAGE=1 to'
+	@echo '                    measure what they cover, which takes longer'
+	@echo '  make hooks        have git run make lint before each commit'
+	@echo 'To put it to the test:'
+	@echo '  make bench        measure the server (20 minutes); make bench-quick: the main lines (3 minutes)'
+	@echo '  make torture      break the service on purpose for ten minutes; ARGS="--help" for options'
+	@echo '  make torture-pairs  break it in every two ways at a time, each pair once (a quarter of an hour)'
+	@echo '  make fuzz         a million odd inputs (eight minutes); ARGS="--help" for options'
+	@echo '  make soak         a day's use in a quarter of an hour, drawn to soak.png; ARGS="--help"'
+	@echo 'From time to time:'
+	@echo '  make audit        look for known holes in the locked packages, on the network'
+	@echo '  make lock         renew requirements.lock and requirements-dev.lock'
+	@echo '  make screenshots  take the pictures of the page in docs/images/ anew; needs a Chromium'
+	@echo '  make clean        remove all that these made, but not chatroom-data/'
 
 # The shell passes Ctrl-C, or the SIGTERM that make got, on to the server and waits for its clean end.
 # That is then by SIGTERM (143), as it should be, so that make has nothing to complain of.
@@ -50,6 +57,13 @@ test: $(VENV)/.dev
 	@$(if $(COVERAGE),$(BIN)/coverage erase)
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder \
 		$(if $(COVERAGE),--cov --cov-report=term) $(ARGS)
+
+# Whatever starts no process and no browser: tests/conftest.py has the folders that do.
+check: lint
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(ARGS)
+
+hooks: $(VENV)/.dev
+	$(BIN)/pre-commit install
 
 torture: $(VENV)/.dev
 	@$(BIN)/python -m tests.system.torture $(ARGS)

@@ -67,7 +67,20 @@ def logged() -> Iterator[list[str]]:
     globalLogPublisher.removeObserver(observer)
 
 
+#: Folders whose tests start processes or browsers, and wait for the most part. Elsewhere those that
+#: use the ``forking`` fixture do.
+SLOW = (
+    "tests/fuzz/",
+    "tests/store/redis/",
+    "tests/store/valkey/",
+    "tests/system/",
+    "tests/transports/web/page/",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What starts processes comes first: it waits, and what only computes fills the gaps."""
-    first = ("tests/system/", "tests/transports/web/page/")
-    items.sort(key=lambda item: not item.nodeid.startswith(first))
+    for item in items:
+        if item.nodeid.startswith(SLOW) or "forking" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
