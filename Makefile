@@ -34,7 +34,7 @@ help:
 	@echo '  make torture      break the service on purpose for ten minutes; ARGS="--help" for options'
 	@echo '  make torture-pairs  break it in every two ways at a time, each pair once (a quarter of an hour)'
 	@echo '  make fuzz         a million odd inputs (eight minutes); ARGS="--help" for options'
-	@echo '  make soak         a day's use in a quarter of an hour, drawn to soak.png; ARGS="--help"'
+	@echo '  make soak         a day of use in a quarter of an hour, drawn to soak.png; ARGS="--help"'
 	@echo 'From time to time:'
 	@echo '  make audit        look for known holes in the locked packages, on the network'
 	@echo '  make lock         renew requirements.lock and requirements-dev.lock'
