@@ -43,7 +43,7 @@ LOOKS: dict[Literal["light", "dark"], dict[str, object]] = {
     "light": {"resultTypes": ["violations"]},
     "dark": OF_COLOURS,
 }
-DARK = Path(chatroom.__file__).parent / "web" / "static" / "dark.css"
+DARK = Path(chatroom.__file__).parent / "transports" / "web" / "static" / "dark.css"
 #: Where axe-core is in the page already, and need not be read again.
 AGAIN = Axe(axe_script="undefined")
 
