@@ -7,6 +7,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 ARGS ?=
+# 'make test COVERAGE=1' measures what the tests cover, and fails below the bound in pyproject.toml.
+COVERAGE ?=
 # Where 'make run' serves the page; empty: nowhere.
 WEB ?= tcp:8890:interface=127.0.0.1
 # Files whose change means that what is installed is stale. The code itself is not among them: it
@@ -24,7 +26,7 @@ help:
 	@echo '  make check        lint, types and the quick tests: under a minute'
 	@echo '  make lint         ruff, mypy and bandit'
 	@echo '  make format       let ruff put the code in order'
-	@echo '  make test         run all tests, with coverage; ARGS="tests/test_docs.py -k protocol" for some'
+	@echo '  make test         run all tests; COVERAGE=1 measures what they cover, too; ARGS="tests/test_docs.py -k protocol" for some'
 	@echo '  make hooks        have git run make lint before each commit'
 	@echo 'To put it to the test:'
 	@echo '  make bench        measure the server (20 minutes); make bench-quick: the main lines (3 minutes)'
@@ -51,8 +53,9 @@ run: $(VENV)/.run
 # Most tests wait more than they compute: four at a time, those of one file one after the other, and
 # those that wait longest first (tests/conftest.py).
 test: $(VENV)/.dev
-	@$(BIN)/coverage erase
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
+	@$(if $(COVERAGE),$(BIN)/coverage erase)
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder \
+		$(if $(COVERAGE),--cov --cov-report=term) $(ARGS)
 
 # Whatever starts no process and no browser: tests/conftest.py has the folders that do.
 check: lint

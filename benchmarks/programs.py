@@ -18,6 +18,7 @@ from typing import IO, Any, Protocol, Self, cast
 
 from msgspec import UNSET
 
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 
 HERE = Path(__file__).parent
@@ -282,9 +283,9 @@ def template(kit: Kit, *, raw: bool, private: bool = False) -> Result:
     if not private:
         message.to_user_id = UNSET
         message.room = wire.LOBBY
-    payload = wire.encode(message)
+    payload = codec.encode(message)
     path = kit.folder / f"template-{int(raw)}{int(private)}"
-    path.write_bytes(wire.frame(payload))
+    path.write_bytes(codec.frame(payload))
     settings: Result = {"template": path, "content_at": payload.index(content.encode())}
     settings["id_at"] = payload.index(message_id.encode())
     if private:

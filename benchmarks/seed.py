@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import react
 
 from chatroom.config.redis_address import RedisAddress
-from chatroom.store.interface import Account, Token
+from chatroom.store.records import Account, Token
 from chatroom.store.redis.accounts import AccountTable
 from chatroom.store.redis.connection import Connection
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,11 +13,18 @@ import hypothesis
 import pytest
 from twisted.logger import formatEvent, globalLogPublisher
 
+from tests import forked
+
 # No test is about time: a busy machine is no failure.
 hypothesis.settings.register_profile(
     "chatroom", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("chatroom")
+
+# The tests start hundreds of processes, and one that has to compile the program first takes half as
+# long again. Also where somebody wants no bytecode in general: `make clean` removes it.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # What a shell starts in the background ignores Ctrl-C, what nohup starts ignores a hang-up, and so
 # would all that the tests start: they send both to see what is done about them.
@@ -35,6 +44,13 @@ def no_loop_of_playwrights(request: pytest.FixtureRequest) -> Iterator[None]:
     asyncio._set_running_loop(None)
     yield
     asyncio._set_running_loop(loop)
+
+
+@pytest.fixture(scope="session")
+def forking() -> Iterator[None]:
+    """``forked.python`` needs no time for imports."""
+    with forked.forking():
+        yield
 
 
 @pytest.fixture

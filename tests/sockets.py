@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Message
 from chatroom.transports.tcp import ChatFactory, ChatProtocol
@@ -143,7 +144,7 @@ class Peer:
 
     def takes(self) -> list[Message]:
         """The messages that came since the last look."""
-        return [wire.decode(payload) for payload in self.payloads()]
+        return [codec.decode(payload) for payload in self.payloads()]
 
     @property
     def closed(self) -> bool:
@@ -189,7 +190,7 @@ class SocketPeer:
     def takes(self) -> list[Message]:
         """The messages that came since the last look."""
         self.turn()
-        return [wire.decode(payload) for payload in frames(received(self.far))]
+        return [codec.decode(payload) for payload in frames(received(self.far))]
 
     @property
     def closed(self) -> bool:
@@ -202,4 +203,4 @@ class SocketPeer:
 
 def framed(*messages: Message) -> bytes:
     """Messages as they go over the connection."""
-    return b"".join(wire.frame(wire.encode(message)) for message in messages)
+    return b"".join(codec.frame(codec.encode(message)) for message in messages)

@@ -16,7 +16,9 @@ from twisted.internet.utils import getProcessOutputAndValue
 from chatroom.client import connect
 from chatroom.common.clock import pause
 from chatroom.common.counters import Count
-from chatroom.config.settings import OPTIONS, StartError
+from chatroom.config.errors import StartError
+from chatroom.config.options import OPTIONS
+from chatroom.protocol import codec
 from chatroom.protocol import display_names as names
 from chatroom.protocol import messages as wire
 from chatroom.store.valkey.binary import find_binary
@@ -118,7 +120,7 @@ def test_the_limits_are_those_of_the_code() -> None:
 
 def test_the_frame_in_hexadecimal_is_the_one_that_is_sent() -> None:
     (shown,) = blocks("docs/protocol.md", "hex")
-    assert bytes.fromhex(shown) == wire.frame(wire.encode(wire.PingMes()))
+    assert bytes.fromhex(shown) == codec.frame(codec.encode(wire.PingMes()))
 
 
 # ---------------------------------------------------------------- options, links, words

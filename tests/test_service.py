@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -24,11 +26,15 @@ from twisted.internet.task import Clock, deferLater
 from chatroom import service
 from chatroom.config import settings
 from chatroom.config.data_folder import DataFolder
+from chatroom.config.errors import StartError
 from chatroom.config.redis_address import RedisAddress
-from chatroom.config.settings import Settings, StartError
+from chatroom.config.settings import Settings
+from chatroom.ops import listening, store_start
 from chatroom.ops import preflight as start_check
+from chatroom.ops.launch import Launch
 from chatroom.ops.preflight import check_endpoints, check_redis, check_user
 from chatroom.ops.twistd_options import Options
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.service import ChatService, make_service, makeService
 from chatroom.store.valkey.binary import find_binary
@@ -98,7 +104,7 @@ async def test_it_starts_from_the_store_up_to_the_port_says_so_and_stops(
     assert any(str(folder / "d") in line and "fsync everysec" in line for line in logged)
     port = int(where.split()[2].split(":")[1])
     with socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(wire.frame(wire.encode(wire.PingMes())))
+        client.sendall(codec.frame(codec.encode(wire.PingMes())))
         client.setblocking(False)
         came: list[bytes] = []
 
@@ -158,7 +164,7 @@ async def test_the_page_is_served_and_its_link_is_logged(folder: Path, logged: l
     ],
 )
 def test_the_link_is_what_a_browser_can_be_given(endpoint: str, where: str, url: str) -> None:
-    assert service._url(endpoint, where) == url
+    assert listening._url(endpoint, where) == url
 
 
 @pytest_twisted.ensureDeferred
@@ -180,7 +186,7 @@ async def test_with_a_redis_of_others_it_says_which_and_what_it_lacks(
 async def test_while_the_store_is_out_of_reach_it_says_so_and_can_be_stopped(
     folder: Path, logged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "PATIENCE", 0.02)
+    monkeypatch.setattr(store_start, "PATIENCE", 0.02)
     chat = put_together(folder, RedisAddress(path=str(folder / "nothing.sock")))
     chat.startService()
     await until(lambda: sum("Still reaching" in line for line in logged) >= 2)
@@ -268,7 +274,7 @@ async def test_the_goodbye_waits_for_a_slow_client_but_not_long(
     chat = put_together(folder, valkey.address)
     chat.startService()
     await until(lambda: any("Ready" in line for line in logged))
-    monkeypatch.setattr(type(chat.node), "connections", 1)
+    monkeypatch.setattr(type(chat.node.sessions), "connections", 1)
     chat._reactor = clock = Clock()
     stopped = chat.stopService()
     await until(clock.getDelayedCalls)
@@ -288,7 +294,7 @@ async def test_listening_in_clear_on_a_network_is_one_line_of_advice(
     folder: Path, valkey: Valkey, logged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # tests/transports/test_listeners.py has what is meant by it; the tests keep to this machine.
-    monkeypatch.setattr(service, "in_clear", lambda *_: True)
+    monkeypatch.setattr(listening, "in_clear", lambda *_: True)
     chat = put_together(folder, valkey.address, LOCAL, LOCAL)
     chat.startService()
     await until(lambda: any("Ready" in line for line in logged))
@@ -445,6 +451,32 @@ def test_an_endpoint_that_fails_in_a_way_of_its_own_is_refused(
     monkeypatch.setattr(start_check._TryingReactor, "listenTCP", fault)
     with pytest.raises(StartError, match="no way"):
         check_endpoints([LOCAL])
+
+
+# ---------------------------------------------------------------- what a daemon's parent says
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        # More than fits into a pipe at once: the end is cut off, here in the middle of a character.
+        ("a" + "é" * select.PIPE_BUF, "a" + "é" * (select.PIPE_BUF // 2 - 1)),
+        ("no room in /\udce9", "no room in /\\udce9"),
+    ],
+)
+def test_a_daemons_parent_says_why_it_can_not_start_whatever_is_in_the_text(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], why: str, said: str
+) -> None:
+    daemon, parent = Launch(), Launch()
+    daemon._pipe = [*os.pipe()]
+    parent._pipe = [os.dup(daemon._pipe[0]), os.dup(daemon._pipe[1])]
+    parent._parent = os.getpid()
+    daemon.failed(why)
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit) as ended:
+        parent._forked()
+    assert ended.value.code == 1
+    assert capfd.readouterr().err == f"chatroom: {said}\n"
 
 
 # ---------------------------------------------------------------- is the Redis there?

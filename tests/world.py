@@ -17,12 +17,15 @@ from twisted.internet.task import Clock, deferLater
 from chatroom.accounts.accounts import Accounts
 from chatroom.accounts.passwords import Passwords
 from chatroom.delivery.outbox import put_to_each
+from chatroom.limits.rate import RateLimits
 from chatroom.node.node import LOGIN_TIMEOUT, Node
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2, Blob, Codec
 from chatroom.protocol.messages import Message, Seq
+from chatroom.sessions import dispatch
 from chatroom.sessions.session import Session
-from chatroom.store.interface import Account
+from chatroom.store.records import Account
 from tests.doubles.memory_backend import MemoryBackend
 from tests.doubles.memory_store import MemoryStore
 
@@ -121,7 +124,7 @@ class Line:
 
 
 class Client:
-    """A connected client: the `Door` of its session, and what its user sees."""
+    """A connected client: the `Connection` of its session, and what its user sees."""
 
     token = ""
     takes_dialect_1 = True
@@ -140,7 +143,7 @@ class Client:
         self._lost = False
         self.session = Session(node, self)
 
-    # ---- the door
+    # ---- what the session calls
 
     def speak(self, dialect: int) -> Codec:
         return DIALECT_1 if dialect == 1 else DIALECT_2
@@ -185,7 +188,7 @@ class Client:
     def says(self, *messages: Message) -> None:
         """Send messages; those behind one that makes the server wait are read when it goes on."""
         for message in messages:
-            self.says_frame(wire.encode(message))
+            self.says_frame(codec.encode(message))
 
     def says_frame(self, payload: bytes) -> None:
         """Send one frame, whatever is in it."""
@@ -196,13 +199,13 @@ class Client:
     def _read(self) -> None:
         while self._unread and not self._paused and not self._lost:
             self.session.heard()
-            self.session.frame_received(self._unread.popleft())
+            dispatch.frame_received(self.session, self._unread.popleft())
 
     def _take(self, data: bytes) -> None:
         while data:
             length = int.from_bytes(data[: wire.PREFIX_BYTES])
             end = wire.PREFIX_BYTES + length
-            self.got.append(wire.decode(data[wire.PREFIX_BYTES : end]))
+            self.got.append(codec.decode(data[wire.PREFIX_BYTES : end]))
             data = data[end:]
 
     def take(self) -> list[Message]:
@@ -232,6 +235,7 @@ class World:
     """Nodes that share a store, and the people on them.
 
     :param make_accounts: makes a node's accounts.
+    :param rates: how fast the clients of a node may send.
     """
 
     def __init__(
@@ -239,10 +243,12 @@ class World:
         *,
         make_accounts: Callable[[MemoryStore, Passwords], Accounts] = Accounts,
         login_timeout: float = LOGIN_TIMEOUT,
+        rates: RateLimits | None = None,
         **limits: int,
     ) -> None:
         self._make_accounts = make_accounts
         self._login_timeout = login_timeout
+        self._rates = rates
         self.clock: Any = Turns()
         self.backend = MemoryBackend(self.clock)
         self.passwords = Passwords(self.in_thread, time_cost=1, memory_kib=8)
@@ -267,6 +273,7 @@ class World:
                 self._make_accounts(store, self.passwords),
                 name=name,
                 login_timeout=self._login_timeout,
+                rate_limits=self._rates,
             )
             self.run(ensureDeferred(self.nodes[name].start()))
         return self.nodes[name]

@@ -1,30 +1,27 @@
-"""Who somebody is: registering, logging in by password or token, and changing the password."""
+"""Registering, logging in by password or token, and changing the password."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from hashlib import sha256
-from secrets import token_urlsafe
 from typing import Any, NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from chatroom.accounts.login_log import Attempt
-from chatroom.accounts.login_queue import Line
-from chatroom.accounts.login_throttle import Guessing
+from chatroom.accounts.login_queue import LoginQueue
+from chatroom.accounts.login_throttle import LoginThrottle
 from chatroom.accounts.password_policy import PasswordPolicy
 from chatroom.accounts.passwords import Passwords, same_text
 from chatroom.accounts.registration import Registration
+from chatroom.accounts.tokens import Tokens
 from chatroom.common.counters import Count
 from chatroom.protocol import refusals
 from chatroom.protocol.messages import Status, User
 from chatroom.protocol.refusals import Refused
-from chatroom.store.interface import Account, Store, StoreUnavailable, Token
-
-#: Seconds that a token is valid after its last use.
-TOKEN_LIFETIME = 30 * 86400
+from chatroom.store.interface import Store
+from chatroom.store.records import Account, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -32,25 +29,21 @@ _log = Logger()
 
 
 class Login(NamedTuple):
-    """A session's proof of who it is; ``token`` is empty where none was asked for."""
+    """A login that succeeded; ``token`` is empty if the client did not ask for one."""
 
     account: Account
     token: str
 
 
-def _digest(token: str) -> str:
-    """What the store keeps of a token. It is random and long, so a plain hash is enough."""
-    return sha256(token.encode()).hexdigest()
-
-
 class Accounts:
     """Everything that needs a password or a token.
 
-    Each method raises `Refused` with what the client is to be told, and logs one line. Cancelling
-    `register` or `log_in` is for who is gone: it leaves the line, and undoes nothing.
+    Each method raises `Refused` with what the client is to be told, and logs one line. `register`
+    and `log_in` may be cancelled when the client has disconnected: a login that still waits in the
+    queue is dropped, and one that has begun goes on to its end.
 
-    :param max_logins: how many logins and registrations are under way together; more wait in line.
-        0: any number.
+    :param max_logins: how many logins and registrations run at the same time; more wait in a queue.
+        0: no limit.
     """
 
     def __init__(
@@ -59,37 +52,38 @@ class Accounts:
         passwords: Passwords,
         *,
         policy: PasswordPolicy | None = None,
-        guessing: Guessing | None = None,
+        throttle: LoginThrottle | None = None,
         registration: Registration | None = None,
         max_logins: int = 100,
     ) -> None:
         self._store = store
         self._passwords = passwords
+        self.tokens = Tokens(store)
         self._policy = policy or PasswordPolicy()
-        self._guessing = guessing or Guessing(store)
-        self._registration = registration or Registration(store, self._guessing)
-        self._line = Line(max_logins)
-        #: What was refused since the start; the node's own are added to these.
+        self._throttle = throttle or LoginThrottle(store)
+        self._registration = registration or Registration(store, self._throttle)
+        self._queue = LoginQueue(max_logins)
+        #: What was refused since the start; the node adds what it refuses itself.
         self.counters: Counter[str] = Counter()
 
     async def register(self, user: User, address: str, invite: str = "") -> None:
-        """Make a new account. Of two at once for one id, exactly one is made.
+        """Make a new account. Of two simultaneous requests for one id exactly one succeeds.
 
         :param address: where the client is.
         """
         attempt = Attempt("Registration", user.user_id, address)
-        await self._in_line(attempt, lambda: self._register(user, address, invite))
+        await self._in_turn(attempt, lambda: self._register(user, address, invite))
 
     async def log_in(
         self, user_id: int, password: str, token: str = "", *, address: str, wants_token: bool
     ) -> Login:
-        """Check who it is: by ``token`` where there is one, else by ``password``.
+        """Check the ``token`` if there is one, else the ``password``.
 
         :param address: where the client is.
         """
         attempt = Attempt("Login", user_id, address, "ok by token" if token else "ok")
         try:
-            return await self._in_line(
+            return await self._in_turn(
                 attempt, lambda: self._log_in(user_id, password, token, address, wants_token)
             )
         except Refused as refused:
@@ -98,42 +92,42 @@ class Accounts:
             raise
 
     async def change_password(
-        self, user_id: int, old: str, new: str, *, address: str, keep: str, spare: str
+        self,
+        user_id: int,
+        old: str,
+        new: str,
+        *,
+        address: str,
+        keep: str = "",
+        except_session: str = "",
     ) -> None:
-        """Put ``new`` in place of ``old``; every other token and session of the user ends.
+        """Replace the password ``old`` by ``new``; all other tokens and sessions of the user end.
 
         :param address: where the client is.
         :param keep: the token that stays valid, if any.
-        :param spare: the tag of the session that goes on.
+        :param except_session: the tag of the session that goes on.
         """
-        with Attempt("Password change", user_id, address).told():
+        with Attempt("Password change", user_id, address).logged():
             try:
-                account = await self._change_password(user_id, old, new, address, spare)
+                account = await self._change_password(user_id, old, new, address, except_session)
             except StoreUnavailable:
                 raise Refused(refusals.STORE_DOWN) from None
         if keep:
             account.generation += 1
             try:
-                await self._keep_token(account, keep, replaces="")
+                await self.tokens.keep(account, keep)
             except StoreUnavailable:
-                # The new password holds all the same; it is what the next login takes.
-                _log.info("The token of {id} went with the old password", id=user_id)
+                # The new password is set all the same, and the next login needs it.
+                _log.info("The token of {id} ended with the old password", id=user_id)
 
-    async def forget_token(self, token: str) -> None:
-        """Make a token void."""
-        try:
-            await self._store.delete_token(_digest(token))
-        except StoreUnavailable:
-            raise Refused(refusals.STORE_DOWN) from None
-
-    async def _in_line(
+    async def _in_turn(
         self, attempt: Attempt, work: Callable[[], Coroutine[Deferred[Any], Any, T]]
     ) -> T:
         async def serve() -> T:
-            with attempt.told():
+            with attempt.logged():
                 return await work()
 
-        return await self._line.wait(serve, lambda: attempt.ended("gone before its turn"))
+        return await self._queue.wait(serve, lambda: attempt.ended("gone before its turn"))
 
     async def _register(self, user: User, address: str, invite: str) -> None:
         account = Account(
@@ -162,34 +156,36 @@ class Accounts:
         try:
             account = await self._store.account(user_id)
             if token:
-                account = await self._check_token(account, token)
+                account = await self.tokens.check(account, token)
             else:
                 account = await self._check_password(account, password, address)
                 await self._rehash(account, password)
             if account.banned is not None:
-                # Not before: a stranger is not told.
+                # Only now: who does not know the password is not told of the ban.
                 raise Refused(refusals.banned(account.banned.until, account.banned.reason))
-            await self._guessing.succeeded(user_id, address)
-            new_token = await self._new_token(account, token) if wants_token else ""
+            await self._throttle.succeeded(user_id, address)
+            new_token = await self.tokens.new(account, token) if wants_token else ""
         except StoreUnavailable:
             raise Refused(refusals.STORE_DOWN) from None
         return Login(account, new_token)
 
     async def _change_password(
-        self, user_id: int, old: str, new: str, address: str, spare: str
+        self, user_id: int, old: str, new: str, address: str, except_session: str
     ) -> Account:
         account = await self._check_password(await self._store.account(user_id), old, address)
         self._policy.check(new, user_id, account.name)
         hashed = await self._passwords.hash(new)
-        if not await self._store.replace_password(account, hashed, void_tokens=True, spare=spare):
-            # Another change came between.
+        if not await self._store.replace_password(
+            account, hashed, void_tokens=True, except_session=except_session
+        ):
+            # Another change of the password came first.
             raise Refused(refusals.WRONG_PASSWORD)
         return account
 
     async def _check_password(
         self, account: Account | None, password: str, address: str
     ) -> Account:
-        """The account, if that is its password."""
+        """The account, if ``password`` is right."""
 
         async def is_right() -> bool:
             if account is None:
@@ -198,7 +194,7 @@ class Accounts:
                 return same_text(account.password, password)
             return await self._passwords.verify(account.password, password)
 
-        right = await self._guessing.attempt(account.user_id if account else 0, address, is_right)
+        right = await self._throttle.attempt(account.user_id if account else 0, address, is_right)
         if account is None:
             raise Refused(refusals.NO_SUCH_USER)
         if not right:
@@ -208,34 +204,9 @@ class Accounts:
     async def _rehash(self, account: Account, password: str) -> None:
         if account.legacy or self._passwords.is_outdated(account.password):
             hashed = await self._passwords.hash(password)
-            # False: another login did it at the same moment.
+            # It returns False if another login has done it meanwhile.
             await self._store.replace_password(account, hashed, void_tokens=False)
 
-    async def _check_token(self, account: Account | None, token: str) -> Account:
-        """The account, if that is a token of it.
 
-        Tokens can't be guessed, so tries are not counted; nor do they tell whether an id exists.
-        """
-        known = await self._store.token(_digest(token))
-        if account is None or known != Token(
-            user_id=account.user_id, generation=account.generation
-        ):
-            raise Refused(refusals.WRONG_TOKEN)
-        return account
-
-    async def _new_token(self, account: Account, old: str) -> str:
-        token = token_urlsafe(32)
-        await self._keep_token(account, token, replaces=_digest(old) if old else "")
-        return token
-
-    async def _keep_token(self, account: Account, token: str, *, replaces: str) -> None:
-        await self._store.create_token(
-            _digest(token),
-            Token(user_id=account.user_id, generation=account.generation),
-            lifetime=TOKEN_LIFETIME,
-            replaces=replaces,
-        )
-
-
-#: What a status may be while nobody is online.
+#: The statuses that an account can have in the store.
 _LASTING = (Status.ONLINE, Status.BUSY)

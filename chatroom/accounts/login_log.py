@@ -1,6 +1,6 @@
-"""The log's one line for each try to log in, to register and to change a password.
+"""Writes one log line for each try to log in, to register or to change a password.
 
-Nothing that a client wrote gets into it but a number, so nobody can forge or break a line.
+Of what a client sent only a number gets into it, so nobody can forge or break a line.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from chatroom.protocol import refusals
 from chatroom.protocol.messages import Code
 from chatroom.protocol.refusals import Refusal, Refused
 
-#: How refusals are called there; any other one is called by its code.
+#: The log's word for each refusal; any other refusal is logged with its code.
 _OUTCOMES = {
     refusals.NO_SUCH_USER: "no such user",
     refusals.WRONG_PASSWORD: "wrong password",
@@ -30,22 +30,22 @@ _log = Logger()
 
 
 class Attempt:
-    """A try by somebody.
+    """One try, whose outcome is logged.
 
     :param what: "Login", "Registration" or "Password change".
     :param address: where the client is.
-    :param right: what it is called where it succeeds.
+    :param success: the outcome that is logged if it succeeds.
     """
 
-    def __init__(self, what: str, user_id: int, address: str, right: str = "ok") -> None:
+    def __init__(self, what: str, user_id: int, address: str, success: str = "ok") -> None:
         self._what = what
         self._user_id = user_id
-        # Addresses are the transport's, but what a proxy says of them comes from outside.
+        # A proxy's header can put any text here.
         self._address = "".join(char for char in address[:64] if char.isprintable())
-        self._right = right
+        self._success = success
 
     def ended(self, outcome: str) -> None:
-        """Log how it ended."""
+        """Log the outcome."""
         _log.info(
             "{what} of {id} from {address}: {outcome}",
             what=self._what,
@@ -55,12 +55,12 @@ class Attempt:
         )
 
     @contextmanager
-    def told(self) -> Iterator[None]:
-        """Log how what is done within ends."""
+    def logged(self) -> Iterator[None]:
+        """Log the outcome of the ``with`` block."""
         outcome = "failed"
         try:
             yield
-            outcome = self._right
+            outcome = self._success
         except Refused as refused:
             outcome = _outcome(refused.refusal)
             raise
@@ -71,6 +71,6 @@ class Attempt:
 def _outcome(refusal: Refusal) -> str:
     if refusal.code == Code.TOO_FAST:
         return "blocked"
-    # What is left of these is about the new password.
+    # All other refusals with this code are about the new password.
     otherwise = "weak password" if refusal.code == Code.REGISTER_FAILED else "refused with {:d}"
     return _OUTCOMES.get(refusal, otherwise.format(refusal.code))

@@ -1,4 +1,4 @@
-"""A line to wait in, where only so much may be done at once."""
+"""A queue for logins and registrations, of which only so many run at the same time."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 T = TypeVar("T")
 
 
-class Line:
+class LoginQueue:
     """First come, first served.
 
-    :param at_once: how many are served together; 0: all.
+    :param at_once: how many run at the same time; 0: no limit.
     """
 
     def __init__(self, at_once: int) -> None:
@@ -24,12 +24,12 @@ class Line:
         serve: Callable[[], Coroutine[Deferred[Any], Any, T]],
         left: Callable[[], object] = lambda: None,
     ) -> T:
-        """What comes of ``serve``, which is begun when it is its turn.
+        """Run ``serve`` when it is its turn, and return its result.
 
-        Who is cancelled while waiting leaves the line. What was begun goes on to its end all the
-        same, and keeps its place up to there: else who goes away early would get more done.
+        A caller that is cancelled while it waits leaves the queue. What has begun goes on to its
+        end and counts until then: else clients that disconnect early would get more done.
 
-        :param left: called when the line is left.
+        :param left: called if the caller was cancelled while it waited.
         """
         if self._places is not None:
             try:
@@ -45,6 +45,6 @@ class Line:
         return await outcome
 
     def _served(self, result: T) -> T:
-        assert self._places is not None, "only then it has to be left"
+        assert self._places is not None, "called only if there is a limit"
         self._places.release()
         return result

@@ -1,4 +1,4 @@
-"""Who tries passwords: how many wrong ones are taken, from an address and at an account."""
+"""Throttles password guessing per address and per account."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from chatroom.protocol import refusals
 from chatroom.protocol.refusals import Refused
 from chatroom.store.interface import Store
 
-#: Seconds that a failure counts, from the first one that counts on.
+#: Seconds in which failures are counted, from the first one on.
 WINDOW = 600
-#: Failures at an account, from wherever they come, before strangers' tries have to wait.
+#: Failures at one account, from all addresses together, before unknown addresses have to wait.
 AT_ACCOUNT = 100
-#: Addresses of an account from which its right password works whatever others do, and the seconds
-#: that one is known after the last login from there.
+#: How many addresses are known for an account, and for how many seconds after the last login from
+#: there. From a known address the right password works whatever happens at other addresses.
 KNOWN_ADDRESSES = 20
 KNOWN_FOR = 90 * 86400
 
 
-class Guessing:
-    """Lets a secret be tried, counts what was wrong, and makes who is wrong too often wait.
+class LoginThrottle:
+    """Counts wrong passwords and invitations, and refuses further tries once there are too many.
 
     After ``failures`` wrong ones from an address, or `AT_ACCOUNT` at one account, further tries are
-    refused without being looked at until the window is over. The window begins with the first
-    failure, so that around its end an address may have nearly twice as many in as much time.
+    refused unseen until the window is over. The window begins with the first failure, so around its
+    end an address may have nearly twice as many in as much time.
 
-    Nobody can lock a user out by that from where this user has logged in before: there only the
-    failures of just this account from just that address count, and `AT_ACCOUNT` of them. The price:
-    who shares such an address (a household, a school, a proxy) has ten times the guesses there, and
-    can lock its users out of this account, from that address alone.
+    An attacker can't lock a user out of an address from which this user has logged in before: there
+    only failures of this account from that address count, up to `AT_ACCOUNT`. The price: others at
+    such an address (a household, a school, a proxy) have ten times the guesses there, and can lock
+    the account's owner out, but only at that address.
 
-    What is counted lies in the store, so it holds on every node and over a restart. No more tries
-    are looked at together than ``at_once``, each counted before the next begins: that is how many
-    too many a node can let through when many come together.
+    The counts are in the store, so they hold on every node and over a restart. Only ``at_once``
+    tries are checked at the same time, each counted before the next begins; so a node can let at
+    most that many too many through.
 
-    :param failures: from one address; 0: nothing is counted, and nobody has to wait.
+    :param failures: allowed from one address; 0: nothing is counted or refused.
     """
 
     def __init__(self, store: Store, *, failures: int = 10, at_once: int = 2) -> None:
@@ -48,10 +48,10 @@ class Guessing:
     async def attempt(
         self, user_id: int, address: str, is_right: Callable[[], Awaitable[bool]]
     ) -> bool:
-        """Whether ``is_right`` says so; it is not asked where one has to wait.
+        """The result of ``is_right``, which is not called if there were too many failures.
 
-        :param user_id: whose password it is; 0: nobody's, so it counts for the address alone.
-        :raises Refused: too many were wrong; it says for how long to wait.
+        :param user_id: whose password it is; 0: no account's, so only the address is counted.
+        :raises Refused: there were too many failures; it says how long to wait.
         :raises StoreUnavailable:
         """
         await self._turns.acquire()
@@ -78,7 +78,7 @@ class Guessing:
             raise Refused(refusals.too_many_tries(wait))
 
     async def succeeded(self, user_id: int, address: str) -> None:
-        """The user has logged in from there.
+        """Remember that the user has logged in from this address.
 
         :raises StoreUnavailable:
         """

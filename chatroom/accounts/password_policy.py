@@ -1,4 +1,4 @@
-"""What a new password has to be. What was typed is taken as it is: not trimmed, not cut short."""
+"""What a new password must be like. It is taken as typed: neither trimmed nor cut short."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ STRICT_LENGTH = 8
 
 @cache
 def common_passwords() -> frozenset[str]:
-    """The 3,000 commonest that are long enough to be taken otherwise, in lower case."""
+    """The 3,000 commonest passwords that are long enough, in lower case."""
     text = (resources.files("chatroom.accounts") / "common_passwords.txt").read_text("utf-8")
     return frozenset(line for line in text.splitlines() if not line.startswith("#"))
 
 
 class PasswordPolicy:
-    """What is asked of a password that is set; passwords that are there go on working.
+    """Checks new passwords; existing ones go on working.
 
-    :param least: characters that it must have.
-    :param strict: none of the commonest, neither the user's id nor name, and at least
+    :param least: the least number of characters.
+    :param strict: refuse the commonest, the user's id and name, and what has less than
         `STRICT_LENGTH` characters.
     """
 
@@ -33,7 +33,7 @@ class PasswordPolicy:
         self._strict = strict
 
     def check(self, password: str, user_id: int, name: str) -> None:
-        """:raises Refused: the password won't do, and why."""
+        """:raises Refused: the password is not good enough; it says why."""
         try:
             wire.check_password(password)
         except ValueError as error:

@@ -23,7 +23,7 @@ class RunsInThread(Protocol):
 
 
 class HashThreads:
-    """A thread pool for hashing: as many at once as there are threads, the rest wait in line.
+    """A thread pool for hashing: one hash per thread at a time, the rest wait in a queue.
 
     argon2 lets go of Python's lock while it works, so threads are all it takes.
     """
@@ -36,7 +36,7 @@ class HashThreads:
         self._pool.start()
 
     def stop(self) -> None:
-        """Wait for what is under way; what waits in line is forgotten."""
+        """Wait for the hashes that have begun; those in the queue are dropped."""
         self._pool.stop()
 
     def __call__(self, function: Callable[..., _T], *args: object) -> Deferred[_T]:
@@ -80,7 +80,7 @@ class Passwords:
             return False
 
     def is_outdated(self, hashed: str) -> bool:
-        """Whether ``hashed`` cost less than is asked for now; one that cost more is left alone."""
+        """Whether ``hashed`` was made with less work than is set now; more work is fine."""
         wanted = self._hasher
         found = extract_parameters(hashed)
         return (

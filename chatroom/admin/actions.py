@@ -14,19 +14,19 @@ from twisted.internet.defer import Deferred, succeed
 
 from chatroom.accounts.password_policy import PasswordPolicy
 from chatroom.accounts.passwords import Passwords
-from chatroom.admin.context import Desk
+from chatroom.admin.context import Context
 from chatroom.admin.output import as_json, in_words, printable
 from chatroom.admin.store_access import Failed
-from chatroom.config.settings import Argon2
+from chatroom.config.option_parsers import Argon2
 from chatroom.protocol.refusals import Refused
-from chatroom.store.interface import Account, Ending
-from chatroom.store.moderation_interface import Measure, Sanction
+from chatroom.store.events import Ending
+from chatroom.store.records import Account, Measure, Sanction
 
 _T = TypeVar("_T")
 
 
 def _at_once(function: Callable[..., _T], *args: object) -> Deferred[_T]:
-    """This program has nothing else to do meanwhile."""
+    """Run it in the foreground: this program has nothing else to do."""
     return succeed(function(*args))
 
 
@@ -42,103 +42,105 @@ def _passwords(argon2: Argon2) -> Passwords:
 # ---------------------------------------------------------------- measures
 
 
-async def kick(desk: Desk, args: Namespace) -> None:
+async def kick(context: Context, args: Namespace) -> None:
     """End a user's sessions now."""
-    await desk.account(args.id)
-    online = await desk.store.online()
+    await context.account(args.id)
+    online = await context.store.online()
     nodes = [n for n in sorted(online) if any(p.user_id == args.id for p in online[n])]
     if not nodes:
         raise Failed(f"user {args.id} is not online")
-    await desk.record("kick", args.id, args.reason)
-    await desk.store.end_sessions(args.id, Ending.KICKED, text=args.reason)
-    desk.output.give(
+    await context.record("kick", args.id, args.reason)
+    await context.store.end_sessions(args.id, Ending.KICKED, text=args.reason)
+    context.output.give(
         {"id": args.id, "nodes": nodes}, [f"Ended user {args.id}'s sessions on {', '.join(nodes)}"]
     )
 
 
-async def ban(desk: Desk, args: Namespace) -> None:
+async def ban(context: Context, args: Namespace) -> None:
     """Keep an account or a network out."""
     if isinstance(args.target, int):
-        await _impose(desk, args.target, Measure.BAN, args)
+        await _impose(context, args.target, Measure.BAN, args)
         return
-    await desk.record("ban", args.target, args.reason)
-    await desk.store.ban_addresses(args.target, seconds=args.seconds, reason=args.reason)
-    bans = await desk.store.banned_addresses()
-    _tell(desk, {"target": args.target}, f"Banned {args.target}", bans.get(args.target))
+    await context.record("ban", args.target, args.reason)
+    await context.store.ban_addresses(args.target, seconds=args.seconds, reason=args.reason)
+    bans = await context.store.banned_addresses()
+    _tell(context, {"target": args.target}, f"Banned {args.target}", bans.get(args.target))
 
 
-async def mute(desk: Desk, args: Namespace) -> None:
+async def mute(context: Context, args: Namespace) -> None:
     """Take no messages from an account."""
-    await _impose(desk, args.id, Measure.MUTE, args)
+    await _impose(context, args.id, Measure.MUTE, args)
 
 
-async def _impose(desk: Desk, user_id: int, measure: Measure, args: Namespace) -> None:
-    account = await desk.account(user_id)
+async def _impose(context: Context, user_id: int, measure: Measure, args: Namespace) -> None:
+    account = await context.account(user_id)
     if account.legacy:
-        await _adopt(desk, account)
-    await desk.record(measure.value, user_id, args.reason)
-    if not await desk.store.impose(user_id, measure, seconds=args.seconds, reason=args.reason):
+        await _adopt(context, account)
+    await context.record(measure.value, user_id, args.reason)
+    if not await context.store.impose(user_id, measure, seconds=args.seconds, reason=args.reason):
         raise Failed(f"no such user: {user_id}")
-    account = await desk.account(user_id)
+    account = await context.account(user_id)
     sanction = account.banned if measure is Measure.BAN else account.muted
     word = "Banned" if measure is Measure.BAN else "Muted"
-    _tell(desk, {"target": user_id}, f"{word} user {user_id} ({account.name})", sanction)
+    _tell(context, {"target": user_id}, f"{word} user {user_id} ({account.name})", sanction)
 
 
-def _tell(desk: Desk, value: dict[str, object], words: str, sanction: Sanction | None) -> None:
+def _tell(
+    context: Context, value: dict[str, object], words: str, sanction: Sanction | None
+) -> None:
     # None: so short that it is over already.
     force = as_json(sanction or Sanction())
-    desk.output.give(value | (force or {}), [f"{words} {in_words(force)}"])
+    context.output.give(value | (force or {}), [f"{words} {in_words(force)}"])
 
 
-async def _adopt(desk: Desk, account: Account) -> None:
+async def _adopt(context: Context, account: Account) -> None:
     """Do what the first login of an account of the original program would do: hash its password."""
     argon2 = Argon2(time_cost=2, memory_kib=19456, parallelism=1)
     hashed = await _passwords(argon2).hash(account.password)
-    await desk.store.replace_password(account, hashed, void_tokens=False)
+    await context.store.replace_password(account, hashed, void_tokens=False)
 
 
-async def unban(desk: Desk, args: Namespace) -> None:
+async def unban(context: Context, args: Namespace) -> None:
     """Let an account or a network in again."""
     if isinstance(args.target, int):
-        await _lift(desk, args.target, Measure.BAN)
+        await _lift(context, args.target, Measure.BAN)
         return
-    await desk.record("unban", args.target)
-    if not await desk.store.unban_addresses(args.target):
+    await context.record("unban", args.target)
+    if not await context.store.unban_addresses(args.target):
         raise Failed(
             f"{args.target} is not banned: the ban of a network is lifted as it was made "
             "(chatroom-admin bans lists them)"
         )
-    desk.output.give({"target": args.target}, [f"{args.target} is no longer banned"])
+    context.output.give({"target": args.target}, [f"{args.target} is no longer banned"])
 
 
-async def unmute(desk: Desk, args: Namespace) -> None:
+async def unmute(context: Context, args: Namespace) -> None:
     """Take messages from an account again."""
-    await _lift(desk, args.id, Measure.MUTE)
+    await _lift(context, args.id, Measure.MUTE)
 
 
-async def _lift(desk: Desk, user_id: int, measure: Measure) -> None:
-    await desk.account(user_id)
-    await desk.record(f"un{measure.value}", user_id)
+async def _lift(context: Context, user_id: int, measure: Measure) -> None:
+    await context.account(user_id)
+    await context.record(f"un{measure.value}", user_id)
     word = "banned" if measure is Measure.BAN else "muted"
-    if not await desk.store.lift(user_id, measure):
+    if not await context.store.lift(user_id, measure):
         raise Failed(f"user {user_id} is not {word}")
-    desk.output.give({"target": user_id}, [f"User {user_id} is no longer {word}"])
+    context.output.give({"target": user_id}, [f"User {user_id} is no longer {word}"])
 
 
-async def announce(desk: Desk, args: Namespace) -> None:
+async def announce(context: Context, args: Namespace) -> None:
     """Tell everybody who is online now."""
-    await desk.record("announce", reason=args.text)
-    told = await desk.store.announce(args.text)
-    desk.output.give({"nodes": told}, [f"Announced on {told} node{'' if told == 1 else 's'}"])
+    await context.record("announce", reason=args.text)
+    told = await context.store.announce(args.text)
+    context.output.give({"nodes": told}, [f"Announced on {told} node{'' if told == 1 else 's'}"])
 
 
 # ---------------------------------------------------------------- accounts
 
 
-async def passwd(desk: Desk, args: Namespace) -> None:
+async def passwd(context: Context, args: Namespace) -> None:
     """Set a password; every session ends and every token is void."""
-    account = await desk.account(args.id)
+    account = await context.account(args.id)
     password = _ask_password()
     strict = args.password_policy == "strict"  # noqa: S105 - the name of a policy
     policy = PasswordPolicy(args.min_password_length, strict=strict)
@@ -148,13 +150,13 @@ async def passwd(desk: Desk, args: Namespace) -> None:
         raise Failed(str(refused)) from None
     if account.legacy:
         # One of ours first: else a login that is under way would not see that it changed.
-        await _adopt(desk, account)
-        account = await desk.account(args.id)
+        await _adopt(context, account)
+        account = await context.account(args.id)
     hashed = await _passwords(args.argon2).hash(password)
-    await desk.record("passwd", args.id)
-    if not await desk.store.replace_password(account, hashed, void_tokens=True):
+    await context.record("passwd", args.id)
+    if not await context.store.replace_password(account, hashed, void_tokens=True):
         raise Failed(f"the password of user {args.id} was just changed by somebody else: try again")
-    desk.output.give({"id": args.id}, [f"User {args.id} ({account.name}) has the new password"])
+    context.output.give({"id": args.id}, [f"User {args.id} ({account.name}) has the new password"])
 
 
 def _ask_password() -> str:
@@ -178,15 +180,15 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-async def delete(desk: Desk, args: Namespace) -> None:
+async def delete(context: Context, args: Namespace) -> None:
     """Delete an account for good."""
-    account = await desk.account(args.id)
+    account = await context.account(args.id)
     if not args.yes:
         _confirm(account)
-    await desk.record("delete", args.id)
-    if not await desk.store.delete_account(args.id):
+    await context.record("delete", args.id)
+    if not await context.store.delete_account(args.id):
         raise Failed(f"no such user: {args.id}")
-    desk.output.give({"id": args.id}, [f"Deleted user {args.id} ({account.name})"])
+    context.output.give({"id": args.id}, [f"Deleted user {args.id} ({account.name})"])
 
 
 def _confirm(account: Account) -> None:

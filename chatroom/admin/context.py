@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from chatroom.admin.output import Output
 from chatroom.admin.store_access import Failed
-from chatroom.store.interface import Account, Store
-from chatroom.store.moderation_interface import Action
+from chatroom.store.interface import Store
+from chatroom.store.records import Account, Action
 
 
 def operator() -> str:
-    """Who runs this, as the system knows it, and as whom where that was changed."""
+    """The operator's user name; behind sudo, both names."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -23,8 +23,8 @@ def operator() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Where one command is carried out."""
+class Context:
+    """What a command is given: the store, and where its answer goes."""
 
     store: Store
     output: Output

@@ -6,22 +6,22 @@ from argparse import Namespace
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from chatroom.admin.context import Desk
+from chatroom.admin.context import Context
 from chatroom.admin.output import as_json, encode, when
 from chatroom.admin.queries import PAGE, last_logins
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import SEQ_ZERO, Seq
-from chatroom.store.interface import Entry
+from chatroom.store.records import Entry
 
 #: As `Store.room_after`, with the room or mailbox given.
 _Read = Callable[[Seq, int], Awaitable[list[Entry]]]
 
 
-async def export(desk: Desk, args: Namespace) -> None:
+async def export(context: Context, args: Namespace) -> None:
     """Written piece by piece: a mailbox and a room can be larger than memory should have to be."""
-    account = await desk.account(args.id)
-    await desk.record("export", args.id)
-    store, write = desk.store, desk.output.write
+    account = await context.account(args.id)
+    await context.record("export", args.id)
+    store, write = context.store, context.output.write
     state = await store.mailbox_state(args.id)
     head = {
         "account": {

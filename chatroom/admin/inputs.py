@@ -1,4 +1,4 @@
-"""What an operator writes on the command line: how long, whom, and why."""
+"""Parsers for command-line arguments: durations, targets, reasons."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from chatroom.common import addresses
+from chatroom.config.option_parsers import number
 from chatroom.protocol import messages as wire
 
 #: Longest reason, in characters: it goes out in one line.
@@ -70,8 +71,5 @@ def announcement(text: str) -> str:
     return text
 
 
-def count(text: str) -> int:
-    """:raises ValueError: it is no number of lines."""
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 100_000):
-        raise ValueError(f"{text!r} is no whole number from 1 to 100000")
-    return int(text)
+#: A number of lines.
+count: Final = number(1, 100_000)

@@ -1,4 +1,4 @@
-"""The ``chatroom-admin`` command: arguments, the table of commands, and the way out."""
+"""The ``chatroom-admin`` command: its table of commands, and its exit status."""
 
 from __future__ import annotations
 
@@ -10,36 +10,35 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
-from chatroom.admin import actions as doing
-from chatroom.admin import queries as looking
+from chatroom.admin import actions, queries
 from chatroom.admin.arguments import arguments
-from chatroom.admin.context import Desk
+from chatroom.admin.context import Context
 from chatroom.admin.export import export
 from chatroom.admin.output import Output, printable
-from chatroom.admin.store_access import Failed, address_of, reach
+from chatroom.admin.store_access import Failed, address_of, open_store
 from chatroom.admin.store_check import check_store
 from chatroom.common.clock import keep_time
-from chatroom.store.interface import StoreUnavailable
+from chatroom.store.records import StoreUnavailable
 
-_COMMANDS: Final[dict[str, Callable[[Desk, Namespace], Awaitable[None]]]] = {
-    "users": looking.users,
-    "show": looking.show,
-    "kick": doing.kick,
-    "ban": doing.ban,
-    "unban": doing.unban,
-    "bans": looking.bans,
-    "mute": doing.mute,
-    "unmute": doing.unmute,
-    "announce": doing.announce,
-    "passwd": doing.passwd,
-    "delete": doing.delete,
+_COMMANDS: Final[dict[str, Callable[[Context, Namespace], Awaitable[None]]]] = {
+    "users": queries.users,
+    "show": queries.show,
+    "kick": actions.kick,
+    "ban": actions.ban,
+    "unban": actions.unban,
+    "bans": queries.bans,
+    "mute": actions.mute,
+    "unmute": actions.unmute,
+    "announce": actions.announce,
+    "passwd": actions.passwd,
+    "delete": actions.delete,
     "export": export,
-    "nodes": looking.nodes,
-    "counters": looking.counters,
-    "log": looking.log,
+    "nodes": queries.nodes,
+    "counters": queries.counters,
+    "log": queries.log,
 }
 
-#: What is done with no server, and no store, running.
+#: Commands that need no running server or store.
 _OFFLINE: Final[dict[str, Callable[[Namespace, Output], None]]] = {"check-store": check_store}
 
 
@@ -49,9 +48,9 @@ async def run(reactor: Any, args: Namespace, output: Output) -> int:
         if args.command in _OFFLINE:
             _OFFLINE[args.command](args, output)
             return 0
-        store = await reach(reactor, address_of(args.redis, args.data), args.store_timeout)
+        store = await open_store(reactor, address_of(args.redis, args.data), args.store_timeout)
         try:
-            await _COMMANDS[args.command](Desk(store, output), args)
+            await _COMMANDS[args.command](Context(store, output), args)
         finally:
             await store.stop()
     except Failed as error:
@@ -61,7 +60,7 @@ async def run(reactor: Any, args: Namespace, output: Output) -> int:
     except (EOFError, KeyboardInterrupt):
         return _fail("nothing was done")
     except BrokenPipeError:
-        # Who read what this prints has enough.
+        # The reader of the output has closed it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 import msgspec
 
-from chatroom.store.moderation_interface import Sanction
+from chatroom.store.records import Sanction
 
 
 def printable(text: object) -> str:

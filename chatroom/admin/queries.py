@@ -1,4 +1,4 @@
-"""The commands that only look: accounts, bans, servers, and what operators did."""
+"""The commands that only read: accounts, bans, servers, and what operators did."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from argparse import Namespace
 from typing import Any
 
 from chatroom.accounts.login_throttle import KNOWN_FOR
-from chatroom.admin.context import Desk
+from chatroom.admin.context import Context
 from chatroom.admin.output import as_json, in_words, when
 from chatroom.protocol.messages import SEQ_ZERO, Person, Status
-from chatroom.store.interface import Account, Store
-from chatroom.store.moderation_interface import Sanction
+from chatroom.store.interface import Store
+from chatroom.store.records import Account, Sanction
 
 #: Messages read from the store at once.
 PAGE = 1000
@@ -42,17 +42,17 @@ def _state(user: dict[str, Any]) -> str:
     return ", ".join(states) or "-"
 
 
-async def users(desk: Desk, args: Namespace) -> None:
+async def users(context: Context, args: Namespace) -> None:
     """List accounts, by id."""
-    places = _places(await desk.store.online())
+    places = _places(await context.store.online())
     if args.online:
         ids = sorted(user_id for user_id in places if user_id > args.after)[: args.limit + 1]
     else:
-        ids = await desk.store.user_ids(args.after, args.limit + 1)
+        ids = await context.store.user_ids(args.after, args.limit + 1)
     found = [
         _summary(account, places)
         for user_id in ids[: args.limit]
-        if (account := await desk.store.account(user_id)) is not None
+        if (account := await context.store.account(user_id)) is not None
     ]
     following = ids[args.limit - 1] if len(ids) > args.limit else None
     rows = [
@@ -60,20 +60,20 @@ async def users(desk: Desk, args: Namespace) -> None:
     ]
     if following is not None:
         rows.append((f"more: --after {following}", "", "", ""))
-    desk.output.table(
+    context.output.table(
         {"users": found, "next": following}, ("ID", "ONLINE ON", "STATE", "NAME"), rows
     )
 
 
-async def show(desk: Desk, args: Namespace) -> None:
+async def show(context: Context, args: Namespace) -> None:
     """All about one account but its messages."""
-    account = await desk.account(args.id)
-    mailbox = await desk.store.mailbox_state(args.id)
+    account = await context.account(args.id)
+    mailbox = await context.store.mailbox_state(args.id)
     messages, place, newest = 0, SEQ_ZERO, None
-    while page := await desk.store.mailbox_after(args.id, place, PAGE):
+    while page := await context.store.mailbox_after(args.id, place, PAGE):
         messages, place, newest = messages + len(page), page[-1].seq, when(page[-1].sent_at)
-    tokens = await desk.store.token_lifetimes(args.id)
-    value = _summary(account, _places(await desk.store.online())) | {
+    tokens = await context.store.token_lifetimes(args.id)
+    value = _summary(account, _places(await context.store.online())) | {
         "status": "busy" if account.status == Status.BUSY else "online",
         "sex": account.sex,
         "original": account.legacy,
@@ -83,7 +83,7 @@ async def show(desk: Desk, args: Namespace) -> None:
             "newest": newest,
         },
         "tokens": len(tokens),
-        "addresses": await last_logins(desk.store, args.id),
+        "addresses": await last_logins(context.store, args.id),
     }
     lines = [
         f"id       {value['id']}",
@@ -100,7 +100,7 @@ async def show(desk: Desk, args: Namespace) -> None:
     lines += [f"login    {one['last']} from {one['address']}" for one in value["addresses"]]
     if account.legacy:
         lines.append("         an account of the original program that never logged in here")
-    desk.output.give(value, lines)
+    context.output.give(value, lines)
 
 
 async def last_logins(store: Store, user_id: int) -> list[dict[str, str]]:
@@ -112,13 +112,13 @@ async def last_logins(store: Store, user_id: int) -> list[dict[str, str]]:
     ]
 
 
-async def bans(desk: Desk, args: Namespace) -> None:  # noqa: ARG001  # has the shape of the others
+async def bans(context: Context, args: Namespace) -> None:  # noqa: ARG001  # has the shape of the others
     """List what is in force."""
     accounts: list[dict[str, Any]] = []
     muted: list[dict[str, Any]] = []
     rows: list[tuple[object, ...]] = []
-    for user_id in await desk.store.sanctioned():
-        account = await desk.store.account(user_id)
+    for user_id in await context.store.sanctioned():
+        account = await context.store.account(user_id)
         if account is None:
             continue
         who = {"id": user_id, "name": account.name}
@@ -130,10 +130,10 @@ async def bans(desk: Desk, args: Namespace) -> None:  # noqa: ARG001  # has the 
                 found.append(who | _in_force(sanction))
                 rows.append((kind, user_id, *_columns(sanction)))
     addresses = []
-    for network, sanction in sorted((await desk.store.banned_addresses()).items()):
+    for network, sanction in sorted((await context.store.banned_addresses()).items()):
         addresses.append({"network": network} | _in_force(sanction))
         rows.append(("ban", network, *_columns(sanction)))
-    desk.output.table(
+    context.output.table(
         {"accounts": accounts, "addresses": addresses, "muted": muted},
         ("KIND", "TARGET", "UNTIL", "REASON"),
         rows,
@@ -148,25 +148,25 @@ def _columns(sanction: Sanction) -> tuple[str, str]:
     return when(sanction.until) if sanction.until else "for good", sanction.reason
 
 
-async def nodes(desk: Desk, args: Namespace) -> None:  # noqa: ARG001  # has the shape of the others
+async def nodes(context: Context, args: Namespace) -> None:  # noqa: ARG001  # has the shape of the others
     """List the servers that run."""
-    online = await desk.store.online()
+    online = await context.store.online()
     found = [{"name": name, "online": len(online[name])} for name in sorted(online)]
-    desk.output.table(
+    context.output.table(
         {"nodes": found}, ("NODE", "ONLINE"), [(node["name"], node["online"]) for node in found]
     )
 
 
-async def counters(desk: Desk, args: Namespace) -> None:  # noqa: ARG001  # as above
+async def counters(context: Context, args: Namespace) -> None:  # noqa: ARG001  # as above
     """List what each server has refused since its start."""
-    found = await desk.store.counters()
+    found = await context.store.counters()
     rows = [
         (node, name, found[node][name]) for node in sorted(found) for name in sorted(found[node])
     ]
-    desk.output.table({"counters": found}, ("NODE", "REFUSED", "COUNT"), rows)
+    context.output.table({"counters": found}, ("NODE", "REFUSED", "COUNT"), rows)
 
 
-async def log(desk: Desk, args: Namespace) -> None:
+async def log(context: Context, args: Namespace) -> None:
     """List what operators did, oldest first."""
     found = [
         {
@@ -176,9 +176,9 @@ async def log(desk: Desk, args: Namespace) -> None:
             "reason": action.reason,
             "by": action.by,
         }
-        for action in await desk.store.actions(args.limit)
+        for action in await context.store.actions(args.limit)
     ]
-    desk.output.table(
+    context.output.table(
         {"actions": found},
         ("TIME", "BY", "ACTION", "TARGET", "REASON"),
         [(one["time"], one["by"], one["action"], one["target"], one["reason"]) for one in found],

@@ -1,4 +1,4 @@
-"""The way to the store that running servers use."""
+"""Opens the store that running servers use."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from twisted.internet.defer import TimeoutError as TookTooLong
 
+from chatroom.config.errors import StartError
 from chatroom.config.redis_address import RedisAddress
-from chatroom.config.settings import StartError
 from chatroom.store.redis.store import RedisStore
 from chatroom.store.valkey.supervisor import SOCKET, reachable
 
 
 class Failed(Exception):
-    """It was not done; the text is the one line that the operator sees."""
+    """The command failed; the text is the one line that the operator sees."""
 
 
 def address_of(redis: RedisAddress | None, data: Path) -> RedisAddress:
@@ -41,7 +41,7 @@ def address_of(redis: RedisAddress | None, data: Path) -> RedisAddress:
         raise Failed(str(error)) from None
 
 
-async def reach(reactor: Any, address: RedisAddress, patience: float) -> RedisStore:
+async def open_store(reactor: Any, address: RedisAddress, patience: float) -> RedisStore:
     """A store that answers. It follows no bus: to the servers it is not there.
 
     :param patience: in seconds, for the connection and for each reply.

@@ -9,7 +9,7 @@ from pathlib import Path
 from chatroom.admin.output import Output
 from chatroom.admin.store_access import Failed
 from chatroom.config.data_folder import DataFolder
-from chatroom.config.settings import StartError
+from chatroom.config.errors import StartError
 from chatroom.store.valkey import append_only
 from chatroom.store.valkey.append_only import Part
 from chatroom.store.valkey.binary import find_binary

@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from chatroom.client.base.interfaces import Clock
-from chatroom.client.base.waiting import pause
+from chatroom.common.clock import pause
 
 ResultT = TypeVar("ResultT")
 
@@ -37,7 +37,7 @@ def as_task(coroutine: Coroutine[Any, Any, ResultT], reactor: Clock) -> Deferred
 
 
 def _as_twisteds(failure: Failure) -> Failure:
-    """A cancellation as those who have a Deferred know it, `addTimeout` among them."""
+    """asyncio's cancellation as Twisted's, which `addTimeout` and others expect."""
     cancelled = failure.check(asyncio.CancelledError) is not None
     return Failure(CancelledError()) if cancelled else failure
 

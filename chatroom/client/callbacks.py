@@ -1,4 +1,4 @@
-"""Telling the library's user what happens, come what may in the user's code."""
+"""Calls the user's callbacks; whatever they raise, the client goes on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Callbacks:
         self._reactor = reactor
         self._exited = exited
         self._functions = functions
-        #: Those that are not through yet: nobody else may hold them.
+        #: Those still running: nothing else may hold a reference to them.
         self._running: set[Deferred[Any]] = set()
         self._over = False
 

@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 from msgspec import UNSET
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import ReactorNotRunning
+from twisted.internet.defer import Deferred, fail, succeed
 
 from chatroom.client.base import error_texts as words
-from chatroom.client.base.errors import (
-    ChatError,
-    LoginRefused,
-    NotConnected,
-    RegisterRefused,
-)
+from chatroom.client.base.errors import NotConnected, PasswordRefused, Refused
 from chatroom.client.base.interfaces import Clock, Endpoint
-from chatroom.client.base.model import Gap, Incoming, Login, State
+from chatroom.client.base.model import Gap, History, Incoming, Login, Sent, State
 from chatroom.client.base.monotonic_timers import steady
 from chatroom.client.base.timing import Timing
-from chatroom.client.base.waiting import pause, within
 from chatroom.client.callbacks import Callbacks
-from chatroom.client.connection.login import Identity, is_final
-from chatroom.client.logged_in import LoggedIn
-from chatroom.client.session import Session
-from chatroom.client.state.checking import check, checked
+from chatroom.client.lifecycle import Lifecycle
+from chatroom.client.outgoing import Outgoing, Unsent
+from chatroom.client.state.checking import check
+from chatroom.client.state.convert import read_text
 from chatroom.client.state.position import Position
+from chatroom.client.user_state import UserState
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 
-T = TypeVar("T")
 
-
-class ChatClient(LoggedIn):
+class ChatClient:
     """A connection to a chat server that heals itself.
 
     When the connection is lost while somebody is logged in, another is made, the conversations go
     on where they were, and what was not acknowledged is sent again; nothing is shown twice.
 
-    Callbacks may be coroutine functions. What they raise is logged, and costs nothing else; but for
-    SystemExit and KeyboardInterrupt, which end the program as elsewhere: the client is closed, and
-    `when_ended` fails with it; where nobody waits for that, the reactor is stopped.
+    Callbacks may be coroutine functions. An exception from a callback is logged and has no other
+    effect, except SystemExit and KeyboardInterrupt, which end the program as usual: the client is
+    closed and `when_ended` fails with it; if nobody waits for that, the reactor is stopped.
     """
 
     def __init__(
@@ -66,47 +58,99 @@ class ChatClient(LoggedIn):
         :param reactor: what gives the time; the running reactor if left out.
         :param on_text: every message for the person, in order, each exactly once; not what this
             client itself sends.
-        :param on_presence: who came, changed or went, and how many are online now.
+        :param on_presence: the users who came online, changed or went offline, and how many
+            are online now.
         :param on_state: `state` is new; `why` says in one line what led to it.
         :param on_gap: the server no longer holds what should come next.
-        :param on_mark: what another device of the same person has got or shown.
-        :param reconnect: False: a connection lost is the end of the login.
+        :param on_mark: what another device of the same user has received or shown.
+        :param reconnect: False: a lost connection ends the login.
         :param wait: True: where the server is not there yet, or can't reach its store, `connect`,
             `register` and `log_in` try again until it is, with pauses as when reconnecting; `why`
             says meanwhile why the last try failed. What is final fails all the same: a
             certificate that is not accepted, what is no chatroom server, a wrong password.
             Cancelling ends it.
-        :param position: where to go on from at the first login, kept from an earlier run.
+        :param position: where to resume at the first login, kept from an earlier run.
         :param chance: a random number from 0 to 1, to spread new tries to connect.
         """
         if reactor is None:
-            from twisted.internet import reactor as running
-
-            reactor = running
-        self._reactor: Any = reactor
-        assert reactor is not None
-        reactor = steady(reactor)
-        session = Session(
-            endpoint,
+            reactor = _running_reactor()
+        callbacks = Callbacks(
             reactor,
-            Callbacks(
-                self._reactor,
-                self._exit,
-                on_text=on_text,
-                on_presence=on_presence,
-                on_state=on_state,
-                on_gap=on_gap,
-                on_mark=on_mark,
-            ),
+            lambda error: self._lifecycle.exit(error),
+            on_text=on_text,
+            on_presence=on_presence,
+            on_state=on_state,
+            on_gap=on_gap,
+            on_mark=on_mark,
+        )
+        clock = steady(reactor)
+        self._user = UserState(
+            endpoint,
+            clock,
+            callbacks,
             timing=Timing() if timing is None else timing,
             reconnect=reconnect,
             wait=wait,
             position=Position() if position is None else position.copy(),
             chance=chance,
         )
-        super().__init__(session, reactor)
+        self._link = self._user.link
+        self._lifecycle = Lifecycle(self._user, clock, reactor)
+        self._outgoing = Outgoing(self._user, self._lifecycle, clock)
 
-    # ------------------------------------------------------------ coming and going
+    # ------------------------------------------------------------ state
+
+    @property
+    def state(self) -> State:
+        """The state of the connection to the server."""
+        return self._link.state
+
+    @property
+    def why(self) -> str:
+        """What led to `state`, in one line; while reconnecting, why the last try failed."""
+        return self._link.why
+
+    @property
+    def why_zh(self) -> str:
+        """`why` in Chinese."""
+        return self._link.why.zh
+
+    @property
+    def login(self) -> Login | None:
+        """The last login, or None when nobody is logged in."""
+        return self._user.login
+
+    @property
+    def position(self) -> Position:
+        """The newest place received in each conversation; it changes, so keep a copy of it."""
+        return self._user.position
+
+    @property
+    def online(self) -> dict[int, wire.Person]:
+        """The users online, by id, as far as the server has told; see `partial`."""
+        return self._user.online_users.by_id
+
+    @property
+    def online_count(self) -> int:
+        """How many are online."""
+        return self._user.online_users.count
+
+    @property
+    def partial(self) -> bool:
+        """Whether `online` lacks some, because there are too many; `users` asks for all."""
+        return self._user.online_users.partial
+
+    @property
+    def read(self) -> dict[int, wire.Seq]:
+        """The place up to which each private conversation was read, on any device, by user id."""
+        return self._user.marks.read
+
+    @property
+    def unsettled(self) -> int:
+        """The number of messages passed to `send` that have no outcome yet."""
+        return len(self._user.send_queue)
+
+    # ------------------------------------------------------------ connecting and logging in
 
     def connect(self) -> Deferred[None]:
         """Make the first connection; while one is being made, wait for it.
@@ -119,29 +163,13 @@ class ChatClient(LoggedIn):
     def register(
         self, user_id: int, password: str, name: str, *, invite: str | None = None
     ) -> Deferred[None]:
-        """Make an account; connects if need be.
+        """Create an account; connects first if needed.
 
         :param invite: the invitation, where the server wants one.
         :raises RegisterRefused: 505 the id is taken; 429; 506 any other reason, told by the text.
         :raises NotConnected: no connection, or it was lost before the answer came.
         """
-
-        async def work() -> None:
-            message, _ = checked(
-                RegisterRefused,
-                lambda: wire.RegisterMes(
-                    wire.User(user_id, password, name), UNSET if invite is None else invite
-                ),
-                user_id=user_id,
-                password=password,
-                name=name,
-                invite=invite,
-            )
-            await self._when_connected(
-                lambda: self._link.connection().ask(message, wire.RegisterResMes, RegisterRefused)
-            )
-
-        return Deferred.fromCoroutine(work())
+        return Deferred.fromCoroutine(self._lifecycle.register(user_id, password, name, invite))
 
     def log_in(
         self, user_id: int, password: str | None = None, *, token: str | None = None
@@ -154,17 +182,7 @@ class ChatClient(LoggedIn):
         :raises LoginRefused: 500 no such user, 403 wrong password or token, 505, 429.
         :raises NotConnected: no connection, or it was lost before the answer came.
         """
-
-        async def work() -> Login:
-            if self._link.identity is not None:
-                raise ChatError(words.LOGGED_IN_ALREADY)
-            check(LoginRefused, user_id=user_id, password=password or "", token=token)
-            welcome = await self._when_connected(
-                lambda: self._link.log_in(Identity(user_id, password, token))
-            )
-            return welcome.login
-
-        return Deferred.fromCoroutine(work())
+        return Deferred.fromCoroutine(self._lifecycle.log_in(user_id, password, token))
 
     def log_out(self, timeout: float = 5.0) -> Deferred[None]:
         """Finish what is under way, void the token, and disconnect.
@@ -173,19 +191,7 @@ class ChatClient(LoggedIn):
 
         :param timeout: for what is under way, in seconds; what is not settled then fails.
         """
-
-        async def work() -> None:
-            self._leaving = words.LOGGING_OUT
-            try:
-                await self._finish(timeout)
-                gone = self._link.log_out()
-                self._session.forget()
-                await gone
-            finally:
-                if self._leaving == words.LOGGING_OUT:  # else it is being closed meanwhile
-                    self._leaving = None
-
-        return succeed(None) if self.state is State.CLOSED else Deferred.fromCoroutine(work())
+        return Deferred.fromCoroutine(self._lifecycle.log_out(timeout))
 
     def close(self, timeout: float = 5.0) -> Deferred[None]:
         """Finish what is under way, and disconnect for good. The token stays valid.
@@ -195,20 +201,7 @@ class ChatClient(LoggedIn):
 
         :param timeout: for what is under way, in seconds; what is not settled then fails.
         """
-
-        async def work() -> None:
-            self._leaving = words.CLOSING
-            try:
-                try:
-                    await self._finish(timeout)
-                finally:
-                    gone = self._link.close()
-                await gone
-            except BaseException:  # a cancellation of asyncio's is no Exception
-                self._link.abandon()
-                raise
-
-        return Deferred.fromCoroutine(work())
+        return Deferred.fromCoroutine(self._lifecycle.close(timeout))
 
     def when_ended(self) -> Deferred[None]:
         """Fires when `close` or `log_out` is done; for a program that only has callbacks.
@@ -219,63 +212,160 @@ class ChatClient(LoggedIn):
         """
         return self._link.when_ended()
 
-    # ------------------------------------------------------------ inside
+    # ------------------------------------------------------------ messages
 
-    def _exit(self, error: BaseException) -> None:
-        """A callback ends the program: what it was called with counts as shown."""
-        self._leaving = words.CLOSING
-        self._session.marks.flush()
-        # A turn later: who waited for the login, say, may only be on the way to `when_ended`.
-        gone = self._link.close(error).addCallback(lambda _: pause(self._clock, 0))
-        gone.addCallback(lambda _: self._stop_reactor())
+    def send(
+        self,
+        content: str,
+        room: str = wire.LOBBY,
+        *,
+        timeout: float | None = None,
+        message_id: str | None = None,
+    ) -> Deferred[Sent]:
+        """Send a message to a room; fires when the server has stored it.
 
-    def _stop_reactor(self) -> None:
-        if self._link.was_end_told:
-            return
-        # It may not have begun to run; and what only gives the time has nothing to stop.
-        if hasattr(self._reactor, "callWhenRunning"):
-            with contextlib.suppress(ReactorNotRunning):
-                self._reactor.callWhenRunning(self._reactor.stop)
+        Across lost connections it is sent again until its outcome is known. Cancelling gives it
+        up; it may have been stored all the same.
 
-    async def _when_connected(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask on the connection, made if need be.
-
-        A server hangs up on who does not log in for a while. Where that crosses with the question,
-        it is asked once more on another connection.
+        :param timeout: for the outcome, in seconds; as long as it takes if left out.
+        :param message_id: to send again what an earlier run sent under this id; else a new one.
+        :raises SendRefused: for good.
+        :raises Unconfirmed: there is no outcome within ``timeout``.
+        :raises NotConnected: nobody is logged in, or that ended before there was an outcome.
         """
-        dismissed = False
-        while True:
-            await self._link.connect()
-            connection = self._link.connection()
+        message = Unsent(
+            room, lambda: wire.SmsMes(content, room=room), {"content": content, "room": room}
+        )
+        return self._outgoing.send(message, message_id, timeout)
+
+    def send_private(
+        self,
+        to: int,
+        content: str,
+        *,
+        timeout: float | None = None,
+        message_id: str | None = None,
+    ) -> Deferred[Sent]:
+        """Send a message to one user; as `send`, with code 202 where the recipient is away."""
+        message = Unsent(
+            None, lambda: wire.PrivateMes(content, to_user_id=to), {"to": to, "content": content}
+        )
+        return self._outgoing.send(message, message_id, timeout)
+
+    def history(
+        self,
+        *,
+        room: str | None = None,
+        peer: int | None = None,
+        before: wire.Seq | str | None = None,
+        limit: int = 50,
+    ) -> Deferred[History]:
+        """A page of a room (the lobby if neither is given), or of what was said with ``peer``.
+
+        :param before: only what is older than this place.
+        :param limit: messages at most; a server gives no more than `messages.MAX_HISTORY`.
+        :raises Refused: 404 no such room or user, 410 no longer held, 505.
+        :raises NotConnected: no connection now, or it was lost before the answer came.
+        """
+
+        def build() -> wire.HistoryMes:
+            message = wire.HistoryMes(limit=limit)
+            if peer is None:
+                message.room = wire.LOBBY if room is None else room
+            elif room is None:
+                message.peer = peer
+            else:
+                raise Refused(wire.Code.MALFORMED, words.ROOM_AND_PEER)
+            message.before = UNSET if before is None else str(before)
+            return message
+
+        async def work() -> History:
+            answer = await self._outgoing.ask(
+                build, wire.HistoryResMes, room=room, peer=peer, before=before, limit=limit
+            )
+            reader = 0 if self.login is None else self.login.user_id
             try:
-                return await ask()
-            except NotConnected as error:
-                if connection.is_dismissed and not dismissed and not error.final:
-                    dismissed = True
-                elif self._link.waits and not error.final:
-                    await self._link.back_off()
-                else:
-                    raise
-            except LoginRefused as error:
-                if is_final(error) or not self._link.waits:
-                    raise
-                await self._link.back_off(error.retry_after or 0.0)
-            # The link learns of it only after those who asked.
-            await pause(self._clock, 0)
+                return History([read_text(text, reader) for text in answer.messages], answer.more)
+            except codec.WireError as error:
+                raise Refused(wire.Code.MALFORMED, words.no_message(error)) from None
 
-    async def _finish(self, seconds: float) -> None:
-        """Wait for the outcome of what is under way, but for no longer than that."""
-        settled = Deferred.fromCoroutine(self._settle())
-        # What is not settled by then fails when the link is closed.
-        with contextlib.suppress(ChatError):
-            await within(settled, seconds, self._clock, ChatError(words.STILL_UNDER_WAY))
+        return Deferred.fromCoroutine(work())
 
-    async def _settle(self) -> None:
-        if self._link.identity is not None:
-            await self._session.outbox.when_empty()
-        if self.state is State.ONLINE:
-            await self._link.connection().when_idle()
-        if self._link.identity is not None:
-            self._session.marks.flush()
-            # Frames are handled in order: the answer says that the server has read the marks too.
-            await self._link.connection().ask(wire.PingMes(), wire.PongMes)
+    def mark_read(self, peer: int, seq: wire.Seq | str) -> None:
+        """The person has seen the conversation with ``peer`` up to ``seq``.
+
+        Other devices are told; while reconnecting, as soon as that is done.
+
+        :raises Refused: ``peer`` is no user's id, or ``seq`` no place.
+        """
+        check(Refused, peer=peer, seq=seq)
+        if self.login is not None:
+            self._user.marks.mark_read(peer, wire.Seq.parse(str(seq)))
+
+    # ------------------------------------------------------------ people
+
+    def users(self) -> Deferred[list[wire.Person]]:
+        """Everybody who is online, by id; `online` is up to date with it afterwards.
+
+        :raises Refused: 505 the store is out of reach.
+        :raises NotConnected: no connection now, or it was lost before the answer came.
+        """
+
+        async def work() -> list[wire.Person]:
+            people: list[wire.Person] = []
+            after: int | None = 0
+            while after is not None:
+                page = await self.users_page(after, wire.MAX_USERS)
+                people += page.users
+                # A server that does not get on must not keep its client here for ever.
+                after = page.next if page.next is not None and page.next > after else None
+            self._user.online_users.replace(people)
+            return people
+
+        return Deferred.fromCoroutine(work())
+
+    def users_page(self, after: int = 0, limit: int = 100) -> Deferred[wire.UsersResMes]:
+        """Those who are online, in the order of their ids, from the one that follows ``after``."""
+        return Deferred.fromCoroutine(
+            self._outgoing.ask(
+                lambda: wire.UsersMes(after, limit), wire.UsersResMes, after=after, limit=limit
+            )
+        )
+
+    def set_status(self, busy: bool) -> Deferred[None]:
+        """Say that the person is busy, or no longer; holds across lost connections.
+
+        :raises NotConnected: nobody is logged in.
+        """
+        if self.login is None:
+            return fail(NotConnected(words.NOBODY_LOGGED_IN))
+        self._user.busy = busy
+        self._user.say_status()
+        return succeed(None)
+
+    def change_password(self, old: str, new: str) -> Deferred[None]:
+        """Change the account's password; its tokens are void then, its other sessions end.
+
+        :raises PasswordRefused: 403 ``old`` is wrong, 429, 505, 506 what the text says of ``new``.
+        :raises NotConnected: no connection now, or it was lost before the answer came.
+        """
+
+        async def work() -> None:
+            identity = self._link.identity
+            await self._outgoing.ask(
+                lambda: wire.PasswordMes(old, new),
+                wire.PasswordResMes,
+                PasswordRefused,
+                old=old,
+                new=new,
+            )
+            assert identity is not None
+            identity.password, identity.token = new, None
+
+        return Deferred.fromCoroutine(work())
+
+
+def _running_reactor() -> Any:
+    from twisted.internet import reactor
+
+    return reactor

@@ -1,4 +1,4 @@
-"""What a client's address says: whom to count together, and who is close by. No I/O."""
+"""Client addresses: which count as one, and which are local or private. No I/O."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ipaddress import (
 )
 from typing import Final
 
-#: An IPv6 customer has at least a /64, and can take another address of it for each try.
+#: An IPv6 customer has at least a /64, and can use another address of it for each try.
 IPV6_GROUP = 64
-#: IPv4 addresses in IPv6's clothes.
+#: IPv4-mapped IPv6 addresses.
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 
 
 def parse(address: str) -> IPv4Address | IPv6Address | None:
-    """The address, an IPv4 one in IPv6's clothes as IPv4; None: none, such as of a Unix socket."""
+    """The address, an IPv4-mapped IPv6 one as IPv4; None: it is none (a Unix socket's)."""
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:
@@ -40,7 +40,7 @@ def network(text: str) -> IPv4Network | IPv6Network:
 
 
 def group(address: str) -> str:
-    """Whom to count together: an IPv4 address, or the /64 of an IPv6 one; else as it is."""
+    """What is counted as one: an IPv4 address, or the /64 of an IPv6 one; else the text itself."""
     parsed = parse(address)
     if isinstance(parsed, IPv6Address):
         return str(ip_network((parsed, IPV6_GROUP), strict=False))
@@ -48,12 +48,12 @@ def group(address: str) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether it comes from this machine; so does what came by a Unix socket."""
+    """Whether it is of this machine; a Unix socket is."""
     parsed = parse(address)
     return parsed is None or parsed.is_loopback
 
 
 def is_close(address: str) -> bool:
-    """Whether it comes from this machine or a private network, where many may share one address."""
+    """Whether it is of this machine or a private network, where many may share one address."""
     parsed = parse(address)
     return parsed is None or parsed.is_private

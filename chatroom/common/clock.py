@@ -1,4 +1,4 @@
-"""Time, passed in: a reactor, or a test's clock; and what a reactor of our own takes for the time.
+"""Clocks that are passed in: a reactor, or a test's; and the time that our own reactor goes by.
 
 zope's interfaces mean nothing to a type checker without a plugin; these are their shapes.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 
 class Timer(Protocol):
@@ -21,9 +22,9 @@ class Timer(Protocol):
 
 
 class Clock(Protocol):
-    """`twisted.internet.interfaces.IReactorTime`. In seconds, since some moment or other.
+    """`twisted.internet.interfaces.IReactorTime`. In seconds since an arbitrary moment.
 
-    For durations alone: what is kept or shown as a time is the store's to say.
+    For durations only: times that are stored or shown come from the store.
     """
 
     def seconds(self) -> float: ...
@@ -38,9 +39,7 @@ class Clock(Protocol):
 
 def pause(clock: Clock, seconds: float) -> Deferred[None]:
     """Fires after ``seconds``; can be cancelled."""
-    deferred: Deferred[None] = Deferred(lambda _: timer.cancel())
-    timer = clock.callLater(seconds, deferred.callback, None)
-    return deferred
+    return deferLater(cast("Any", clock), seconds)
 
 
 def runs_by_wall_clock(reactor: Any) -> bool:
@@ -49,14 +48,14 @@ def runs_by_wall_clock(reactor: Any) -> bool:
 
 
 def keep_time(reactor: Any) -> None:
-    """Let a reactor run by the monotonic clock, which nobody sets.
+    """Let a reactor run by the monotonic clock, which can't be set.
 
-    Twisted's reactors take ``time.time`` for the time: with the clock set back by an hour, whatever
-    was to happen happens an hour later; set forward, all that waits is overdue at once. They ask
-    ``seconds`` alone, so that is the one thing to change.
+    Twisted's reactors go by ``time.time``: if the clock is set back by an hour, all timers fire an
+    hour late; if it is set forward, they all fire at once. Reactors only call ``seconds``, so that
+    is all there is to replace.
 
-    Only for who owns the process, and best before anything is scheduled: somebody else may take
-    what ``seconds`` says for a date.
+    Only for programs that own the process, and best before anything is scheduled: other code may
+    take what ``seconds`` returns for a date.
     """
     if not runs_by_wall_clock(reactor):
         return

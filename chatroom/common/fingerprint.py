@@ -1,4 +1,4 @@
-"""How a certificate is told from others, as a person compares it: its SHA-256, as ssh writes it."""
+"""Fingerprints of certificates: SHA-256, written as ssh does, for people to compare."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def fingerprint(certificate: bytes) -> str:
 
 
 def parse_fingerprint(text: str) -> str:
-    """A fingerprint as a person gives it, in the form that `fingerprint` has.
+    """A fingerprint that a person typed, in the form that `fingerprint` returns.
 
-    ``openssl x509 -fingerprint -sha256`` writes hexadecimal with colons, which will do as well.
+    The hexadecimal form with colons of ``openssl x509 -fingerprint -sha256`` is accepted as well.
 
-    :raises ValueError: it is none; the text says what one looks like.
+    :raises ValueError: it is no fingerprint; the error says what one looks like.
     """
     digest = b""
     if re.fullmatch(r"(?i)(?:SHA256:)?(?:[0-9a-f]{2}:?){32}", text) and not text.endswith(":"):

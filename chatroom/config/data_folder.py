@@ -9,7 +9,7 @@ import pwd
 import secrets
 from pathlib import Path
 
-from chatroom.config.settings import StartError
+from chatroom.config.errors import StartError
 
 
 class DataFolder:

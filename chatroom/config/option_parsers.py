@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, cast
@@ -13,8 +14,26 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import VerifyError
 
 from chatroom.common import addresses
+from chatroom.protocol import messages as wire
 
 Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Argon2:
+    """The cost of one password hash: passes, memory in KiB, and lanes."""
+
+    time_cost: int
+    memory_kib: int
+    parallelism: int
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Who may register: nobody if ``closed``; else who says ``invite``, if it is not empty."""
+
+    closed: bool = False
+    invite: str = field(default="", repr=False)
 
 
 def number(least: int, most: int) -> Callable[[str], int]:
@@ -125,3 +144,28 @@ def network(text: str) -> Network:
         raise ValueError(
             f"{text!r} is no address and no network: write for example 127.0.0.1 or 10.0.0.0/8"
         ) from None
+
+
+def admission(text: str) -> Admission:
+    """What can't be taken is not shown: it may hold the secret."""
+    how, colon, secret = text.partition(":")
+    if how == "invite" and secret:
+        if len(secret) > wire.MAX_INVITE:
+            raise ValueError(f"an invitation has at most {wire.MAX_INVITE} characters")
+        return Admission(invite=secret)
+    if colon or how not in ("open", "closed"):
+        raise ValueError("neither open nor closed nor invite:SECRET")
+    return Admission(closed=how == "closed")
+
+
+def argon2(text: str) -> Argon2:
+    try:
+        time_cost, memory_kib, parallelism = (int(number) for number in text.split(","))
+    except ValueError:
+        raise ValueError(f"{text!r} is not passes,KiB,lanes: write for example 2,19456,1") from None
+    if not (1 <= parallelism <= 16 and 1 <= time_cost <= 100):
+        raise ValueError("passes are from 1 to 100, lanes from 1 to 16")
+    # RFC 9106, 3.1: memory is at least 8 KiB a lane.
+    if not 8 * parallelism <= memory_kib <= 4 * 1024 * 1024:
+        raise ValueError(f"memory is from {8 * parallelism} KiB to 4194304 KiB (4 GiB)")
+    return Argon2(time_cost, memory_kib, parallelism)

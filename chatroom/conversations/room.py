@@ -6,22 +6,19 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from msgspec import UNSET
-
-from chatroom.delivery.broadcast import Audience
+from chatroom.conversations.rendering import SLICE, size_of, sms_from
+from chatroom.delivery.broadcast import Broadcast
 from chatroom.delivery.outbox import Outbox
 from chatroom.protocol.dialects import Blob, Codec
-from chatroom.protocol.messages import DELETED_NAME, Seq, SmsMes
-from chatroom.store.interface import Entry
+from chatroom.protocol.messages import Seq
+from chatroom.store.records import Entry
 
-#: Messages kept in memory, so that who catches up gets over the last stretch in one step.
+#: Messages kept in memory, so that a feed that catches up gets the newest ones in one step.
 RECENT = 128
-#: Bytes that are given to a connection at once while it catches up.
-SLICE = 128 * 1024
 
 
 class Follower(Protocol):
-    """What a session is to a room; `chatroom.conversations.feed.RoomFeed` is one."""
+    """What a room needs of a feed; `chatroom.conversations.room_feed.RoomFeed` is one."""
 
     tag: str
 
@@ -31,11 +28,11 @@ class Follower(Protocol):
     @property
     def outbox(self) -> Outbox: ...
 
-    #: Its place: everything up to here it has got.
+    #: Its place: it has got everything up to here.
     cursor: Seq
 
     def hand_over(self, entries: Sequence[Entry]) -> None:
-        """Give it these messages, its own ones as acknowledgements, and move its cursor."""
+        """Give it these messages, those it sent as acknowledgements, and move its cursor."""
 
     def hand_over_live(
         self, entries: Sequence[Entry], blobs: Sequence[Blob], own: Sequence[int]
@@ -49,55 +46,33 @@ class Follower(Protocol):
         """Its cursor has moved: send the acknowledgements that waited for that."""
 
 
-def sms_from(entry: Entry, room: str) -> SmsMes:
-    """The message as everybody but its sender's session gets it."""
-    post = entry.post
-    return SmsMes(
-        content=post.content,
-        user_id=post.user_id,
-        user_name=post.name or DELETED_NAME,
-        user_status=post.status,
-        sex=post.sex,
-        room=room,
-        id=post.id or UNSET,
-        seq=str(entry.seq),
-        sent_at=entry.sent_at,
-    )
-
-
-def size_of(entry: Entry) -> int:
-    """About how many bytes the message is on the wire."""
-    # JSON inside JSON, in UTF-8: four bytes a character is what texts come to at most.
-    return 200 + 4 * len(entry.post.content)
-
-
 class Room:
-    """Hands what the store ordered to everyone who follows live.
+    """Hands the messages that the store has ordered to all live followers.
 
-    :param position: the newest message's place when this node began to follow the room.
+    :param position: the newest message's place when this node began to read the room.
     """
 
     def __init__(self, name: str, position: Seq) -> None:
         self.name = name
         self.position = position
-        #: After the first place and up to the second lay what the store has lost, if it ever did.
+        #: The store has lost what lay after the first place, up to the second. Equal: nothing.
         self.lost = (position, position)
         self._recent: deque[Entry] = deque(maxlen=RECENT)
         #: Everything after this place is in ``_recent``.
         self._recent_after = position
         self._live: dict[str, Follower] = {}
-        #: The live followers' ways out.
-        self._audience = Audience()
-        #: Live, but come from a node that had read further: they skip what they have.
+        #: The send queues of the live followers that are not ahead.
+        self._broadcast = Broadcast()
+        #: Live, but from a node that had read further: they skip what they have got.
         self._ahead: dict[str, Follower] = {}
-        #: Those who wait for an acknowledgement of something sent again.
+        #: Followers that wait for the acknowledgement of a message that was sent again.
         self.expecting: set[Follower] = set()
 
     def join(self, follower: Follower) -> bool:
         """Let a follower go live, if what it lacks can be given to it at once.
 
-        Nothing can slip by between catching up and going live: both are against ``position``, in
-        one step. False: it has to read more from the store first.
+        Nothing is lost between catching up and going live, as both are done in one step. Returns
+        False if it has to read more from the store first.
         """
         if follower.cursor < self.position:
             if follower.cursor < self._recent_after:
@@ -110,29 +85,29 @@ class Room:
         if follower.cursor > self.position:
             self._ahead[follower.tag] = follower
         else:
-            self._audience.add(follower.tag, follower.codec, follower.outbox)
+            self._broadcast.add(follower.tag, follower.codec, follower.outbox)
         return True
 
     def leave(self, follower: Follower) -> None:
         """The follower gets nothing more."""
         self._live.pop(follower.tag, None)
         self._ahead.pop(follower.tag, None)
-        self._audience.remove(follower.tag)
+        self._broadcast.remove(follower.tag)
         self.expecting.discard(follower)
 
     def rewind(self, place: Seq) -> None:
-        """The store has lost what was handed out after ``place``: what comes now is new."""
+        """The store has lost what was handed out after ``place``; what comes now is new."""
         self.lost = (place, self.position)
         self.position = place
         self.forget_recent()
 
     def forget_recent(self) -> None:
-        """Somebody's name may be wrong in what is kept here: who catches up asks the store."""
+        """A name in what is kept here may be outdated: let those who catch up ask the store."""
         self._recent.clear()
         self._recent_after = self.position
 
     def fan_out(self, entries: Sequence[Entry]) -> None:
-        """What one read of the stream brought leaves as one write for each follower."""
+        """Send what one read of the stream brought, as one write for each follower."""
         if not entries:
             return
         for entry in entries:
@@ -146,15 +121,15 @@ class Room:
                 own.setdefault(entry.post.origin, []).append(index)
         blobs = {
             codec: [codec.encode([sms_from(entry, self.name)]) for entry in entries]
-            for codec in self._audience.codecs()
+            for codec in self._broadcast.codecs()
         }
-        # First: while the others get theirs, the senders say what they say next, and all of that is
-        # read, stored and handed out together.
+        # The senders get theirs first: while the others get theirs, the senders send their next
+        # messages, which are then read, stored and handed out together.
         for tag, indexes in own.items():
             if tag in self._live and tag not in self._ahead:
                 follower = self._live[tag]
                 follower.hand_over_live(entries, blobs[follower.codec], indexes)
-        self._audience.tell(lambda codec: codec.join(blobs[codec]), but=own)
+        self._broadcast.tell(lambda codec: codec.join(blobs[codec]), exclude=own)
         if self._ahead:
             self._to_those_ahead(entries)
         for follower in tuple(self.expecting):
@@ -167,4 +142,4 @@ class Room:
                 follower.hand_over(new)
             if follower.cursor <= self.position and follower.tag in self._ahead:
                 del self._ahead[follower.tag]
-                self._audience.add(follower.tag, follower.codec, follower.outbox)
+                self._broadcast.add(follower.tag, follower.codec, follower.outbox)

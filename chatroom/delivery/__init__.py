@@ -1,1 +1,1 @@
-"""The way out to clients: bounded queues, and one encoding for many."""
+"""Delivery to clients: bounded send queues, and one encoding for many."""

@@ -1,4 +1,4 @@
-"""Many outboxes that get the same: encoded once for each codec, put in each one's quickest way."""
+"""Sends one message to many outboxes, encoded once for each codec."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from chatroom.delivery.outbox import Outbox
 from chatroom.protocol.dialects import Blob, Codec
 
 
-class Audience:
-    """The ways out of many sessions; all that a message to everybody touches of them."""
+class Broadcast:
+    """The outboxes of many sessions, by codec and class; a message to all touches nothing else."""
 
     def __init__(self) -> None:
         self._groups: dict[tuple[Codec, type[Outbox]], dict[str, Outbox]] = {}
 
     def add(self, tag: str, codec: Codec, outbox: Outbox) -> None:
-        """Let the session with that tag hear what comes from now on."""
+        """The session with that tag gets what is sent from now on."""
         self._groups.setdefault((codec, type(outbox)), {})[tag] = outbox
 
     def remove(self, tag: str) -> None:
-        """That session hears nothing more; it may never have been here."""
+        """The session gets nothing more. Nothing happens if it was never added."""
         for group in self._groups.values():
             group.pop(tag, None)
 
     def codecs(self) -> set[Codec]:
-        """Those that somebody here has."""
+        """Those that at least one session has."""
         return {codec for (codec, _), group in self._groups.items() if group}
 
-    def tell(self, blob_for: Callable[[Codec], Blob], *, but: Collection[str] = ()) -> None:
-        """Put to everybody what ``blob_for`` gives for their codec.
+    def tell(self, blob_for: Callable[[Codec], Blob], *, exclude: Collection[str] = ()) -> None:
+        """Send to each what ``blob_for`` gives for its codec.
 
-        :param but: tags of sessions that are left out.
+        :param exclude: tags of sessions that do not get it.
         """
         blobs = {codec: blob_for(codec) for codec in self.codecs()}
         for (codec, kind), group in tuple(self._groups.items()):
-            # A put may end a session, and so change the dict: go through a copy.
+            # A put may end a session, which changes the dict: loop over a copy.
             others = group.copy()
-            for tag in but:
+            for tag in exclude:
                 others.pop(tag, None)
             if others:
                 kind.put_to_all(others.values(), blobs[codec])

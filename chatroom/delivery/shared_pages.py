@@ -1,9 +1,9 @@
-"""The same bytes for many sockets without a copy for each, where the system can do that.
+"""Sends the same bytes to many sockets without a copy for each, where the system can do that.
 
 `socket.send` copies what it is given into pages of each socket's own: for 12 KiB to a thousand
-sockets that is 12 MB of copying, and everything else is driven out of the processor's caches by it.
+sockets that is 12 MB of copying, which drives everything else out of the processor's caches.
 `os.sendfile` from a file in memory gives all of them the same pages. Linux only. On loopback,
-sending 12 KiB takes a fifth less CPU so, 50 KiB nearly half; below 3 KiB it is dearer than a copy
+sending 12 KiB this way takes a fifth less CPU, 50 KiB nearly half; below 3 KiB a copy is cheaper
 (``benchmarks/README.md``).
 """
 
@@ -14,15 +14,15 @@ from collections.abc import Sized
 
 #: Bytes from which on sharing costs less than copying ...
 SHARED_FROM = 4096
-#: ... and the number of sockets, which have to make up for the file.
+#: ... and the number of sockets from which on the cost of the file is made up for.
 SHARED_AMONG = 8
 
 
 def in_memory(data: bytes) -> int | None:
-    """A file that holds ``data``, as a descriptor for the caller to close; None: not to be had.
+    """The descriptor of a file that holds ``data``, for the caller to close; None: not possible.
 
-    What a socket has taken of it stays there until it was sent and acknowledged, also once the
-    file is closed; so a file is written once and never again.
+    Sockets refer to its pages until these are sent and acknowledged, also once the file is closed;
+    so a file is written once and never again.
     """
     if not hasattr(os, "memfd_create"):
         return None
@@ -32,7 +32,7 @@ def in_memory(data: bytes) -> int | None:
         if os.write(file, data) == len(data):
             return file
     except OSError:
-        # No descriptor or no memory left, or not allowed here: a copy for each will do.
+        # No descriptor or memory left, or not allowed: each socket gets a copy instead.
         pass
     if file >= 0:
         os.close(file)

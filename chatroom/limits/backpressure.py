@@ -1,7 +1,7 @@
-"""Backpressure: whose messages are read while the store or the sockets are behind.
+"""Backpressure: pauses reading from the busiest clients while the store or sockets are behind.
 
-A queue that grows while nobody can empty it helps no one. So reading pauses where most comes from:
-each sender may have a fair share of what is on its way, and who says little never notices.
+A queue that grows faster than it empties helps no one. So each sender may have only a fair share of
+the messages on their way, and reading pauses from those with more; the others never notice.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from chatroom.common.clock import Clock, Timer
 
 #: Messages of one sender that may be on their way into the store.
 MAX_UNANSWERED = 100
-#: Messages of all senders from which on the store counts as behind: then they share this many.
+#: With so many messages of all senders on their way the store is behind: they share this many.
 MOST_OF_ALL = 1000
-#: Seconds for which a session whose queue is long counts as behind. A client that has not taken
-#: what waits for it by then is slow for a reason of its own, and nobody waits for it.
+#: Seconds for which a session with a long queue counts as behind. A client that has not read its
+#: queue by then is slow for a reason of its own, and no sender is paused for it.
 PATIENCE = 2.0
-#: Seconds between two looks whether the sockets have caught up.
+#: Seconds between two checks whether the sockets have caught up.
 LOOK = 0.1
 
 
 class Sender(Protocol):
-    """What a session is to the intake."""
+    """What `Backpressure` needs of a session."""
 
     def hold(self) -> None:
         """Read nothing more from it until `release`."""
@@ -31,8 +31,8 @@ class Sender(Protocol):
     def release(self) -> None: ...
 
 
-class Intake:
-    """Counts what is on its way into the store, and what waits to leave.
+class Backpressure:
+    """Counts the messages on their way into the store, and the sessions with long queues.
 
     :param online: how many sessions there are; the sockets are behind while most of them are.
     """
@@ -40,13 +40,13 @@ class Intake:
     def __init__(self, clock: Clock, online: Callable[[], int]) -> None:
         self._clock = clock
         self._online = online
-        #: Messages that the store has not answered yet, of each sender that has any.
+        #: Messages that the store has not answered yet, by sender.
         self._unanswered: dict[Sender, int] = {}
         self._all = 0
         self._held: set[Sender] = set()
-        #: When each session fell behind that did so lately, in that order ...
+        #: When each session fell behind, oldest first ...
         self._behind: dict[Sender, float] = {}
-        #: ... and those that nobody waits for any more.
+        #: ... and those that have been behind for longer than `PATIENCE`.
         self._slow: set[Sender] = set()
         self._look: Timer | None = None
 
@@ -76,18 +76,18 @@ class Intake:
         count = self._unanswered.get(sender, 0)
         if count >= MAX_UNANSWERED or (self._behind and self._sockets_are_behind()):
             return False
-        # Once it is too much, each may have as many as any other, and at least one.
+        # Once there are too many, all senders have equal shares, of at least one message.
         return self._all < MOST_OF_ALL or count < max(1, MOST_OF_ALL // len(self._unanswered))
 
     # ---- from the node to clients
 
     def fell_behind(self, session: Sender) -> None:
-        """Much waits to leave for the session."""
+        """The session's queue is long."""
         if session not in self._slow:
             self._behind.setdefault(session, self._clock.seconds())
 
     def caught_up(self, session: Sender) -> None:
-        """Nothing waits for the session any more, or it is gone."""
+        """The session's queue is empty, or the session has ended."""
         self._behind.pop(session, None)
         self._slow.discard(session)
 

@@ -1,4 +1,4 @@
-"""Who may come in: how many connections there are, altogether and from one address. No I/O."""
+"""Limits how many connections there are, altogether and from one address. No I/O."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from chatroom.common.clock import Clock
 
 #: Seconds between two lines of the log about connections that were turned away.
 QUIET = 60.0
-#: Where a connection comes from that has no address: a Unix socket.
+#: Stands for the address of a connection that has none: a Unix socket's.
 LOCAL = "local"
 
 _log = Logger()
 
 
-class Doorkeeper:
-    """Counts connections, for all doors of a node together. 0: no limit.
+class ConnectionLimit:
+    """Counts the connections of all transports of a node. 0: no limit.
 
     :param per_address: most connections of one address; see `chatroom.common.addresses.group`.
     :param most: most connections altogether.
@@ -31,14 +31,10 @@ class Doorkeeper:
         self._refused = 0
         self._said_at: float | None = None
 
-    def __len__(self) -> int:
-        """How many are in."""
-        return self._count
-
     def admit(self, address: str) -> bool:
-        """Whether one more may come in from there. If so, `leave` is to be called at its end.
+        """Whether one more connection is allowed from there. If so, call `leave` when it ends.
 
-        :param address: `LOCAL` for what has none: it counts only among all.
+        :param address: `LOCAL` if there is none: then only ``most`` limits it.
         """
         group = addresses.group(address)
         there = self._groups.get(group, 0)
@@ -53,7 +49,7 @@ class Doorkeeper:
         return True
 
     def leave(self, address: str) -> None:
-        """A connection that was admitted is gone."""
+        """A connection that was admitted has ended."""
         group = addresses.group(address)
         self._count -= 1
         self._groups[group] -= 1
@@ -61,13 +57,13 @@ class Doorkeeper:
             del self._groups[group]
 
     def _turned_away(self, most: str) -> None:
-        """Say so, but not each time: who does this on purpose must not fill the log as well."""
+        """Log it at most once a minute, so that a flood can't fill the log as well."""
         self._refused += 1
         now = self._clock.seconds()
         if self._said_at is None or now - self._said_at >= QUIET:
             self._said_at = now
             _log.warn(
-                "Turned away {count} connections since the last such line: at most {most}",
+                "Turned away {count} connections since the last such line: the limit is {most}",
                 count=self._refused,
                 most=most,
             )

@@ -1,8 +1,8 @@
-"""Open files: as many as the system allows, and what happens when they run out.
+"""Raises the limit on open files, and stops accepting while few of them are left.
 
-Twisted meets that by taking a connection and closing it at once, with four lines in the log for
-each. Here nothing is taken while few descriptors are free: who comes waits in the system's queue,
-and what is left is for the store's connections, the log, and whatever else the process opens.
+Twisted would accept a connection and close it at once, with four lines in the log for each. Here
+new connections wait in the system's queue while few descriptors are free, so that the rest is left
+for the store's connections, the log, and whatever else the process opens.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from twisted.logger import Logger
 
 from chatroom.common.clock import Clock, Timer
 
-#: Descriptors that connections leave free: what a server has open itself is about 20, and this is
+#: Descriptors that client connections may not use. The server itself has about 20 open, so this is
 #: three times that.
 RESERVE = 64
-#: Descriptors below which nothing more is taken, whoever uses them.
+#: With no more descriptors free than this, no connection is accepted.
 SPARE = 16
 #: Seconds for which accepting stops: doubled from the first to the last.
 FIRST_REST, LAST_REST = 1.0, 8.0
-#: Seconds without another rest after which it counts as well again, and is said to be.
+#: Seconds without another pause after which the shortage is over, and the log says so.
 STEADY = 10.0
 
 _log = Logger()
 
 
 def raise_limit() -> None:
-    """Let this process have as many open files as the system allows it, without asking anybody."""
+    """Raise this process's limit on open files as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:
@@ -40,54 +40,54 @@ def raise_limit() -> None:
 
 
 def most_connections() -> int:
-    """How many there may be for the limit on open files; 0: as many as like."""
+    """How many connections the limit on open files allows; 0: no limit."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 0 if soft == resource.RLIM_INFINITY else max(1, soft - RESERVE)
 
 
 def few_are_left() -> bool:
-    """Whether no more than `SPARE` descriptors are free.
+    """Whether at most `SPARE` descriptors are free.
 
-    The system always gives the lowest that is free, so all below that are in use.
+    The system always gives the lowest free descriptor, so all below it are in use.
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         lowest = os.open(os.devnull, os.O_RDONLY)
     except OSError:
-        # None for us, or none in the whole system.
+        # The process has none left, or the whole system.
         return True
     os.close(lowest)
     return soft != resource.RLIM_INFINITY and lowest >= soft - SPARE
 
 
 class Accepting:
-    """Stops taking connections for a while when few descriptors are left."""
+    """Stops accepting connections for a while when few descriptors are left."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._ports: list[Any] = []
-        #: Ends a rest, or says that it is well again.
+        #: Ends a pause, or the shortage.
         self._timer: Timer | None = None
         self._rest = FIRST_REST
-        #: When they first ran out, while it has not been well since.
+        #: When the shortage began; None: there is none.
         self._since: float | None = None
 
     def watch(self, port: Any) -> None:
-        """Look after a listening port; one that does not read from a socket is left alone."""
+        """Watch a listening port; one that does not read from a socket is left alone."""
         if not all(hasattr(port, name) for name in ("doRead", "startReading", "stopReading")):
             return
         self._ports.append(port)
         take = port.doRead
 
-        def take_if_some_are_left() -> object:
+        def accept_if_some_are_left() -> object:
             if few_are_left():
                 self._stop_reading()
                 return None
-            # Twisted takes more at once each time that as many came as it took.
+            # Twisted raises this each time that it could accept as many.
             port.numberAccepts = min(getattr(port, "numberAccepts", 1), SPARE // 2)
             return take()
 
-        port.doRead = take_if_some_are_left
+        port.doRead = accept_if_some_are_left
 
     def stop(self) -> None:
         """The ports are about to close."""
@@ -115,14 +115,14 @@ class Accepting:
             return
         for port in self._ports:
             port.startReading()
-        self._timer = self._clock.callLater(STEADY, self._well_again)
+        self._timer = self._clock.callLater(STEADY, self._recovered)
 
-    def _well_again(self) -> None:
+    def _recovered(self) -> None:
         self._timer = None
         since, self._since = self._since, None
         self._rest = FIRST_REST
         _log.info(
-            "New connections are taken again; they had to wait now and then for {seconds} s",
+            "New connections are accepted again; for {seconds} s some had to wait",
             seconds=round(self._clock.seconds() - (since or 0.0) - STEADY),
         )
 

@@ -1,4 +1,4 @@
-"""How fast a client may send: token buckets, and who goes on sending when told to wait. No I/O."""
+"""Rate limits: token buckets, and clients that go on sending when told to wait. No I/O."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from math import ceil, inf
 
 from chatroom.protocol.messages import MAX_FRAME
 
-#: Frames that a client may have refused without a pause in between. A client that keeps to the
-#: protocol has at most 100 on their way when it is told to wait, so this is five times that.
+#: Refused frames without a pause in between before a client counts as a flood. One that keeps to
+#: the protocol has at most 100 on their way when it is told to wait, so this is five times that.
 MOST_REFUSED = 500
-#: Seconds that it may go on being refused without a pause in between.
+#: Seconds of refusals without a pause in between before a client counts as a flood.
 LONGEST = 30.0
-#: Seconds of silence that count as a pause. Who waits as it is told is silent for at least a
-#: second; half of that leaves room for clocks and networks.
+#: Seconds of silence that count as a pause. A client that waits as told is silent for at least a
+#: second; half of that allows for clocks and networks.
 PAUSE = 0.5
-#: Seconds that the clock of one session may be behind another's of the same account; with more
-#: than that the clock was set back.
+#: Seconds by which the clocks of two sessions of an account may differ; if they differ by more, the
+#: clock was set back.
 STALE = 60.0
 
 
@@ -28,13 +28,13 @@ class Bucket:
         self.full_at = 0.0
 
 
-class Limits:
-    """What the sessions of a node may send, and the buckets of its accounts. 0: no limit.
+class RateLimits:
+    """A node's rate limits, and the buckets of its accounts. 0: no limit.
 
-    All sessions of one account share a bucket: more connections are not more messages.
+    All sessions of an account share a bucket, so more connections don't allow more messages.
 
-    :param message_burst: frames that may come at once.
-    :param message_rate: frames a second from then on.
+    :param message_burst: frames that an account may send at once.
+    :param message_rate: frames a second after that.
     :param byte_rate: bytes a second of one session; four times as many may come at once, and at
         least one frame of ``max_frame`` bytes.
     """
@@ -48,7 +48,7 @@ class Limits:
         max_frame: int = MAX_FRAME,
     ) -> None:
         # In seconds: what one frame or byte takes from a bucket, and what a full one holds. Without
-        # a limit nothing is taken. The little more is for what rounding takes away.
+        # a limit nothing is taken. A little is added for what rounding takes away.
         limited = bool(message_burst and message_rate)
         self.frame_cost = 1 / message_rate if limited else 0.0
         self.frame_span = (message_burst + 0.01) / message_rate if limited else inf
@@ -58,49 +58,45 @@ class Limits:
         self._left: set[int] = set()
 
     def bucket_of(self, user_id: int) -> Bucket:
-        """The bucket that all sessions of an account share; 0: one of a guest's own."""
+        """The bucket of all sessions of an account; for 0, a guest, a new one."""
         if not user_id:
             return Bucket()
         self._left.discard(user_id)
         return self._accounts.setdefault(user_id, Bucket())
 
     def left(self, user_id: int) -> None:
-        """The last session of an account went: its bucket is forgotten as soon as it is full."""
+        """The account's last session has ended: its bucket is forgotten once it is full."""
         if user_id in self._accounts:
             self._left.add(user_id)
 
     def sweep(self, now: float) -> None:
-        """Forget the buckets that nobody needs."""
+        """Forget the full buckets of accounts without a session."""
         for user_id in [one for one in self._left if self._accounts[one].full_at <= now]:
             self._left.remove(user_id)
             del self._accounts[user_id]
 
-    def __len__(self) -> int:
-        """How many accounts have a bucket."""
-        return len(self._accounts)
-
 
 class _Refusing:
-    """A client was told to wait."""
+    """The state of a client that was told to wait."""
 
     __slots__ = ("count", "everything", "first", "just_told", "last", "until")
 
     def __init__(self, now: float) -> None:
-        #: When it was refused first since it last paused, and when something last came.
+        #: When it was first refused since its last pause, and when its last frame came.
         self.first = self.last = now
         self.until = 0.0
-        #: Whether all it sends is refused, or only what costs.
+        #: Whether every frame is refused, or only those that cost.
         self.everything = False
-        #: Whether nothing was refused since it was told so.
+        #: Whether no further frame was refused since.
         self.just_told = True
-        #: Frames that were refused since it last paused.
+        #: Frames refused since its last pause.
         self.count = 0
 
 
-class Pace:
-    """One session's share of the limits.
+class RateLimiter:
+    """Applies the limits to one session.
 
-    There is one for each session, so it is small: a bucket only once something costs.
+    There is one for each session, so it is small: it gets a bucket only when a frame costs.
     """
 
     __slots__ = ("_bucket", "_bytes_full_at", "_refusing")
@@ -111,20 +107,20 @@ class Pace:
         self._refusing: _Refusing | None = None
 
     def logged_in(self) -> None:
-        """From here on the account's bucket counts."""
+        """Use the account's bucket from now on."""
         self._bucket = None
         self._refusing = None
 
-    def wait(self, limits: Limits, now: float, size: int, costs: bool, user_id: int) -> int:
-        """Take a frame into account: 0, or the seconds after which it may be sent again.
+    def wait(self, limits: RateLimits, now: float, size: int, costs: bool, user_id: int) -> int:
+        """Count a frame: 0 if it is allowed, else the seconds to wait before sending it again.
 
-        Once a client was told to wait, all that it sends until then is refused, so that what was
-        on its way behind a refused message does not get ahead of it.
+        Once a client was told to wait, all that it sends until then is refused, so that no message
+        that was on its way already gets ahead of a refused one.
 
         :param now: when the frame came.
         :param size: its length in bytes.
-        :param costs: whether it takes from the frames, too.
-        :param user_id: whose frames; 0: it has not logged in.
+        :param costs: whether it counts as a message, too.
+        :param user_id: who sent it; 0: a client that has not logged in.
         """
         refusing = self._refusing
         if refusing is not None and (costs or refusing.everything):
@@ -140,7 +136,7 @@ class Pace:
             bytes_full_at = now
         bytes_full_at += size * limits.byte_cost
         if bytes_full_at - now > limits.byte_span:
-            # More than empty it can only be where the clock was set back.
+            # It can be more than empty only if the clock was set back.
             empty = now + limits.byte_span
             self._bytes_full_at = min(self._bytes_full_at, empty)
             bytes_full_at = min(bytes_full_at, empty + size * limits.byte_cost)
@@ -163,12 +159,12 @@ class Pace:
 
     @property
     def just_told(self) -> bool:
-        """Whether the last refusal began a wait; those after it only say so again."""
+        """Whether the last refusal began a wait; later ones only repeat it."""
         return self._refusing is not None and self._refusing.just_told
 
     @property
     def ignores(self) -> bool:
-        """Whether the client has been told to wait for long, and goes on all the same."""
+        """Whether the client has ignored for long that it was told to wait."""
         refusing = self._refusing
         return refusing is not None and (
             refusing.count > MOST_REFUSED or refusing.last - refusing.first > LONGEST
@@ -179,7 +175,7 @@ class Pace:
         if refusing is None:
             refusing = self._refusing = _Refusing(now)
         refusing.everything, refusing.just_told = everything, True
-        # A little less than it is told: clocks round, and who waits as told must get through.
+        # A little less than it is told: clocks round, and a client that waits as told must succeed.
         refusing.until = now + max(1, ceil(min(seconds, STALE))) - 0.01
         return self._again(refusing, now)
 

@@ -1,24 +1,24 @@
-"""What operators decided, on this node: from where one may come, who may stay, and who may speak.
+"""Applies bans, mutes and deletions to this node's sessions.
 
-What the bus brings says only that something is to be read anew. So news that were missed, or came
-while the store was out of reach, are made up for by reading once more.
+The bus says only that something has to be read again. So news that was missed, or came while the
+store was out of reach, is made up for by reading once more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from ipaddress import ip_network
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from chatroom.common import addresses
 from chatroom.common.clock import Clock, pause
+from chatroom.moderation.address_bans import AddressBans
+from chatroom.moderation.mute import Mute
 from chatroom.protocol import refusals
 from chatroom.protocol.refusals import Refusal
-from chatroom.store.interface import Account, Store, StoreUnavailable
-from chatroom.store.moderation_interface import Sanction
+from chatroom.store.interface import Store
+from chatroom.store.records import Account, StoreUnavailable
 
 #: Seconds until the store is asked again when it did not answer.
 RETRY = 0.5
@@ -27,7 +27,7 @@ _log = Logger()
 
 
 class Session(Protocol):
-    """What a session is to its moderation."""
+    """What moderation needs of a session."""
 
     account: Account | None
     mute: Mute
@@ -36,64 +36,6 @@ class Session(Protocol):
     def address(self) -> str: ...
 
     def dismiss(self, refusal: Refusal, *, come_back: bool = True) -> None: ...
-
-
-class Mute:
-    """Whether what a session says is taken; it is until something else is known."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._refusal: Refusal | None = None
-        self._ends = 0.0
-
-    def follow(self, muted: Sanction | None) -> None:
-        """What the store has of it now."""
-        self._refusal = None if muted is None else refusals.muted(muted.until, muted.reason)
-        self._ends = self._clock.seconds() + (0 if muted is None else muted.left)
-
-    def refusal(self) -> Refusal | None:
-        """What to answer to each message; None: it is taken."""
-        if self._refusal is not None and self._clock.seconds() >= self._ends:
-            self._refusal = None
-        return self._refusal
-
-
-class _Ban(NamedTuple):
-    refusal: Refusal
-    ends: float
-
-
-class AddressBans:
-    """Banned networks, to be asked at each connection. No I/O."""
-
-    def __init__(self) -> None:
-        #: By version and prefix length, the leading bits of those that are banned: few lengths
-        #: are in use, so that a look costs the same for one ban and for thousands.
-        self._bans: dict[tuple[int, int], dict[int, _Ban]] = {}
-
-    def replace(self, bans: Mapping[str, Sanction], now: float) -> None:
-        """These are all there are.
-
-        :param now: in seconds, by the clock that `refusal` is asked with.
-        """
-        self._bans = {}
-        for text, sanction in bans.items():
-            network = ip_network(text)
-            bits = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
-            refusal = refusals.address_banned(sanction.until, sanction.reason)
-            same_length = self._bans.setdefault((network.version, network.prefixlen), {})
-            same_length[bits] = _Ban(refusal, now + sanction.left)
-
-    def refusal(self, address: str, now: float) -> Refusal | None:
-        """What to tell who comes from that address; None: welcome."""
-        if not self._bans or (parsed := addresses.parse(address)) is None:
-            return None
-        for (version, length), bans in self._bans.items():
-            if version == parsed.version:
-                ban = bans.get(int(parsed) >> (parsed.max_prefixlen - length))
-                if ban is not None and now < ban.ends:
-                    return ban.refusal
-        return None
 
 
 def objection(session: Session, account: Account | None) -> Refusal | None:
@@ -111,7 +53,7 @@ def objection(session: Session, account: Account | None) -> Refusal | None:
 
 
 class Moderation:
-    """Keeps this node's sessions to what operators decided.
+    """Ends, mutes and frees this node's sessions as operators decide.
 
     :param everybody: all sessions, logged in or not.
     :param of: the sessions of a user.
@@ -130,7 +72,7 @@ class Moderation:
         self._of = of
         self._bans = AddressBans()
         self._addresses_changed = False
-        #: Users whose standing has to be read anew, in the order in which that was heard.
+        #: Users whose accounts have to be read again, in the order in which that was heard.
         self._changed: dict[int, None] = {}
         self._reading = False
         self._stopped = False
@@ -144,7 +86,7 @@ class Moderation:
         self._stopped = True
 
     def refusal(self, address: str) -> Refusal | None:
-        """What to tell who comes from that address; None: welcome."""
+        """What to tell a client from that address; None: it may connect."""
         return self._bans.refusal(address, self._clock.seconds())
 
     def addresses_changed(self) -> None:
@@ -152,7 +94,7 @@ class Moderation:
         self._addresses_changed = True
         self._read()
 
-    def standing_changed(self, *user_ids: int) -> None:
+    def accounts_changed(self, *user_ids: int) -> None:
         """These users may have been banned, muted, deleted, or set free."""
         self._changed.update(dict.fromkeys(user_ids))
         self._read()
@@ -161,7 +103,7 @@ class Moderation:
         if not self._reading:
             self._reading = True
             Deferred.fromCoroutine(self._catch_up()).addErrback(
-                lambda failure: _log.failure("What operators decided could not be read", failure)
+                lambda failure: _log.failure("Reading bans and mutes failed", failure)
             )
 
     async def _catch_up(self) -> None:

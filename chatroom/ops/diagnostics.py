@@ -37,14 +37,14 @@ class Internals:
         Lets Python collect its garbage, and goes through all objects: some 0.5 s for a million.
         """
         gc.collect()
-        sessions = self._node.sessions()
+        sessions = self._node.sessions.all()
         objects = gc.get_objects()
         return {
-            "connections": self._node.connections,
+            "connections": self._node.sessions.connections,
             "sessions": len(sessions),
             "members": sum(session.is_member for session in sessions),
             # Bytes that wait for clients who read slowly.
-            "queued": sum(session.door.outbox.queued for session in sessions),
+            "queued": sum(session.outbox.queued for session in sessions),
             "timers": len(self._reactor.getDelayedCalls()),
             "deferreds": sum(isinstance(thing, Deferred) for thing in objects),
             "objects": len(objects),

@@ -64,7 +64,8 @@ class Launch:
 
         Without effect after `succeeded`.
         """
-        self._tell(" ".join(why.split()).encode())
+        # A path may hold what is no UTF-8.
+        self._tell(" ".join(why.split()).encode(errors="backslashreplace"))
 
     def _tell(self, what: bytes) -> None:
         pipe, self._pipe = self._pipe, []
@@ -86,7 +87,9 @@ class Launch:
                 answer = told.read()
             status = 0 if answer == _READY else 1
             if status:
-                why = answer.decode() or "the server ended before it was ready; see its log"
+                # It may have been cut off inside a character.
+                said = answer.decode(errors="ignore")
+                why = said or "the server ended before it was ready; see its log"
                 # By now twistd takes what goes to sys.stderr for the log.
                 print(f"chatroom: {why}", file=sys.__stderr__, flush=True)
         finally:

@@ -25,8 +25,9 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
+from chatroom.config.errors import StartError
 from chatroom.config.redis_address import RedisAddress
-from chatroom.config.settings import StartError
+from chatroom.store.redis.connection import primary_of
 
 #: What a server says that will soon be ready.
 _NOT_YET = "LOADING"
@@ -199,9 +200,8 @@ def check_redis(address: RedisAddress, timeout: float) -> None:
             if address.db:
                 _ask(connection, "SELECT", str(address.db))
             _ask(connection, "PING")
-            role = _ask(connection, "ROLE", optional=True)
-            if isinstance(role, list) and role[0] == b"slave":
-                primary = f"{role[1].decode()}:{role[2]}"
+            primary = primary_of(_ask(connection, "ROLE", optional=True))
+            if primary is not None:
                 raise StartError(
                     f"the store at {address} is a replica of {primary}, and takes no writes: "
                     "give --redis its primary"

@@ -1,4 +1,4 @@
-"""The two dialects: which messages a client of each understands, and how they are put in frames."""
+"""The two dialects: the messages that their clients understand, and how they are framed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from chatroom.protocol import messages as wire
+from chatroom.protocol.codec import encode, frame
 from chatroom.protocol.display_names import MAX_NAME
 from chatroom.protocol.messages import (
     DELETED_NAME,
@@ -23,15 +24,13 @@ from chatroom.protocol.messages import (
     RegisterResMes,
     SmsMes,
     Text,
-    encode,
-    frame,
 )
 
 #: Names that the server gives, as dialect 1 has them.
 _SERVER_NAME = "系统"
 _DELETED_NAME = "已注销用户"
 
-#: Encoded messages: each piece is given to the connection as one write.
+#: Encoded messages; each piece is one write to the connection.
 Blob = tuple[bytes, ...]
 
 
@@ -39,16 +38,16 @@ class Codec(Protocol):
     """Encodes messages once for all sessions that share the codec."""
 
     def encode(self, messages: Sequence[Message]) -> Blob:
-        """All of ``messages``, in order; nothing for those that the dialect does not know."""
+        """Encode ``messages`` in order, leaving out those that the dialect does not know."""
 
     def join(self, blobs: Sequence[Blob]) -> Blob:
-        """What was encoded one by one, as if it had been encoded together."""
+        """Join what was encoded one by one, as if it had been encoded together."""
 
 
 class Dialect2:
-    """This program's own dialect: what belongs together leaves as one write.
+    """This program's own dialect: messages encoded together are one write.
 
-    :param frame: puts an encoded message in a frame of the kind that the connection wants.
+    :param frame: puts an encoded message in a frame of the transport's kind.
     """
 
     def __init__(self, frame: Callable[[bytes], bytes] = frame) -> None:
@@ -76,7 +75,7 @@ class Dialect1:
         return tuple(piece for blob in blobs for piece in blob)
 
 
-#: One of each serves all sessions, so that what is encoded for one can be given to all.
+#: All sessions of a dialect share one codec, so what is encoded for one can be sent to all.
 DIALECT_1 = Dialect1()
 DIALECT_2 = Dialect2()
 
@@ -98,7 +97,7 @@ def _in_dialect_1(message: Message) -> Iterator[Message]:
             for person in message.changes:
                 yield NotifyUserStatusMes(user_id=person.user_id, status=person.user_status)
         case ErrorMes():
-            # It has no type of its own for this, and would drop it; shown as a message, it is read.
+            # The original client has no type for this and would drop it; it does show messages.
             yield from _from_server(message.error.replace("\0", "")[:MAX_CONTENT])
 
 
@@ -112,9 +111,9 @@ def _fits(message: Message) -> bool:
 
 
 def _split_to_fit(message: Text, mark: str) -> Iterator[SmsMes]:
-    """The message in as many as it takes for each to fit, each with ``mark`` before it.
+    """The message, cut into as many as it takes for each to fit, each with ``mark`` before it.
 
-    They have the fields that the original knows, and no other.
+    They have only the fields that the original client knows.
     """
     if len(mark) + len(message.content) <= MAX_CONTENT:
         sms = SmsMes(
@@ -136,7 +135,7 @@ def _split_to_fit(message: Text, mark: str) -> Iterator[SmsMes]:
 
 
 def _cut_to_fit(message: LoginResMes) -> LoginResMes:
-    """As many ids as fit; the user's own id comes first, so it is always among them."""
+    """Keep as many ids as fit; the user's own id comes first, so it is always kept."""
     while message.users_id and not _fits(message):
         message = replace(message, users_id=message.users_id[: len(message.users_id) * 9 // 10])
     return message

@@ -1,4 +1,4 @@
-"""What can be a name: something that people can see, and tell from other names."""
+"""Which names users may have: people must be able to see them, and to tell them apart."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _JOINERS = frozenset("\u200c\u200d")
 
 
 class BadName(ValueError):
-    """It can be nobody's name.
+    """No user may have this name.
 
     :ivar reason: one word for programs: ``nameLength``, ``nameInvisible``, ``nameAccent`` (without
         a letter) or ``nameAccents`` (too many).
@@ -52,7 +52,7 @@ class BadName(ValueError):
 
 
 def shows(char: str) -> bool:
-    """Whether a character shows as something of its own, wherever it stands."""
+    """Whether a character is visible by itself, wherever it stands."""
     category = unicodedata.category(char)
     if category == "Zs":
         return char in _BLANKS
@@ -60,9 +60,9 @@ def shows(char: str) -> bool:
 
 
 def _all_show(name: str) -> bool:
-    """Whether each character shows, some of them by what stands around them.
+    """Whether each character is visible, some of them by what stands around them.
 
-    That are the joiners where RFC 5892 (appendix A.1 and A.2, the rules for names of hosts) allows
+    These are the joiners where RFC 5892 (appendix A.1 and A.2, the rules for names of hosts) allows
     them, as they change the shape of the letters beside them; and the joiners, selectors and tags
     within an emoji that Unicode recommends, spelt in full. Elsewhere they show nothing, so that a
     name with one would look like the name without it.
@@ -90,7 +90,7 @@ def _is_mark(char: str) -> bool:
 
 
 def check_name(name: str) -> None:
-    """Whether it can be a user's name, once trimmed.
+    """Check that it can be a user's name, once trimmed.
 
     It is not normalised: names are for people to read, and nobody is found by one, so that the same
     name in two forms of Unicode harms no more than the same name twice.
@@ -112,7 +112,7 @@ def check_name(name: str) -> None:
 
 
 def tidy_name(text: str) -> str:
-    """What can be a name of a text that nobody checked; empty where nothing can."""
+    """Make a valid name of any text; empty if that is not possible."""
     with suppress(BadName):
         check_name(text)
         return text.strip()

@@ -1,15 +1,13 @@
-"""The wire protocol: frames and typed messages, with no I/O.
+"""The messages of the wire protocol, their limits and result codes.
 
-A frame is a 4-byte unsigned big-endian length and that many bytes of UTF-8 JSON,
-``{"type": NAME, "data": "<JSON text>"}``. Every message is one `msgspec.Struct` below; its field
-names are the wire's in snake_case. ``docs/protocol.md`` says what each message means.
+Every message is one `msgspec.Struct`; its field names are the wire's in snake_case.
+``docs/protocol.md`` says what each message means; `chatroom.protocol.codec` puts them in frames.
 """
 
 from __future__ import annotations
 
-import struct
 from enum import IntEnum
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
@@ -45,15 +43,15 @@ MAX_USERS: Final = 500
 #: The one room there is so far, and what an absent ``room`` means.
 LOBBY: Final = "lobby"
 
-#: Who speaks when the server itself does: no account has this id.
+#: The sender of messages from the server itself: no account has this id.
 SERVER_ID: Final = 0
 SERVER_NAME: Final = "system"
-#: The name under which stands what somebody wrote whose account was deleted.
+#: The sender's name of messages whose author's account was deleted.
 DELETED_NAME: Final = "deleted user"
 
 #: What an account's id may be: what a JavaScript number holds exactly.
 UserId = Annotated[int, Meta(ge=1, le=2**53 - 1)]
-#: Any number that a JavaScript number holds exactly: where it matters, more is asked of it later.
+#: Any integer that a JavaScript number holds exactly; some fields are checked further later.
 Number = Annotated[int, Meta(ge=-(2**53) + 1, le=2**53 - 1)]
 Ignored = Annotated[str, Meta(max_length=MAX_IGNORED)]
 Limit = Annotated[int, Meta(ge=1, le=2**53 - 1)]
@@ -61,6 +59,10 @@ RoomName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
 #: A place in one conversation's order, as text; see `Seq`.
 SeqText = Annotated[str, Meta(pattern=r"^[0-9]{1,19}-[0-9]{1,19}\Z")]
 MessageId = Annotated[str, Meta(min_length=1, max_length=64)]
+#: Seconds to wait before trying again.
+RetryAfter = int | UnsetType
+#: With code 403, if it is a ban or a mute: when it ends, in milliseconds since 1970, UTC; 0: never.
+Until = int | UnsetType
 
 
 class Status(IntEnum):
@@ -72,7 +74,7 @@ class Status(IntEnum):
 
 
 class Code(IntEnum):
-    """Result codes. 500, 505 and 506 mean what the original program made them mean."""
+    """Result codes. 500, 505 and 506 mean what they mean in the original program."""
 
     OK = 200
     KEPT = 202
@@ -92,7 +94,7 @@ class Code(IntEnum):
 
 
 class Seq(NamedTuple):
-    """A message's place in its conversation: two numbers, compared number by number."""
+    """A message's place in its conversation: two numbers, compared one after the other."""
 
     ms: int
     n: int
@@ -113,7 +115,7 @@ class Seq(NamedTuple):
         return f"{self.ms}-{self.n}"
 
 
-#: Before every message.
+#: The place before every message.
 SEQ_ZERO: Final = Seq(0, 0)
 
 
@@ -121,41 +123,15 @@ class TooLong(ValueError):
     """A message's content has more than `MAX_CONTENT` characters."""
 
 
-class WireError(Exception):
-    """What arrived is no message.
-
-    ``fatal`` says that the connection's framing can't be trusted any more, so it has to close;
-    ``type_name`` is the message's type where that much could be read.
-    """
-
-    def __init__(
-        self,
-        text: str,
-        *,
-        code: Code = Code.MALFORMED,
-        fatal: bool = False,
-        type_name: str | None = None,
-        message_id: str | None = None,
-    ) -> None:
-        super().__init__(text)
-        self.code = code
-        self.fatal = fatal
-        self.type_name = type_name
-        self.message_id = message_id
-
-
-# ---------------------------------------------------------------- messages
-
-
-#: Fields that nobody but the one they are meant for may see.
+#: Fields that must never appear in logs.
 _SECRETS: Final = frozenset({"user_pwd", "new_pwd", "token", "invite"})
 
 
 class Message(msgspec.Struct, rename="camel", gc=False):
-    """What all messages have in common: camelCase on the wire, never changed once made."""
+    """What all messages have in common: camelCase on the wire, no secrets in a repr."""
 
     def __repr__(self) -> str:
-        """With no secret: what is shown here may get into a log."""
+        """Without secrets: a repr may get into a log."""
         values = {name: getattr(self, name) for name in self.__struct_fields__}
         shown = (
             f"{name}={'…' if value and name in _SECRETS else repr(value)}"
@@ -189,7 +165,7 @@ class Person(Message):
 
 
 class ReadMark(Message):
-    """Up to where a person has seen the conversation with ``peer``."""
+    """The place up to which a person has seen the conversation with ``peer``."""
 
     peer: UserId = field(name="with")
     seq: SeqText
@@ -203,8 +179,7 @@ class RegisterMes(Message):
 class RegisterResMes(Message):
     code: int
     error: str = ""
-    #: Seconds to wait before trying again.
-    retry_after: int | UnsetType = UNSET
+    retry_after: RetryAfter = UNSET
 
 
 class Resume(Message):
@@ -231,11 +206,8 @@ class LoginResMes(Message):
     #: Dialect 1 only: ids online, the user's own included; None on failure.
     users_id: list[int] | UnsetType | None = field(default=UNSET, name="UsersId")
     error: str = ""
-    #: Seconds to wait before trying again.
-    retry_after: int | UnsetType = UNSET
-    #: With code 403, where it is a ban or a mute: when it ends, in milliseconds since 1970, UTC; 0:
-    #: never.
-    until: int | UnsetType = UNSET
+    retry_after: RetryAfter = UNSET
+    until: Until = UNSET
     user_name: str | UnsetType = UNSET
     token: str | UnsetType = UNSET
     users: list[Person] | UnsetType = UNSET
@@ -244,7 +216,7 @@ class LoginResMes(Message):
     rooms: dict[str, str] | UnsetType = UNSET
     inbox: str | UnsetType = UNSET
     read: list[ReadMark] | UnsetType = UNSET
-    #: Dialect 2, with 403: what is so in a word, and what an operator said to it.
+    #: Dialect 2, with 403: one word that says why, and what an operator wrote about it.
     reason: str | UnsetType = UNSET
     note: str | UnsetType = UNSET
 
@@ -300,12 +272,9 @@ class AckMes(Message):
     code: int
     seq: str | UnsetType = UNSET
     error: str = ""
-    #: Seconds to wait before trying again.
-    retry_after: int | UnsetType = UNSET
-    #: With code 403, where it is a ban or a mute: when it ends, in milliseconds since 1970, UTC; 0:
-    #: never.
-    until: int | UnsetType = UNSET
-    #: With 403: what is so in a word, and what an operator said to it.
+    retry_after: RetryAfter = UNSET
+    until: Until = UNSET
+    #: With 403: one word that says why, and what an operator wrote about it.
     reason: str | UnsetType = UNSET
     note: str | UnsetType = UNSET
     #: With a seq: as the message itself has it.
@@ -378,10 +347,8 @@ class PasswordMes(Message):
 class PasswordResMes(Message):
     code: int
     error: str = ""
-    #: Seconds to wait before trying again.
-    retry_after: int | UnsetType = UNSET
-    #: With code 506 what is wrong in a word, and of what is too short the least number of
-    #: characters.
+    retry_after: RetryAfter = UNSET
+    #: With code 506: one word that says why, and the least number of characters.
     reason: str | UnsetType = UNSET
     least: int | UnsetType = UNSET
 
@@ -404,17 +371,13 @@ class ErrorMes(Message):
     id: str | UnsetType = UNSET
     #: The type of the message that it answers.
     about: str | UnsetType = UNSET
-    #: Seconds to wait before trying again.
-    retry_after: int | UnsetType = UNSET
-    #: With code 403, where it is a ban or a mute: when it ends, in milliseconds since 1970, UTC; 0:
-    #: never.
-    until: int | UnsetType = UNSET
+    retry_after: RetryAfter = UNSET
+    until: Until = UNSET
     #: With code 410: the oldest seq still held, by room.
     rooms: dict[str, str] | UnsetType = UNSET
     inbox: str | UnsetType = UNSET
     reconnect: bool | UnsetType = UNSET
-    #: Where an operator or a changed password is behind it: what is so in a word, and what was
-    #: said to it.
+    #: If an operator or a changed password is the cause: one word that says why, and a note.
     reason: str | UnsetType = UNSET
     note: str | UnsetType = UNSET
 
@@ -457,105 +420,3 @@ def check_password(password: str) -> None:
         raise ValueError("password: no lone surrogates") from None
     if too_long:
         raise ValueError(f"password: at most {MAX_PASSWORD} bytes")
-
-
-# ---------------------------------------------------------------- codec
-
-
-class _Envelope(msgspec.Struct):
-    type: str
-    data: str = "{}"
-
-
-_encode = msgspec.json.encode
-_envelope_decoder = msgspec.json.Decoder(_Envelope)
-_decoders: Final[dict[str, msgspec.json.Decoder[Any]]] = {
-    name: msgspec.json.Decoder(cls) for name, cls in MESSAGES.items()
-}
-#: `RecursionError`: arrays nested deeper than Python's stack.
-_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-#: What an envelope begins with, by what is in it.
-_openings: Final = {cls: b'{"type":"%b","data":' % name.encode() for name, cls in MESSAGES.items()}
-_pack_length = struct.Struct("!I").pack
-
-
-def encode(message: Message) -> bytes:
-    """The message's envelope as JSON, with no length prefix.
-
-    :raises UnicodeEncodeError: a text in it has lone surrogates.
-    """
-    data = _encode(_encode(message).decode())
-    return b"%b%b}" % (_openings[type(message)], data)
-
-
-#: How clients of other protocols begin.
-_GREETINGS: Final = {
-    "HTTP": (b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"OPTI", b"PATC", b"CONN", b"PRI "),
-    "SSH": (b"SSH-",),
-    "TLS": (b"\x16\x03",),
-}
-
-
-def other_protocol(length: int) -> str | None:
-    """The protocol whose greeting was taken for a frame's length, if it is one."""
-    begin = length.to_bytes(PREFIX_BYTES) if length < 2**32 else b""
-    for protocol, words in _GREETINGS.items():
-        if begin.startswith(words):
-            return protocol
-    return None
-
-
-def frame(payload: bytes) -> bytes:
-    """``payload`` with its length before it."""
-    return _pack_length(len(payload)) + payload
-
-
-def decode(payload: bytes) -> Message:
-    """Read one frame's payload.
-
-    :raises WireError: it is no JSON envelope (``fatal``), of an unknown type, or its data is not
-        what that type wants.
-    """
-    try:
-        envelope = _envelope_decoder.decode(payload)
-    except _DECODE_ERRORS as error:
-        raise WireError(f"not a message: {_why(error)}", fatal=True) from None
-    decoder = _decoders.get(envelope.type)
-    if decoder is None:
-        raise WireError(f"unknown type {envelope.type[:40]!r}", type_name=envelope.type)
-    try:
-        # Types with no fields carry nothing at all, to some: an empty text.
-        message: Message = decoder.decode(envelope.data or "{}")
-    except _DECODE_ERRORS as error:
-        too_long = isinstance(error.__cause__, TooLong)
-        raise WireError(
-            f"{envelope.type}: {_why(error)}",
-            code=Code.TOO_LARGE if too_long else Code.MALFORMED,
-            type_name=envelope.type,
-            message_id=_salvage_id(envelope.data),
-        ) from None
-    return message
-
-
-class _OnlyId(msgspec.Struct):
-    id: MessageId
-
-
-_id_decoder = msgspec.json.Decoder(_OnlyId)
-
-
-def _salvage_id(data: str) -> str | None:
-    """The ``id`` of a message that is otherwise malformed: its sender can match the error then."""
-    try:
-        found = _id_decoder.decode(data).id
-    except _DECODE_ERRORS:
-        return None
-    return found if found.isprintable() else None
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
-    if isinstance(error, UnicodeDecodeError):
-        return "not UTF-8"
-    return str(error)

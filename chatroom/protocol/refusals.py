@@ -1,13 +1,14 @@
-"""What a client is told when something is refused: a code, and a text for people.
+"""Refusals: what a client is told, as a code and a text for people.
 
-Dialect 1 gets the original program's Chinese, which its client prints as it comes; dialect 2
-clients put words of their own by the code, and the English text helps who looks at the wire.
+Dialect 1 gets the original program's Chinese texts, which its client prints as they are. Dialect 2
+clients choose their own words by the code; the English text is for people who debug the protocol.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import cache
 from typing import Final, NamedTuple
 
 from chatroom.protocol.messages import Code
@@ -19,15 +20,15 @@ class Refusal(NamedTuple):
     code: Code
     zh: str
     en: str
-    #: Seconds to wait before trying again; 0: that would not help, or at once.
+    #: Seconds to wait before trying again; 0: waiting does not help, or is not needed.
     retry_after: int = 0
     #: Until when that is so, in milliseconds since 1970, UTC; 0: for good; None: not known.
     until: int | None = None
-    #: What is wrong in a word for programs, where `code` leaves that open; empty: it does not.
+    #: One word for programs that says what is wrong; empty where `code` is enough.
     reason: str = ""
-    #: How many characters it has to have at least, where it has too few.
+    #: The least number of characters, if the text was too short.
     least: int = 0
-    #: What an operator said to it, if anything.
+    #: What an operator wrote about it, if anything.
     note: str = ""
 
 
@@ -200,7 +201,7 @@ def password_too_short(least: int) -> Refusal:
 
 
 def with_words(refusal: Refusal, text: str) -> Refusal:
-    """The refusal with what an operator had to say to it, if anything."""
+    """The refusal with what an operator wrote about it, if anything."""
     return (
         refusal._replace(zh=f"{refusal.zh}: {text}", en=f"{refusal.en}: {text}", note=text)
         if text
@@ -217,6 +218,7 @@ def malformed(why: str, code: Code = Code.MALFORMED) -> Refusal:
 _NUMBER: Final = 987_654_321
 
 
+@cache
 def _patterns() -> list[tuple[re.Pattern[str], str, str]]:
     """For each text of either language what it looks like, and the pair that it belongs to."""
     numbered = (too_many_tries, too_many_registrations, too_many_connections)
@@ -244,7 +246,7 @@ def _with_values(text: str) -> str:
 
 def in_both(text: str) -> tuple[str, str] | None:
     """The Chinese and the English of a text in either language; None: it is none of these."""
-    for pattern, zh, en in _PATTERNS:
+    for pattern, zh, en in _patterns():
         found = pattern.fullmatch(text)
         if found is None:
             continue
@@ -258,6 +260,3 @@ def in_both(text: str) -> tuple[str, str] | None:
             pair.append(other + (values["reason"] or ""))
         return pair[0], pair[1]
     return None
-
-
-_PATTERNS: Final = _patterns()

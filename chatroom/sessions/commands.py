@@ -1,26 +1,23 @@
-"""What a client can ask for: a table with what must hold before each, and what is done."""
+"""The table of commands: what each message needs, and what it does."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
-from chatroom.conversations.feed import private_from
-from chatroom.conversations.room import sms_from
+from chatroom.conversations.rendering import private_from, sms_from
+from chatroom.protocol import codec, refusals
 from chatroom.protocol import messages as wire
-from chatroom.protocol import refusals
 from chatroom.protocol.messages import Code, Message, Seq
 from chatroom.protocol.refusals import Refusal, Refused
-from chatroom.sessions import states
+from chatroom.sessions import login, posting, states
+from chatroom.sessions.session import Session
 from chatroom.sessions.states import State
-from chatroom.store.interface import Page
+from chatroom.store.records import Page
 
-if TYPE_CHECKING:
-    from chatroom.sessions.session import Session
-
-#: A command may do what it does at once, or take its time.
+#: A command is done at once (None), or goes on as a coroutine.
 Running = Coroutine[Deferred[Any], Any, None]
 
 
@@ -29,39 +26,18 @@ class Command(NamedTuple):
 
     run: Callable[[Session, Any], Running | None]
     needs: Callable[[State], Refusal | None]
-    #: Whether the frames behind it wait for its answer.
+    #: Whether the frames that follow it wait for its answer.
     waits: bool = False
-    #: Whether it counts against what a member may send; of a guest everything does.
+    #: Whether it counts against a member's rate limit; every frame of a guest does.
     costs: bool = True
 
 
 async def _register(session: Session, message: wire.RegisterMes) -> None:
     session.node.check_address(session.address)
-    await session.asking(
+    await session.cancelled_at_end(
         session.node.accounts.register(message.user, session.address, message.invite or "")
     )
     session.send(wire.RegisterResMes(code=Code.OK))
-
-
-async def _log_in(session: Session, message: wire.LoginMes) -> None:
-    # Which dialect a client speaks, its login says; so also in which one a refusal is.
-    session.dialect = 2 if message.protocol or not session.door.takes_dialect_1 else 1
-    if session.dialect == 2 and message.protocol != 2:
-        raise Refused(refusals.UNKNOWN_PROTOCOL)
-    session.node.check_address(session.address)
-    # The door's own is not replaced here: whoever gave it to the door could not be told.
-    own = "" if message.token or message.user_pwd else session.door.token
-    login = await session.asking(
-        session.node.accounts.log_in(
-            message.user_id,
-            message.user_pwd,
-            message.token or own,
-            address=session.address,
-            wants_token=session.dialect == 2 and not own,
-        )
-    )
-    if not session.closed:
-        await session.enter(login.account, login.token or own, message)
 
 
 def _sms(session: Session, message: wire.SmsMes) -> None:
@@ -72,16 +48,17 @@ def _sms(session: Session, message: wire.SmsMes) -> None:
     if room not in session.node.rooms:
         session.refuse_message(message, refusals.NO_ROOM)
         return
-    post = session.post_from(message)
-    session.stored(session.node.store.append_to_room(room, post), message, room)
+    post = posting.post_from(session, message)
+    storing = session.node.store.append_to_room(room, post)
+    posting.answer_when_stored(session, storing, message, room)
 
 
 def _private(session: Session, message: wire.PrivateMes) -> None:
     if (refusal := session.mute.refusal()) is not None:
         session.refuse_message(message, refusal)
         return
-    post = session.post_from(message, message.to_user_id or 0)
-    session.stored(session.node.store.append_private(post), message)
+    post = posting.post_from(session, message, message.to_user_id or 0)
+    posting.answer_when_stored(session, session.node.store.append_private(post), message)
 
 
 def _received(session: Session, message: wire.ReceivedMes) -> None:
@@ -95,8 +72,9 @@ async def _read(session: Session, message: wire.ReadMes) -> None:
 
 
 def _users(session: Session, message: wire.UsersMes) -> None:
-    people, following = session.node.roster.page(message.after, min(message.limit, wire.MAX_USERS))
-    online = len(session.node.roster)
+    roster = session.node.presence.roster
+    people, following = roster.page(message.after, min(message.limit, wire.MAX_USERS))
+    online = len(roster)
     session.send(wire.UsersResMes(users=people, online=online, next=following))
 
 
@@ -111,7 +89,7 @@ async def _history(session: Session, message: wire.HistoryMes) -> None:
     if message.peer:
         page = await store.mailbox_before(session.user_id, message.peer, before, limit)
         if not page.entries and before is None and await store.account(message.peer) is None:
-            # With nobody nothing was said; a client can tell before something is written to them.
+            # No such user: the client can say so before something is written to them.
             raise Refused(refusals.NO_RECIPIENT)
         texts: list[wire.Text] = [private_from(entry) for entry in page.entries]
     else:
@@ -126,10 +104,10 @@ async def _history(session: Session, message: wire.HistoryMes) -> None:
 def _history_answer(
     message: wire.HistoryMes, limit: int, texts: list[wire.Text], page: Page
 ) -> wire.HistoryResMes:
-    """As much of the page as fits into a frame: the newest of it, as that is what comes next."""
+    """As much of the page as fits into one frame: its newest messages."""
     size, first = 1024, len(texts)
     while first > 0:
-        size += len(wire.encode(texts[first - 1]))
+        size += len(codec.encode(texts[first - 1]))
         if size > wire.MAX_SERVER_FRAME:
             break
         first -= 1
@@ -150,17 +128,17 @@ async def _password(session: Session, message: wire.PasswordMes) -> None:
         message.new_pwd,
         address=session.address,
         keep=session.token,
-        spare=session.tag,
+        except_session=session.tag,
     )
     if session.account is not None:
-        # It goes on with the new password, whatever becomes of the other sessions.
+        # This session stays logged in; all others end.
         session.account.generation += 1
     session.send(wire.PasswordResMes(code=Code.OK))
 
 
 async def _log_out(session: Session, message: wire.LogoutMes) -> None:  # noqa: ARG001
     if session.token:
-        await session.node.accounts.forget_token(session.token)
+        await session.node.accounts.tokens.forget(session.token)
     session.close()
 
 
@@ -169,12 +147,12 @@ def _ping(session: Session, message: wire.PingMes) -> None:  # noqa: ARG001
 
 
 def _pong(session: Session, message: wire.PongMes) -> None:
-    """That it came is all there is to it."""
+    """Nothing to do: the session has been heard."""
 
 
 COMMANDS: dict[type[Message], Command] = {
     wire.RegisterMes: Command(_register, states.anybody, waits=True, costs=False),
-    wire.LoginMes: Command(_log_in, states.guest, waits=True, costs=False),
+    wire.LoginMes: Command(login.log_in, states.guest, waits=True, costs=False),
     wire.PingMes: Command(_ping, states.anybody, costs=False),
     wire.PongMes: Command(_pong, states.anybody, costs=False),
     wire.SmsMes: Command(_sms, states.member),

@@ -1,31 +1,33 @@
-"""What a frame meets before it becomes a command: the codec, the limits, the session's state."""
+"""From a frame to a command: decoding, the rate limits, the session's state, and running it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatroom.common.counters import Count
+from chatroom.protocol import codec, refusals
 from chatroom.protocol import messages as wire
-from chatroom.protocol import refusals
-from chatroom.protocol.messages import Code, Message, WireError
-from chatroom.sessions.commands import COMMANDS
+from chatroom.protocol.codec import WireError
+from chatroom.protocol.messages import Code, Message
+from chatroom.sessions.commands import COMMANDS, Command
+from chatroom.sessions.replies import id_of
+from chatroom.sessions.session import Session
 from chatroom.sessions.states import State
 
-if TYPE_CHECKING:
-    from chatroom.sessions.session import Session
-
-#: What such a ping counts at least, in bytes: as much as one of ours. It costs as much to handle.
-_PING_BYTES = len(wire.encode(wire.PingMes()))
+#: Bytes that a transport's own ping counts at least: as many as a `PingMes`, as it costs as much.
+_PING_BYTES = len(codec.encode(wire.PingMes()))
 
 _log = Logger()
 
 
-def take(session: Session, payload: bytes) -> None:
-    """Run what one frame's payload asks for, or tell its sender why not."""
+def frame_received(session: Session, payload: bytes) -> None:
+    """Run what one frame's payload asks for, or tell its sender why not. Never raises."""
+    if session.closed:
+        return
     try:
-        message = wire.decode(payload)
+        message = codec.decode(payload)
     except WireError as error:
         _malformed(session, error, len(payload))
         return
@@ -45,40 +47,51 @@ def take(session: Session, payload: bytes) -> None:
         session.count(Count.NOT_ALLOWED)
         session.refuse_message(message, refusal)
         return
-    session.run(command, message)
+    _run(session, command, message)
 
 
-def take_ping(session: Session, size: int) -> bool:
-    """Take a ping or pong of the door's own kind into account; False: it came too fast.
-
-    :param size: of what it holds, in bytes.
-    """
-    wait = _wait(session, size + _PING_BYTES, costs=False)
+def ping_received(session: Session, payload: bytes) -> bool:
+    """A ping or pong of the transport's own came; False: it is not to be answered."""
+    if session.closed:
+        return False
+    wait = _wait(session, len(payload) + _PING_BYTES, costs=False)
     if wait:
         _too_fast(session, "PingMes", "", wait)
     return not wait
 
 
-def too_long(session: Session, length: int, limit: int) -> None:
-    """A frame was announced that is longer than may be; what follows can't be framed."""
-    other = wire.other_protocol(length)
+def frame_too_long(session: Session, length: int, limit: int) -> None:
+    """A frame is too long: refuse it and close, as what follows can't be framed."""
+    other = codec.other_protocol(length)
     session.count(Count.OTHER_PROTOCOL if other else Count.TOO_LONG)
     why = f"no {other} is spoken here" if other else f"a frame of {length} bytes"
     session.refuse(refusals.malformed(f"{why}: at most {limit}", Code.TOO_LARGE))
     session.close()
 
 
-def id_of(message: Message) -> str:
-    """The sender's own name for a message; empty where it has none."""
-    return message.id if isinstance(message, wire.Text) and message.id else ""
+def _run(session: Session, command: Command, message: Message) -> None:
+    """Do what a message asks for. Never raises."""
+    try:
+        running = command.run(session, message)
+    except Exception:  # noqa: BLE001 - a fault of ours must not cost anybody the connection
+        session.failed(Failure(), message)
+        return
+    if running is None:
+        return
+    if command.waits:
+        session.hold()
+    deferred = Deferred.fromCoroutine(running)
+    deferred.addErrback(session.failed, message)
+    if command.waits:
+        deferred.addBoth(lambda _: session.release())
 
 
 def _wait(session: Session, size: int, *, costs: bool) -> int:
-    """Seconds that the sender of a frame has to wait; 0: it may be taken."""
+    """Seconds that the sender of a frame has to wait; 0: it is accepted."""
     is_guest = session.state is not State.MEMBER
-    return session.pace.wait(
-        session.node.limits,
-        # When it came, near enough: no look at the clock for each frame.
+    return session.rate_limiter.wait(
+        session.node.rate_limits,
+        # About when it came: saves a look at the clock for each frame.
         session.heard_at,
         size,
         costs or is_guest,
@@ -100,13 +113,13 @@ def _malformed(session: Session, error: WireError, size: int) -> None:
 
 
 def _too_fast(session: Session, type_name: str | None, message_id: str, wait: int) -> None:
-    """Tell the client to wait; close once it has gone on for long all the same."""
+    """Tell the client to wait; disconnect it if it goes on all the same."""
     session.count(Count.TOO_FAST)
-    if session.pace.ignores:
+    if session.rate_limiter.ignores:
         session.count(Count.FLOODS_CLOSED)
         _log.info("Session {tag} of user {id} floods", tag=session.tag, id=session.user_id)
         session.refuse(refusals.flood(wait))
         session.close()
-    elif session.dialect != 1 or session.pace.just_told:
-        # To an original client each is a line on the screen: no flood of them to answer a flood.
+    elif session.dialect != 1 or session.rate_limiter.just_told:
+        # An original client shows each as a line: a flood is not answered with a flood of lines.
         session.answer_refusal(type_name, message_id, refusals.too_many_frames(wait))

@@ -12,24 +12,24 @@ from chatroom.protocol.refusals import Refusal
 
 
 class State(Enum):
-    """Where a session stands."""
+    """The state of a session."""
 
     GUEST = "connected, not logged in"
-    ENTERING = "known who it is, not told where things stand yet"
+    ENTERING = "identified, its login not answered yet"
     MEMBER = "logged in"
-    CLOSED = "nothing is taken from it any more"
+    CLOSED = "ended: nothing is read from it any more"
 
 
 def anybody(state: State) -> Refusal | None:  # noqa: ARG001  # has the shape of the others
-    """No need at all."""
+    """Needs nothing."""
     return None
 
 
 def guest(state: State) -> Refusal | None:
-    """Only who is not logged in."""
+    """Needs a client that is not logged in."""
     return None if state is State.GUEST else refusals.LOGGED_IN_ALREADY
 
 
 def member(state: State) -> Refusal | None:
-    """Only who is logged in."""
+    """Needs a client that is logged in."""
     return None if state is State.MEMBER else refusals.NOT_LOGGED_IN

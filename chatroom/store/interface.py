@@ -1,251 +1,36 @@
-"""What the chat service asks of its store: accounts, conversations, presence, and the bus.
+"""What the chat service asks of its store: accounts, conversations, presence, moderation, the bus.
 
 Two implementations pass one contract suite (``tests/store/contract/``): `chatroom.store.redis`,
-which everybody runs, and the tests' in-memory double.
+which everybody runs, and the tests' in-memory double. Each Deferred may fail with
+`StoreUnavailable`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import Enum
 from typing import Protocol
 
-import msgspec
-from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
-from chatroom.protocol.messages import SEQ_ZERO, Person, Seq
-from chatroom.store.moderation_interface import Oversight, OversightEvent, Sanction
-
-#: Ids of a sender's messages that are remembered, so that a resent one is stored once.
-REMEMBERED_IDS = 1000
-#: Tokens of an account that are held: a person has fewer devices, and a login makes one each time.
-MOST_TOKENS = 100
-
-
-class StoreUnavailable(Exception):
-    """The store can't be reached, or refuses. What was asked may or may not have been done."""
-
-
-class Account(msgspec.Struct, kw_only=True, gc=False):
-    """A registered user.
-
-    ``password`` is an argon2 hash, or, while ``legacy``, the clear text that the original program
-    left in the hash ``users``. ``generation`` rises when all tokens are to become void. ``banned``
-    and ``muted`` are what is in force.
-    """
-
-    user_id: int
-    name: str
-    password: str
-    status: int = 0
-    sex: str = ""
-    generation: int = 0
-    legacy: bool = False
-    banned: Sanction | None = None
-    muted: Sanction | None = None
-
-    def __repr__(self) -> str:
-        """With neither hash nor password: what is shown here may get into a log."""
-        return f"Account(user_id={self.user_id}, name={self.name!r}, legacy={self.legacy})"
-
-    def person(self) -> Person:
-        """The account as others see it."""
-        return Person(user_id=self.user_id, user_name=self.name, user_status=self.status)
-
-
-class Token(msgspec.Struct, kw_only=True, gc=False):
-    """Who a token belongs to, and the account's ``generation`` when it was made."""
-
-    user_id: int
-    generation: int
-
-
-class Post(msgspec.Struct, kw_only=True, array_like=True, gc=False):
-    """A message on its way into the store, and its unchanging part once it is there.
-
-    ``origin`` is the tag of the session that sent it; ``id`` the sender's own name for it, empty
-    where there is none; ``to`` the recipient's id, 0 for a room.
-    """
-
-    user_id: int
-    name: str
-    status: int
-    sex: str
-    content: str
-    id: str = ""
-    to: int = 0
-    origin: str = ""
-
-
-class Entry(msgspec.Struct, kw_only=True, gc=False):
-    """A message in its place. ``code`` is what its sender is told: 200, or 202 (kept).
-
-    ``sent_at`` is when the store took it, in milliseconds since 1970, UTC, by the store's clock;
-    the same in both mailboxes. Later places may have earlier times: a clock can be set back.
-    """
-
-    seq: Seq
-    sent_at: int
-    post: Post
-    code: int = 200
-
-
-def nameless(entry: Entry) -> Entry:
-    """A message whose author's account was deleted, as it is read from then on."""
-    return replace(entry, post=replace(entry.post, name="", sex=""))
-
-
-class Outcome(Enum):
-    """What became of a `Post`."""
-
-    STORED = "stored"
-    #: The same id with the same content was stored before.
-    KNOWN = "known"
-    #: The same id was stored before with other content.
-    CONFLICT = "conflict"
-    NO_RECIPIENT = "no recipient"
-    MAILBOX_FULL = "mailbox full"
-    #: The sender's own mailbox holds too much that no session has confirmed.
-    SENDER_FULL = "sender's mailbox full"
-
-
-class Receipt(msgspec.Struct, kw_only=True, gc=False):
-    """The store's answer to a `Post`; ``seq`` and ``code`` only with STORED and KNOWN.
-
-    ``sent_at``, as `Entry` has it, only with KNOWN.
-    """
-
-    outcome: Outcome
-    seq: Seq = SEQ_ZERO
-    code: int = 200
-    sent_at: int = 0
-
-
-class ConversationState(msgspec.Struct, kw_only=True, gc=False):
-    """The ends of a conversation: its newest message and the newest one that was trimmed."""
-
-    newest: Seq
-    trimmed: Seq = SEQ_ZERO
-
-
-class MailboxState(ConversationState, kw_only=True, gc=False):
-    """A mailbox's ends and marks; ``read`` maps a peer's id to what was seen of it."""
-
-    received: Seq
-    unread: int
-    read: dict[int, Seq]
-
-
-class Page(msgspec.Struct, kw_only=True, gc=False):
-    """A stretch of history, oldest first; ``more`` says that there is something older."""
-
-    entries: list[Entry]
-    more: bool
-
-
-class PrivateEvent(msgspec.Struct, kw_only=True, gc=False):
-    """A message was put into the mailbox of ``owner``."""
-
-    owner: int
-    entry: Entry
-
-
-class KnownEvent(msgspec.Struct, kw_only=True, gc=False):
-    """A session sent again a private message that its owner's mailbox holds already."""
-
-    owner: int
-    origin: str
-    id: str
-    seq: Seq
-    code: int
-    sent_at: int
-
-
-class ReceivedEvent(msgspec.Struct, kw_only=True, gc=False):
-    """The received mark of ``owner`` moved, by the session ``origin``."""
-
-    owner: int
-    origin: str
-    seq: Seq
-
-
-class ReadEvent(msgspec.Struct, kw_only=True, gc=False):
-    """``owner`` saw the conversation with ``peer`` up to ``seq``, in the session ``origin``."""
-
-    owner: int
-    origin: str
-    peer: int
-    seq: Seq
-
-
-class Ending(Enum):
-    """Why a user's sessions end from outside."""
-
-    PASSWORD_CHANGED = "password"  # noqa: S105 - a reason, not one of them
-    KICKED = "kicked"
-
-
-class EndEvent(msgspec.Struct, kw_only=True, gc=False):
-    """The sessions of ``owner`` end, all but ``origin``; ``text`` is for their person, or empty."""
-
-    owner: int
-    origin: str
-    ending: Ending
-    text: str = ""
-
-
-class StandingEvent(msgspec.Struct, kw_only=True, gc=False):
-    """The account of ``owner`` was banned, muted, or deleted, or is free again: read it anew."""
-
-    owner: int
-
-
-MailboxEvent = PrivateEvent | KnownEvent | ReceivedEvent | ReadEvent | EndEvent | StandingEvent
-
-
-class PresenceEvent(msgspec.Struct, kw_only=True, gc=False):
-    """What changed among the users of ``node``; ``reset``: ``present`` is all there is now."""
-
-    node: str
-    present: list[Person]
-    gone: list[int]
-    reset: bool = False
-
-
-class BusListener(Protocol):
-    """What a node does with what the bus brings. Nothing of it may raise."""
-
-    def room_entries(self, room: str, entries: Sequence[Entry]) -> None:
-        """Messages of a room, in order, each exactly once, with none left out."""
-
-    def mailbox_events(self, events: Sequence[MailboxEvent]) -> None:
-        """What concerns users that are online on this node."""
-
-    def oversight_event(self, event: OversightEvent) -> None:
-        """An operator did what concerns every node."""
-
-    def presence_event(self, event: PresenceEvent) -> None:
-        """Users of a node came, changed or went; what this node itself told comes back too."""
-
-    def store_lost(self, rooms: Mapping[str, Seq]) -> None:
-        """The store holds less than this node had handed out, of rooms or of what concerns it.
-
-        From these places on the rooms are told from now on; what is there after them is new. Then
-        comes `lapsed`.
-        """
-
-    def lapsed(self) -> None:
-        """The store had taken this node for dead: mailbox and oversight events may be missing."""
-
-
-class Store(Oversight, Protocol):
-    """Everything that outlives the process. Each Deferred may fail with `StoreUnavailable`.
-
-    What is read of an account that was deleted has no name, and its sex is not told.
-    """
-
-    # ---- accounts
+from chatroom.protocol.messages import Person, Seq
+from chatroom.store.events import BusListener, Ending
+from chatroom.store.records import (
+    Account,
+    Action,
+    ConversationState,
+    Entry,
+    MailboxState,
+    Measure,
+    Page,
+    Post,
+    Receipt,
+    Sanction,
+    Token,
+)
+
+
+class AccountStore(Protocol):
+    """Accounts, their tokens, and how often somebody may guess or register."""
 
     def account(self, user_id: int) -> Deferred[Account | None]:
         """The account, of this program or left by the original one."""
@@ -254,12 +39,12 @@ class Store(Oversight, Protocol):
         """Store a new account; False: the id is taken."""
 
     def replace_password(
-        self, account: Account, password: str, *, void_tokens: bool, spare: str = ""
+        self, account: Account, password: str, *, void_tokens: bool, except_session: str = ""
     ) -> Deferred[bool]:
         """Put a new hash in place of ``account.password``; a legacy account becomes one of ours.
 
         ``void_tokens`` also ends the user's sessions on every node, in the same step, all but the
-        one with the tag ``spare``. (An account that is still legacy has neither.)
+        one with the tag ``except_session``. (An account that is still legacy has neither.)
 
         False: the password is no longer the one in ``account``. Nothing was done then.
         """
@@ -268,9 +53,9 @@ class Store(Oversight, Protocol):
         """Keep a user's status, and tell every node."""
 
     def end_sessions(
-        self, user_id: int, ending: Ending, *, spare: str = "", text: str = ""
+        self, user_id: int, ending: Ending, *, except_session: str = "", text: str = ""
     ) -> Deferred[None]:
-        """End a user's sessions on every node, all but the one with the tag ``spare``."""
+        """End a user's sessions on every node, all but the one with the tag ``except_session``."""
 
     # ---- what is to be had only so often
 
@@ -294,7 +79,7 @@ class Store(Oversight, Protocol):
     ) -> Deferred[None]:
         """The user has logged in from there; the ``most`` newest are known for ``lifetime`` s."""
 
-    def take_one(self, what: str, *, most: int, window: int) -> Deferred[int]:
+    def acquire(self, what: str, *, most: int, window: int) -> Deferred[int]:
         """Take one of ``most`` that may be had in ``window`` seconds from the first one on.
 
         Gives 0, or the seconds until there are some again: none was taken then.
@@ -316,7 +101,12 @@ class Store(Oversight, Protocol):
     def delete_token(self, digest: str) -> Deferred[None]:
         """Make a token void, and the one that it replaced."""
 
-    # ---- conversations
+
+class ConversationStore(Protocol):
+    """Rooms and mailboxes.
+
+    What is read of an account that was deleted has no name, and its sex is not told.
+    """
 
     def append_to_room(self, room: str, post: Post) -> Deferred[Receipt]:
         """Give a message its place in a room. Posts are stored in the order of the calls."""
@@ -351,21 +141,85 @@ class Store(Oversight, Protocol):
         Without an account of that id there is nothing to see, and nothing is done.
         """
 
-    # ---- what the nodes count
 
-    def keep_counters(self, counters: Mapping[str, int]) -> Deferred[None]:
-        """Keep what this node has counted since its start, while it lives and an hour longer."""
-
-    def counters(self) -> Deferred[dict[str, dict[str, int]]]:
-        """What each node has counted that lives, by its name; a node that counted nothing: {}."""
-
-    # ---- this node's presence, and the bus
+class PresenceStore(Protocol):
+    """Who is online on this node."""
 
     def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> Deferred[None]:
         """Some of this node's users came, changed or went; every node is told."""
 
     def reset_presence(self, present: Sequence[Person]) -> Deferred[None]:
         """These are all of this node's users."""
+
+
+class ModerationStore(Protocol):
+    """What operators can do. Every node that it concerns hears of it by the bus."""
+
+    # ---- measures
+
+    def impose(
+        self, user_id: int, measure: Measure, *, seconds: int, reason: str
+    ) -> Deferred[bool]:
+        """Ban or mute an account for so long (0: for good); False: this program has none such."""
+
+    def lift(self, user_id: int, measure: Measure) -> Deferred[bool]:
+        """End a ban or a mute; False: there was none."""
+
+    def sanctioned(self) -> Deferred[list[int]]:
+        """The accounts that are banned or muted."""
+
+    def ban_addresses(self, network: str, *, seconds: int, reason: str) -> Deferred[None]:
+        """Ban a network, such as ``192.0.2.0/24``, for so long (0: for good)."""
+
+    def unban_addresses(self, network: str) -> Deferred[bool]:
+        """End the ban of exactly that network; False: there was none."""
+
+    def banned_addresses(self) -> Deferred[dict[str, Sanction]]:
+        """The networks that are banned."""
+
+    def delete_account(self, user_id: int) -> Deferred[bool]:
+        """Forget an account, its mailbox, marks and tokens; its id is never given out again.
+
+        False: there is none. What it wrote to others stays, without its name.
+        """
+
+    def announce(self, text: str) -> Deferred[int]:
+        """Tell everybody who is online now; how many nodes were told."""
+
+    # ---- looking
+
+    def user_ids(self, after: int, limit: int) -> Deferred[list[int]]:
+        """The first ``limit`` ids of accounts above ``after``, those of the original included."""
+
+    def online(self) -> Deferred[dict[str, list[Person]]]:
+        """The living nodes, and who is online on each."""
+
+    def token_lifetimes(self, user_id: int) -> Deferred[list[int]]:
+        """The seconds that each of an account's tokens is still held."""
+
+    def login_addresses(self, user_id: int) -> Deferred[dict[str, int]]:
+        """Where an account has logged in from, the newest first, and until when that is known.
+
+        Those that `AccountStore.remember_address` was told of; in milliseconds since 1970, UTC.
+        """
+
+    # ---- the record
+
+    def record(self, action: Action) -> Deferred[None]:
+        """Keep what an operator asked for, and no more than the last `MOST_ACTIONS` of these."""
+
+    def actions(self, limit: int) -> Deferred[list[Action]]:
+        """The last ``limit`` things that operators asked for, oldest first."""
+
+
+class Store(AccountStore, ConversationStore, PresenceStore, ModerationStore, Protocol):
+    """Everything that outlives the process."""
+
+    def keep_counters(self, counters: Mapping[str, int]) -> Deferred[None]:
+        """Keep what this node has counted since its start, while it lives and an hour longer."""
+
+    def counters(self) -> Deferred[dict[str, dict[str, int]]]:
+        """What each node has counted that lives, by its name; a node that counted nothing: {}."""
 
     def start(self, listener: BusListener, rooms: Sequence[str]) -> Deferred[dict[str, Seq]]:
         """Reach the store, take this node's name, and follow the bus.

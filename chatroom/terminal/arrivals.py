@@ -1,4 +1,4 @@
-"""What comes from the server by itself: messages, people, and the connection's ups and downs."""
+"""What the server sends unasked: messages, presence, and the state of the connection."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from chatroom.client.state.position import just_before
 from chatroom.protocol.messages import ReadMes, ReceivedMes, Seq
 from chatroom.terminal import texts
 from chatroom.terminal.message_log import MessageLog
-from chatroom.terminal.presence_notices import Comings
+from chatroom.terminal.presence_notices import PresenceNotices
 from chatroom.terminal.screen import Screen, Style
 from chatroom.terminal.wording import Wording
 
-#: Seconds without any of the messages that are still to come, after which they are not waited for.
+#: Seconds to wait for each of the messages that came while the person was away.
 LATE_TIMEOUT = 5.0
 
 
@@ -27,7 +27,7 @@ class Arrivals:
     """Prints what arrives, and keeps it for the message list.
 
     :param make_client: makes the client, given its callbacks.
-    :param ended: called when the connection has ended for good.
+    :param ended: called when the connection of somebody who had logged in has ended for good.
     """
 
     def __init__(
@@ -42,17 +42,21 @@ class Arrivals:
         self._wording = wording
         self._clock = clock
         self._ended = ended
-        self._comings = Comings(clock, wording, lambda line: self._screen.show(line, Style.NOTICE))
+        self._notices = PresenceNotices(
+            clock, wording, lambda line: self._screen.show(line, Style.NOTICE)
+        )
         #: There is a connection, or there was one and another is being made.
         self._connected = False
         self._lost = False
         self._leaving = False
+        #: Somebody logged in, and has not been told that this is over.
+        self.is_inside = False
         self._late = 0
         self._next_late: defer.Deferred[None] | None = None
         self.log = MessageLog()
         self.client = make_client(
             on_text=self._on_text,
-            on_presence=self._comings.changed,
+            on_presence=self._notices.changed,
             on_state=self._on_state,
             on_gap=self._on_gap,
             on_mark=self._on_mark,
@@ -65,7 +69,8 @@ class Arrivals:
 
     async def logged_in(self, login: Login) -> None:
         """Ends when all that waited while the person was away has been shown."""
-        self._comings.start(login.user_id, login.users)
+        self.is_inside = True
+        self._notices.start(login.user_id, login.users)
         for peer, seq in login.read.items():
             self.log.mark_read(peer, seq)
         while self._late < login.unread:
@@ -86,7 +91,7 @@ class Arrivals:
     def leave(self) -> None:
         """From now on the connection's end is no news."""
         self._leaving = True
-        self._comings.stop()
+        self._notices.stop()
 
     def _on_text(self, message: Incoming) -> None:
         if message.kind == "system":
@@ -109,7 +114,7 @@ class Arrivals:
             return
         if state is State.RECONNECTING and not self._lost:
             self._lost = True
-            self._comings.stop()
+            self._notices.stop()
             self._screen.show(self._wording.say(texts.LOST), Style.NOTICE)
         elif state is State.ONLINE:
             if self._lost:
@@ -117,13 +122,16 @@ class Arrivals:
             self._connected, self._lost = True, False
         elif state is State.OFFLINE and self._connected:
             self._connected = self._lost = False
-            self._comings.stop()
-            self._ended()
+            self._notices.stop()
+            # A server disconnects a client that does not log in; the next login connects anew.
+            if self.is_inside:
+                self.is_inside = False
+                self._ended()
 
     def _back(self) -> None:
         self._screen.show(self._wording.say(texts.BACK), Style.NOTICE)
         if self.client.login is not None:
-            self._comings.start(self.client.login.user_id, self.client.online.values())
+            self._notices.start(self.client.login.user_id, self.client.online.values())
 
     def _on_gap(self, _: Gap) -> None:
         self._screen.show(self._wording.say(texts.GAP), Style.NOTICE)

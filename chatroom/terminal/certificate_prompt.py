@@ -1,4 +1,4 @@
-"""Getting to know a server: a person is asked once whether a certificate is the right one."""
+"""Asks a person, once for each server, whether its certificate is the right one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from chatroom.terminal.language import Translate
 from chatroom.terminal.screen import Screen, Style
 
 
-class Acquaintance:
-    """Asks on ``screen`` what ``trust`` does not know; where nobody can answer, asks nothing."""
+class CertificatePrompt:
+    """Asks about certificates that ``trust`` does not know, if a person is there to answer."""
 
     def __init__(
         self, trust: Trust | None, screen: Screen, dialogue: Dialogue, say: Translate

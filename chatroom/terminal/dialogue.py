@@ -1,4 +1,4 @@
-"""Asking: one question, a choice, or a form; and telling what went wrong."""
+"""Asks questions one by one or as a form, and shows what went wrong."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import NamedTuple
 from twisted.internet.defer import CancelledError, Deferred
 
 from chatroom.client.base.errors import ChatError, NotConnected, Unconfirmed
-from chatroom.terminal import input_checks as answers
-from chatroom.terminal import texts
+from chatroom.terminal import input_checks, texts
 from chatroom.terminal.input_checks import Check
 from chatroom.terminal.language import Translate
 from chatroom.terminal.screen import BadLine, EndOfInput, Question, Screen
@@ -44,7 +43,7 @@ class Dialogue:
     def complain(self, error: ChatError | BadLine) -> None:
         """Say what went wrong."""
         self.failed = True
-        self._screen.error(answers.explain(self._say, error))
+        self._screen.error(input_checks.explain(self._say, error))
 
     async def do(self, action: Callable[[], Awaitable[None]]) -> bool:
         """Whether ``action`` succeeded; what went wrong is told.
@@ -67,7 +66,7 @@ class Dialogue:
         """The answer to ``prompt``, with no blanks around it."""
         while True:
             try:
-                return answers.plain(await self._ask(Question(prompt)))
+                return input_checks.plain(await self._ask(Question(prompt)))
             except BadLine as error:
                 self.complain(error)
 

@@ -1,4 +1,4 @@
-"""What an answer has to be, and what a refusal means to the person who gave it."""
+"""Checks of what a person types, and errors in words that say what to do next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ``chatroom`` command: arguments, signals, and the way out."""
+"""The ``chatroom`` command: its arguments, and its exit status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells of those who come and go, and never in a flood."""
+"""Tells who came online or went offline: in single lines if few, in one line if many."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GATHER_MANY: Final = 10.0
 MAX_SINGLE: Final = 3
 
 
-class Comings:
+class PresenceNotices:
     """Who is online as far as it was told, and what is still to tell.
 
     :param tell: takes each line.

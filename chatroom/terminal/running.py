@@ -115,7 +115,7 @@ def _trust(settings: argparse.Namespace) -> Trust | None:
 
 
 def _begin_log(settings: argparse.Namespace) -> None:
-    """What goes on inside is nothing for the screen; a file may have it."""
+    """Log to a file if one is given; the screen is for the conversation."""
     observers: list[Any] = []
     if settings.log is not None:
         observers.append(textFileLogObserver(settings.log.open("a", encoding="utf-8")))
@@ -160,7 +160,7 @@ class _StandardIO(StandardIO):
 
 
 class _Program:
-    """The menus as they run: their end, and the signals that bring it about."""
+    """The running menus: their signals, and how they end."""
 
     def __init__(
         self,

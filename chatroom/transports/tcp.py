@@ -1,86 +1,34 @@
-"""The door for TCP: frames off the socket to the session, and the session's blobs onto it."""
+"""TCP: frames off the socket go to the session, and the session's blobs onto the socket."""
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.logger import Logger
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import Int32StringReceiver
-from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
-from chatroom.delivery.outbox import DirectOutbox, Outbox, PacedOutbox, TransportOutbox
+from chatroom.delivery.direct import DirectOutbox
+from chatroom.delivery.outbox import Outbox
+from chatroom.delivery.paced import PacedOutbox
 from chatroom.limits.connections import LOCAL
 from chatroom.node.node import Node
+from chatroom.protocol import codec, refusals
 from chatroom.protocol import messages as wire
-from chatroom.protocol import refusals
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2, Codec
 from chatroom.protocol.messages import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN
+from chatroom.sessions import dispatch
 from chatroom.sessions.session import Session
-
-#: When the system finds out that a silent peer is gone: it asks after 20 s, then every 5 s, and
-#: gives up what stays unanswered for 40 s. Something sent in the last of those seconds has 40 s of
-#: its own, so a peer that vanished is offline within 90 s.
-KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 40_000}
-
-_log = Logger()
-
-
-def tune(transport: Any) -> None:
-    """No delay, and find out about a peer that vanished without a word.
-
-    :param transport: a connection, however it is made; one with no TCP socket is left as it is.
-    """
-    if isinstance(transport, TLSMemoryBIOProtocol):
-        # Only OpenSSL may write to it, but it is TCP all the same.
-        below: Any = transport.transport
-        transport = below
-    handle = _socket_of(transport)
-    if handle is None or handle.family == socket.AF_UNIX:
-        return
-    handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEPALIVE.items():
-        if hasattr(socket, name):
-            handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
-def open_outbox(transport: Any, limit: int, *, held: int = 0) -> DirectOutbox | TransportOutbox:
-    """The shortest way out that the connection has.
-
-    :param limit: what may wait, in bytes.
-    :param held: bytes that were written to the transport before, and may not have left yet.
-    """
-    if _socket_of(transport) is None:
-        return TransportOutbox(transport, limit)
-    return DirectOutbox(transport, limit, held=held)
-
-
-def _socket_of(transport: Any) -> socket.socket | None:
-    """The socket, unless somebody else writes to it: with TLS the handle is OpenSSL's."""
-    handle = transport.getHandle() if hasattr(transport, "getHandle") else None
-    return handle if isinstance(handle, socket.socket) else None
-
-
-def is_plain(transport: Any) -> bool:
-    """Whether what is written to a connection goes out as it is."""
-    return _socket_of(transport) is not None
-
-
-def peer_of(transport: Any) -> str:
-    """Where a connection comes from, for the log."""
-    return str(getattr(transport.getPeer(), "host", LOCAL))
+from chatroom.transports.sockets import COME_BACK, TurnedAway, open_outbox, peer_of, tune
 
 
 class ChatProtocol(Int32StringReceiver):
-    """One TCP connection: a `chatroom.sessions.session.Door`."""
+    """One TCP connection: a `chatroom.sessions.connection.Connection`."""
 
     factory: Any
     transport: Any
-    #: Where it came from, as far as the doorkeeper counts.
+    #: Its address, as far as the connection limit counts.
     counted_as: str
     session: Session
     outbox: Outbox
@@ -99,7 +47,7 @@ class ChatProtocol(Int32StringReceiver):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
         self.connected = 0
-        self.factory.node.doorkeeper.leave(self.counted_as)
+        self.factory.node.connection_limit.leave(self.counted_as)
         self._deaf = True
         self.outbox.drop()
         self.session.lost()
@@ -120,14 +68,14 @@ class ChatProtocol(Int32StringReceiver):
     def stringReceived(self, string: bytes) -> None:
         # The loop that calls us has no end but that of its data, also when a frame made us close.
         if not self._deaf:
-            self.session.frame_received(string)
+            dispatch.frame_received(self.session, string)
 
     def lengthLimitExceeded(self, length: int) -> None:
         if not self._deaf:
             self._deaf = True
-            self.session.frame_too_long(length, self.MAX_LENGTH)
+            dispatch.frame_too_long(self.session, length, self.MAX_LENGTH)
 
-    # ---- what the session asks of its door
+    # ---- what the session calls
 
     def speak(self, dialect: int) -> Codec:
         if dialect:
@@ -185,18 +133,16 @@ class ChatFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> Any:
         address = str(getattr(addr, "host", LOCAL))
         if not self.node.admit(address):
-            return _TurnedAway()
+            return TurnedAway(_GOODBYE)
         protocol = ChatProtocol()
         protocol.factory = self
         protocol.counted_as = address
         return protocol
 
 
-#: Seconds that a client is told to wait whose connection was one too many.
-COME_BACK = 10
 _TOO_MANY = refusals.too_many_connections(COME_BACK)
-_GOODBYE = wire.frame(
-    wire.encode(
+_GOODBYE = codec.frame(
+    codec.encode(
         wire.ErrorMes(
             code=_TOO_MANY.code,
             error=f"{_TOO_MANY.zh} ({_TOO_MANY.en})",
@@ -204,17 +150,3 @@ _GOODBYE = wire.frame(
         )
     )
 )
-
-
-class _TurnedAway(Protocol):
-    """A connection too many: told why where that costs nothing, and gone."""
-
-    transport: Any
-
-    def connectionMade(self) -> None:
-        if is_plain(self.transport):
-            self.transport.write(_GOODBYE)
-            self.transport.loseConnection()
-        else:
-            # TLS: a handshake would cost more than being here does, and may never come to its end.
-            self.transport.abortConnection()

@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 
-from chatroom.accounts.accounts import TOKEN_LIFETIME, Accounts
+from chatroom.accounts.accounts import Accounts
 from chatroom.accounts.password_policy import PasswordPolicy
 from chatroom.accounts.passwords import Passwords
+from chatroom.accounts.tokens import TOKEN_LIFETIME
 from chatroom.protocol import refusals
 from chatroom.protocol.messages import Code, User
 from chatroom.protocol.refusals import Refusal, Refused
-from chatroom.store.interface import Account
+from chatroom.store.records import Account
 from chatroom.store.redis.accounts import TOKEN_GRACE
 from tests.doubles.memory_store import Trouble
 from tests.world import PASSWORD, World
@@ -244,7 +245,7 @@ def test_after_logging_out_a_token_is_void_and_the_one_before_it_too(desk: Desk)
     old = desk.token()
     new = desk.token(token=old)
     other = desk.token()
-    desk.ask(desk.accounts.forget_token(new))
+    desk.ask(desk.accounts.tokens.forget(new))
     assert desk.code(token=new) == 403
     assert desk.code(token=old) == 403
     assert desk.code(token=other) == 200
@@ -252,14 +253,14 @@ def test_after_logging_out_a_token_is_void_and_the_one_before_it_too(desk: Desk)
 
 def test_a_logout_that_the_store_fails_is_told(desk: Desk) -> None:
     desk.store.fail(Trouble.REFUSES)
-    assert desk.refusal(desk.accounts.forget_token("x")) == refusals.STORE_DOWN
+    assert desk.refusal(desk.accounts.tokens.forget("x")) == refusals.STORE_DOWN
 
 
 # ---------------------------------------------------------------- changing the password
 
 
 def change(desk: Desk, old: str = PASSWORD, new: str = "better one", keep: str = "") -> None:
-    desk.ask(desk.accounts.change_password(1, old, new, keep=keep, address=HERE, spare=""))
+    desk.ask(desk.accounts.change_password(1, old, new, keep=keep, address=HERE))
 
 
 def test_a_changed_password_voids_every_token_but_the_changing_sessions_own(desk: Desk) -> None:
@@ -284,18 +285,14 @@ def test_a_change_that_is_refused_changes_nothing(
     desk: Desk, old: str, new: str, code: int
 ) -> None:
     token = desk.token()
-    refusal = desk.refusal(
-        desk.accounts.change_password(1, old, new, keep="", address=HERE, spare="")
-    )
+    refusal = desk.refusal(desk.accounts.change_password(1, old, new, address=HERE))
     assert refusal.code == code
     assert desk.code(PASSWORD) == 200
     assert desk.code(token=token) == 200
 
 
 def test_the_password_of_nobody_can_not_be_changed(desk: Desk) -> None:
-    refusal = desk.refusal(
-        desk.accounts.change_password(1, PASSWORD, "better one", keep="", address=HERE, spare="")
-    )
+    refusal = desk.refusal(desk.accounts.change_password(1, PASSWORD, "better one", address=HERE))
     assert refusal == refusals.NO_SUCH_USER
 
 
@@ -303,7 +300,7 @@ def test_of_two_changes_at_once_exactly_one_wins(desk: Desk) -> None:
     desk.world.account(1)
     outcomes: list[Any] = []
     for new in ("the first", "the second"):
-        changing = desk.accounts.change_password(1, PASSWORD, new, keep="", address=HERE, spare="")
+        changing = desk.accounts.change_password(1, PASSWORD, new, address=HERE)
         ensureDeferred(changing).addBoth(outcomes.append)
     desk.world.settle()
     assert sum(outcome is None for outcome in outcomes) == 1
@@ -313,9 +310,7 @@ def test_of_two_changes_at_once_exactly_one_wins(desk: Desk) -> None:
 def test_a_change_that_the_store_fails_is_told(desk: Desk) -> None:
     desk.world.account(1)
     desk.store.fail(Trouble.REFUSES)
-    refusal = desk.refusal(
-        desk.accounts.change_password(1, PASSWORD, "better one", keep="", address=HERE, spare="")
-    )
+    refusal = desk.refusal(desk.accounts.change_password(1, PASSWORD, "better one", address=HERE))
     assert refusal == refusals.STORE_DOWN
 
 
@@ -324,7 +319,7 @@ def test_a_changed_password_counts_also_when_the_sessions_token_could_not_be_kep
 ) -> None:
     token = desk.token()
     changing = ensureDeferred(
-        desk.accounts.change_password(1, PASSWORD, "better one", keep=token, address=HERE, spare="")
+        desk.accounts.change_password(1, PASSWORD, "better one", keep=token, address=HERE)
     )
     while desk.world.backend.accounts[1].generation == 0:
         desk.world.clock.turn()

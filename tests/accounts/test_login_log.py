@@ -12,13 +12,13 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import globalLogPublisher, textFileLogObserver
 
 from chatroom.accounts.accounts import Accounts
-from chatroom.accounts.login_throttle import Guessing
+from chatroom.accounts.login_throttle import LoginThrottle
 from chatroom.accounts.passwords import Passwords
 from chatroom.accounts.registration import Registration
 from chatroom.client.connection.login import Identity
 from chatroom.common.counters import Count
 from chatroom.protocol import messages as wire
-from chatroom.store.interface import Account
+from chatroom.store.records import Account
 from tests.doubles.memory_store import MemoryStore, Trouble
 from tests.world import PASSWORD, Client, World
 
@@ -45,12 +45,12 @@ def lines(log: Callable[[], str], what: str) -> list[str]:
 
 def made(**registration: Any) -> World:
     def make_accounts(store: MemoryStore, passwords: Passwords) -> Accounts:
-        guessing = Guessing(store, failures=3)
+        throttle = LoginThrottle(store, failures=3)
         return Accounts(
             store,
             passwords,
-            guessing=guessing,
-            registration=Registration(store, guessing, **registration),
+            throttle=throttle,
+            registration=Registration(store, throttle, **registration),
             max_logins=1,
         )
 

@@ -13,7 +13,7 @@ from chatroom.accounts.login_throttle import (
     KNOWN_ADDRESSES,
     KNOWN_FOR,
     WINDOW,
-    Guessing,
+    LoginThrottle,
 )
 from chatroom.accounts.passwords import Passwords
 from chatroom.protocol import messages as wire
@@ -29,8 +29,8 @@ class Desk:
 
     def __init__(self, *, at_once: int = 2, failures: int = FAILURES) -> None:
         def make_accounts(store: MemoryStore, passwords: Passwords) -> Accounts:
-            guessing = Guessing(store, failures=failures, at_once=at_once)
-            return Accounts(store, passwords, guessing=guessing, max_logins=0)
+            throttle = LoginThrottle(store, failures=failures, at_once=at_once)
+            return Accounts(store, passwords, throttle=throttle, max_logins=0)
 
         self.world = World(make_accounts=make_accounts)
         self.world.account(1)

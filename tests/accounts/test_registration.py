@@ -8,7 +8,7 @@ import pytest
 from msgspec import UNSET
 
 from chatroom.accounts.accounts import Accounts
-from chatroom.accounts.login_throttle import Guessing
+from chatroom.accounts.login_throttle import LoginThrottle
 from chatroom.accounts.password_policy import PasswordPolicy, common_passwords
 from chatroom.accounts.passwords import Passwords
 from chatroom.accounts.registration import WINDOW, Registration
@@ -27,13 +27,13 @@ class Desk:
 
     def __init__(self, *, strict: bool = False, **registration: Any) -> None:
         def make_accounts(store: MemoryStore, passwords: Passwords) -> Accounts:
-            guessing = Guessing(store)
+            throttle = LoginThrottle(store)
             return Accounts(
                 store,
                 passwords,
                 policy=PasswordPolicy(strict=strict),
-                guessing=guessing,
-                registration=Registration(store, guessing, **registration),
+                throttle=throttle,
+                registration=Registration(store, throttle, **registration),
             )
 
         self.world = World(make_accounts=make_accounts)

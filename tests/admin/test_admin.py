@@ -75,6 +75,30 @@ def test_the_environment_says_where_the_store_is_unless_the_command_line_does() 
     assert (args.argon2.memory_kib, args.min_password_length) == (19456, 6)
 
 
+@pytest.mark.parametrize(
+    ("argv", "why"),
+    [
+        ((), "required: COMMAND"),
+        (("show", "nobody"), "is no user id"),
+        (("ban", "example.org"), "neither a user id nor an address"),
+        (("ban", "5", "--for", "soon"), "write 30m, 12h, 7d or 2w"),
+        (("ban", "5", "--reason", "two\nlines"), "one line"),
+        (("announce", " "), "nothing to announce"),
+        (("dance",), "invalid choice"),
+        (("nodes", "--redis", "http://x"), "not a Redis URL"),
+    ],
+)
+def test_a_wrong_command_line_is_a_wrong_call(
+    capsys: pytest.CaptureFixture[str], argv: tuple[str, ...], why: str
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        arguments(argv, {})
+    assert end.value.code == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert why in told.err
+
+
 def test_a_bad_environment_is_a_wrong_call(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         arguments(["nodes"], {"CHATROOM_REDIS": "nonsense"})

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from twisted.protocols.basic import Int32StringReceiver
 
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 
 #: What becomes of the next message: taken; refused with 505 before or after it was stored; refused
@@ -71,7 +72,7 @@ class ModelServer(Int32StringReceiver):
         if self.waiting is not None:
             self.waiting.append(message)
         elif not self.lost:
-            self.sendString(wire.encode(message))  # type: ignore[no-untyped-call]
+            self.sendString(codec.encode(message))  # type: ignore[no-untyped-call]
 
     def lag(self) -> None:
         if self.waiting is None:
@@ -83,7 +84,7 @@ class ModelServer(Int32StringReceiver):
             self.say(message)
 
     def stringReceived(self, payload: bytes) -> None:
-        message = wire.decode(payload)
+        message = codec.decode(payload)
         if self.lost:
             return
         if isinstance(message, wire.LoginMes):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from chatroom.client import ChatClient, Incoming, connect
+from tests.forked import python
 from tests.serving import reactor
 
 CHECKOUT = Path(__file__).parent.parent.parent
@@ -43,7 +43,7 @@ class Running(ProcessProtocol):
 def program(path: Path, *arguments: str) -> Iterator[Running]:
     """A Python program as a process, which does not outlive the test."""
     running = Running()
-    command = [sys.executable, str(path), *arguments]
+    command = [*python, str(path), *arguments]
     process = reactor.spawnProcess(running, command[0], command, env=None)
     try:
         yield running

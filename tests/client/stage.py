@@ -10,6 +10,7 @@ from twisted.protocols.basic import Int32StringReceiver
 from twisted.python.failure import Failure
 
 from chatroom.client import ChatClient, Gap, Incoming, State
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from tests.client.network import Network
 
@@ -26,14 +27,14 @@ class ScriptedServer(Int32StringReceiver):
         self.got: list[wire.Message] = []
 
     def stringReceived(self, payload: bytes) -> None:
-        message = wire.decode(payload)
+        message = codec.decode(payload)
         self.got.append(message)
         if isinstance(message, wire.PingMes):
             self.send(wire.PongMes())
 
     def send(self, *messages: wire.Message) -> None:
         for message in messages:
-            self.write(wire.frame(wire.encode(message)))
+            self.write(codec.frame(codec.encode(message)))
 
     def write(self, data: bytes) -> None:
         assert self.transport is not None
@@ -77,8 +78,8 @@ class Outcome:
 class Stage:
     """Everything a test of the client needs. User 100, "Ann", is the client's."""
 
-    def __init__(self, **options: Any) -> None:
-        self.clock = Clock()
+    def __init__(self, clock: Clock | None = None, /, **options: Any) -> None:
+        self.clock = clock or Clock()
         self.servers: list[ScriptedServer] = []
         self.network = Network(self._serve)
         self.shown: list[Incoming] = []

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
@@ -46,6 +47,18 @@ def log() -> Iterator[list[str]]:
     publisher.addObserver(observe)
     yield lines
     publisher.removeObserver(observe)
+
+
+class Reactor(Clock):
+    """A clock that can be stopped, as a reactor can."""
+
+    stops = 0
+
+    def callWhenRunning(self, call: Callable[[], object]) -> None:  # noqa: N802  # Twisted's name
+        call()
+
+    def stop(self) -> None:
+        self.stops += 1
 
 
 def raised_by(deferred: Deferred[Any]) -> list[BaseException]:
@@ -143,42 +156,26 @@ def test_what_a_callback_exits_at_counts_as_shown_and_what_follows_does_not() ->
 
 
 def test_where_nobody_waits_for_the_end_an_exit_stops_the_reactor() -> None:
-    class Reactor:
-        """As far as the client uses one, beside the time."""
-
-        stopped = 0
-
-        def __init__(self, clock: Any) -> None:
-            self.seconds, self.callLater = clock.seconds, clock.callLater
-
-        def callWhenRunning(self, call: Callable[[], object]) -> None:  # noqa: N802
-            call()
-
-        def stop(self) -> None:
-            self.stopped += 1
-
-    stage = Stage(on_text=lambda _: sys.exit(1))
-    reactor = Reactor(stage.clock)
-    stage.client._reactor = reactor
+    reactor = Reactor()
+    stage = Stage(reactor, on_text=lambda _: sys.exit(1))
     stage.log_in()
     stage.server.send(to_room("hello", "6-0"))
     stage.network.last.client.deliver()
-    assert reactor.stopped == 0  # what was sent goes out first
+    assert reactor.stops == 0  # what was sent goes out first
     stage.run(0.1)
-    assert reactor.stopped == 1
+    assert reactor.stops == 1
 
 
 def test_who_comes_to_wait_for_the_end_right_behind_an_exit_is_told_of_it() -> None:
-    stage = Stage(on_text=lambda _: sys.exit(1))
-    stopped: list[object] = []
-    stage.client._reactor = type("Reactor", (), {"callWhenRunning": stopped.append, "stop": 0})()
+    reactor = Reactor()
+    stage = Stage(reactor, on_text=lambda _: sys.exit(1))
     stage.log_in()
     stage.say(to_room("hello", "6-0"))
     assert stage.client.state is State.CLOSED
     (raised,) = raised_by(stage.client.when_ended())
     assert isinstance(raised, SystemExit)
     stage.run(1)
-    assert stopped == []
+    assert reactor.stops == 0
 
 
 def test_the_end_is_told_when_it_is_wanted_and_when_it_is_not() -> None:

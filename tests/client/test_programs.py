@@ -14,6 +14,8 @@ from chatroom.transports.tcp import ChatFactory
 from tests.client.programs import CHECKOUT, PATIENCE, Person, program
 from tests.serving import Serving, reactor
 
+pytestmark = pytest.mark.usefixtures("forking")
+
 #: Logs in, and exits with status 3 in a callback.
 EXITING = """
 import sys

@@ -148,11 +148,13 @@ def clock() -> SteadyClock:
 @ensureDeferred
 async def test_timers_run_in_their_order(clock: SteadyClock) -> None:
     done: list[int] = []
-    for number in (3, 1, 2):
-        clock.callLater(number / 100, done.append, number)
+    due = {
+        number: clock.callLater(number / 100, done.append, number).getTime() for number in (3, 1, 2)
+    }
     clock.callLater(0.015, done.append, -1).cancel()
     await pause(clock, 0.04)
-    assert done == [1, 2, 3]
+    # On a busy machine so much time can pass between two of them that the third is due before.
+    assert done == sorted(due, key=due.__getitem__)
 
 
 @ensureDeferred

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chatroom.config.data_folder import DataFolder
-from chatroom.config.settings import StartError
+from chatroom.config.errors import StartError
 from tests.system.lab import alive, until
 
 Opener = Callable[..., DataFolder]

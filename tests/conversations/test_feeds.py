@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 from twisted.internet.defer import Deferred
 
-from chatroom.conversations.feed import PAGE, RoomFeed
+from chatroom.conversations.feed import PAGE
+from chatroom.conversations.room_feed import RoomFeed
 from chatroom.node.node import Node
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO, Seq
-from chatroom.store.interface import BusListener, StoreUnavailable
+from chatroom.store.events import BusListener
+from chatroom.store.records import StoreUnavailable
 from tests.doubles.memory_store import MemoryStore, Trouble
 from tests.world import Client, World, kinds, private, sms
 
@@ -328,7 +330,8 @@ class Interleaving:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few messages fill pages, slices, and what the room remembers."""
-    monkeypatch.setattr("chatroom.conversations.feed.PAGE", 3)
+    monkeypatch.setattr("chatroom.conversations.room_feed.PAGE", 3)
+    monkeypatch.setattr("chatroom.conversations.inbox_feed.PAGE", 3)
     monkeypatch.setattr("chatroom.conversations.feed.SLICE", 2000)
     monkeypatch.setattr("chatroom.conversations.room.SLICE", 2000)
     monkeypatch.setattr("chatroom.conversations.room.RECENT", 5)
@@ -759,7 +762,7 @@ def test_after_a_lapse_nothing_is_live_until_the_store_is_known_to_know_who_is_h
     two.fail(Trouble.FORGETS)
     world.backend.nodes["two"].users.clear()
     sender.says(private(2, "wakes nobody"))
-    world.node("two").lapsed()
+    world.node("two").bus_events.lapsed()
     world.settle()
     sender.says(private(2, "wakes"))
     world.settle()
@@ -772,9 +775,9 @@ def test_after_a_lapse_nothing_is_live_until_the_store_is_known_to_know_who_is_h
 def test_what_was_told_before_a_second_lapse_does_not_count(world: World) -> None:
     reader, sender = world.member(2, "two"), world.member(1)
     two, node = world.store("two"), world.node("two")
-    node.lapsed()
+    node.bus_events.lapsed()
     world.clock.turn()
-    node.lapsed()
+    node.bus_events.lapsed()
     world.settle()
     world.backend.nodes["two"].users.clear()
     sender.says(private(2, "wakes nobody"))
@@ -796,7 +799,7 @@ def test_a_lapse_while_a_mailbox_is_caught_up_with_passes_over_nothing(world: Wo
     reader.says(wire.PingMes())
     reader.session.inbox.look_again()
     world.backend.nodes["two"].users.clear()
-    node.lapsed()
+    node.bus_events.lapsed()
     reader.outbox.drain()
     sender.says(private(2, "wakes nobody"))
     # The catching up is over: from here on the store does, and does not say so.

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from chatroom.conversations.room import RECENT, SLICE, Room, sms_from
+from chatroom.conversations.rendering import SLICE, sms_from
+from chatroom.conversations.room import RECENT, Room
 from chatroom.delivery.outbox import put_to_each
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2, Blob, Codec
 from chatroom.protocol.messages import Seq
-from chatroom.store.interface import Entry, Post
+from chatroom.store.records import Entry, Post
 
 
 def entry(n: int, *, origin: str = "nobody", content: str = "x") -> Entry:

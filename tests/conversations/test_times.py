@@ -6,7 +6,7 @@ import pytest
 
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import LOBBY, Seq
-from chatroom.store.interface import Entry, Post
+from chatroom.store.records import Entry, Post
 from tests.world import Client, World, private, sms
 
 #: The year 2100, in milliseconds since 1970.

@@ -11,16 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatroom.delivery import outbox as outbox_module
-from chatroom.delivery.outbox import (
-    LAST_LOOK,
-    MAX_UNACKNOWLEDGED,
-    DirectOutbox,
-    Outbox,
-    PacedOutbox,
-    TransportOutbox,
-)
-from chatroom.protocol.messages import frame
+from chatroom.delivery import paced as paced_module
+from chatroom.delivery.direct import DirectOutbox
+from chatroom.delivery.outbox import CHUNK, Outbox, TransportOutbox
+from chatroom.delivery.paced import LAST_LOOK, MAX_UNACKNOWLEDGED, PacedOutbox
+from chatroom.protocol.codec import frame
 from tests.sockets import Pair, a_clock, frames
 
 LIMIT = 400_000
@@ -256,17 +251,6 @@ def test_what_the_transport_was_given_before_leaves_first(pair: Pair) -> None:
 
 
 @unpaced
-def test_it_is_finished_when_the_last_of_it_has_left(pair: Pair, make: Make) -> None:
-    outbox = stuck(pair, make)
-    told = events(outbox)
-    outbox.put((text(MUCH, b"l"),))
-    outbox.finish(lambda: told.append("done"))
-    assert told == []
-    assert len(frames(pair.take_all())) == 2
-    assert told == ["done"]
-
-
-@unpaced
 def test_the_connection_closes_behind_the_last_frame(pair: Pair, make: Make) -> None:
     outbox = stuck(pair, make)
     outbox.put((text(100, b"l"),))
@@ -368,7 +352,7 @@ def test_a_put_from_within_a_write_stays_in_order() -> None:
     transport = Transport()
     outbox = TransportOutbox(transport, 1 << 30)
     outbox.pauseProducing()
-    outbox.put((b"x" * outbox_module.CHUNK,))
+    outbox.put((b"x" * CHUNK,))
     outbox.put((b"behind",))
     outbox.resumeProducing()
     assert b"".join(transport.written).lstrip(b"x") == b"behindanswer"
@@ -388,10 +372,10 @@ class PeersTcp:
         self.looks = 0
         self.transport = FakeTransport(self)
         self.clock = a_clock()
-        monkeypatch.setattr(outbox_module, "ioctl", self._ioctl)
+        monkeypatch.setattr(paced_module, "ioctl", self._ioctl)
 
     def _ioctl(self, fileno: int, request: int, packed: bytes) -> bytes:
-        assert (fileno, request) == (7, outbox_module.TIOCOUTQ)
+        assert (fileno, request) == (7, paced_module.TIOCOUTQ)
         self.looks += 1
         return struct.pack("i", self.unacknowledged)
 
@@ -615,33 +599,26 @@ def test_paced_once_dropped_nothing_is_looked_at_any_more(peer: PeersTcp) -> Non
 def test_paced_a_transport_that_stops_is_the_end_of_it(peer: PeersTcp) -> None:
     outbox = peer.outbox()
     outbox.put_marked((text(100),), lambda: pytest.fail("it never arrived"))
-    outbox.pauseProducing()
     outbox.stopProducing()
     peer.acknowledges()
     assert peer.clock.getDelayedCalls() == []
 
 
+def no_such_request(*_: object) -> bytes:
+    raise OSError("not a terminal")
+
+
+@pytest.mark.parametrize(("name", "value"), [("TIOCOUTQ", None), ("ioctl", no_such_request)])
 def test_paced_where_the_system_does_not_count_frames_just_leave(
-    peer: PeersTcp, monkeypatch: pytest.MonkeyPatch
+    peer: PeersTcp, monkeypatch: pytest.MonkeyPatch, name: str, value: object
 ) -> None:
-    monkeypatch.setattr(outbox_module, "TIOCOUTQ", None)
+    monkeypatch.setattr(paced_module, name, value)
     told: list[str] = []
     peer.outbox().put_marked((text(5000), text(5000)), lambda: told.append("arrived"))
     assert (len(peer.sent), told) == (2, ["arrived"])
 
 
-def test_paced_where_the_system_refuses_to_count_frames_just_leave(
-    peer: PeersTcp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> bytes:
-        raise OSError("not a terminal")
-
-    monkeypatch.setattr(outbox_module, "ioctl", refuse)
-    peer.outbox().put((text(5000), text(5000)))
-    assert len(peer.sent) == 2
-
-
-@pytest.mark.skipif(outbox_module.TIOCOUTQ is None, reason="the system does not count")
+@pytest.mark.skipif(paced_module.TIOCOUTQ is None, reason="the system does not count")
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="only Linux counts for sockets")
 def test_paced_on_a_real_socket_a_mark_waits_for_the_reader() -> None:
     clock = a_clock()

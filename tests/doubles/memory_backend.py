@@ -12,31 +12,31 @@ from msgspec.structs import replace
 
 from chatroom.common.clock import Clock
 from chatroom.protocol.messages import SEQ_ZERO, Person, Seq
-from chatroom.store.interface import (
-    MOST_TOKENS,
-    REMEMBERED_IDS,
-    Account,
-    Entry,
+from chatroom.store.events import (
+    DeletedEvent,
     KnownEvent,
     MailboxEvent,
-    Outcome,
-    Page,
-    Post,
+    OversightEvent,
     PresenceEvent,
     PrivateEvent,
     ReadEvent,
-    Receipt,
     ReceivedEvent,
     StandingEvent,
-    Token,
 )
-from chatroom.store.moderation_interface import (
+from chatroom.store.records import (
     MOST_ACTIONS,
+    MOST_TOKENS,
+    REMEMBERED_IDS,
+    Account,
     Action,
-    DeletedEvent,
+    Entry,
     Measure,
-    OversightEvent,
+    Outcome,
+    Page,
+    Post,
+    Receipt,
     Sanction,
+    Token,
 )
 from chatroom.store.redis.accounts import TOKEN_GRACE
 from chatroom.store.redis.bus import HEARTBEAT, NODE_LIFETIME

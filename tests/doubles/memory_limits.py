@@ -44,7 +44,7 @@ class MemoryLimits:
         known = sorted(self._known.get(user_id, {}).items(), key=lambda one: -one[1])
         return {address: until for address, until in known if self._is_known(user_id, address)}
 
-    def take_one(self, what: str, most: int, window: int) -> int:
+    def acquire(self, what: str, most: int, window: int) -> int:
         wait = self._used_up(("taken", what), most)
         if not wait:
             self._count_up(("taken", what), window)

@@ -11,30 +11,30 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
 from chatroom.protocol.messages import Person, Seq
-from chatroom.store.interface import (
-    Account,
+from chatroom.store.events import (
+    AddressesEvent,
+    AnnounceEvent,
     BusListener,
-    ConversationState,
     EndEvent,
     Ending,
-    Entry,
     MailboxEvent,
+    OversightEvent,
+    PresenceEvent,
+)
+from chatroom.store.records import (
+    Account,
+    Action,
+    ConversationState,
+    Entry,
     MailboxState,
+    Measure,
     Page,
     Post,
-    PresenceEvent,
     Receipt,
+    Sanction,
     StoreUnavailable,
     Token,
     nameless,
-)
-from chatroom.store.moderation_interface import (
-    Action,
-    AddressesEvent,
-    AnnounceEvent,
-    Measure,
-    OversightEvent,
-    Sanction,
 )
 from tests.doubles.memory_backend import MemoryBackend, Node, page
 
@@ -144,7 +144,7 @@ class MemoryStore:
         return self._ask(step)
 
     def replace_password(
-        self, account: Account, password: str, *, void_tokens: bool, spare: str = ""
+        self, account: Account, password: str, *, void_tokens: bool, except_session: str = ""
     ) -> Deferred[bool]:
         def step() -> bool:
             accounts, legacy = self.backend.accounts, self.backend.legacy
@@ -158,7 +158,9 @@ class MemoryStore:
             legacy.pop(account.user_id, None)
             if void_tokens and not account.legacy:
                 self.backend.wake(
-                    EndEvent(owner=account.user_id, origin=spare, ending=Ending.PASSWORD_CHANGED)
+                    EndEvent(
+                        owner=account.user_id, origin=except_session, ending=Ending.PASSWORD_CHANGED
+                    )
                 )
             return True
 
@@ -168,10 +170,12 @@ class MemoryStore:
         return self._ask(lambda: self.backend.set_status(user_id, status))
 
     def end_sessions(
-        self, user_id: int, ending: Ending, *, spare: str = "", text: str = ""
+        self, user_id: int, ending: Ending, *, except_session: str = "", text: str = ""
     ) -> Deferred[None]:
         def step() -> None:
-            self.backend.wake(EndEvent(owner=user_id, origin=spare, ending=ending, text=text))
+            self.backend.wake(
+                EndEvent(owner=user_id, origin=except_session, ending=ending, text=text)
+            )
 
         return self._ask(step)
 
@@ -203,8 +207,8 @@ class MemoryStore:
     ) -> Deferred[None]:
         return self._ask(lambda: self.backend.limits.remember(user_id, address, most, lifetime))
 
-    def take_one(self, what: str, *, most: int, window: int) -> Deferred[int]:
-        return self._ask(lambda: self.backend.limits.take_one(what, most, window))
+    def acquire(self, what: str, *, most: int, window: int) -> Deferred[int]:
+        return self._ask(lambda: self.backend.limits.acquire(what, most, window))
 
     # ---- what operators do
 

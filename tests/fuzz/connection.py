@@ -10,6 +10,7 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Message
 from chatroom.transports.tcp import ChatFactory
@@ -53,7 +54,7 @@ class Connection:
         self._arriving.append(data)
 
     def says(self, message: Message) -> None:
-        self.sends(wire.frame(wire.encode(message)))
+        self.sends(codec.frame(codec.encode(message)))
 
     def stop_reading(self) -> None:
         self.transport.stuck = True
@@ -97,7 +98,7 @@ class Connection:
             )
             if end > len(data):
                 break
-            messages.append(wire.decode(data[start + wire.PREFIX_BYTES : end]))
+            messages.append(codec.decode(data[start + wire.PREFIX_BYTES : end]))
             start = end
         self._rest = data[start:]
         return messages

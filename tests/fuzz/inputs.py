@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from tests.world import PASSWORD
 
@@ -104,7 +105,7 @@ class Inputs:
 
     def frame(self) -> bytes:
         """A frame whose length is right."""
-        return wire.frame(self.payload())
+        return codec.frame(self.payload())
 
     def payload(self) -> bytes:
         """A message, wrong in no place, in one, or in several."""
@@ -132,7 +133,7 @@ class Inputs:
             if self.random.random() < 0.5:
                 members.append(("resume", self._values["resume"]()))
         outer = [("type", '"LoginMes"'), ("data", json.dumps(text_of(members)))]
-        return wire.frame(in_utf8(text_of(outer)))
+        return codec.frame(in_utf8(text_of(outer)))
 
     def _members(self, fields: Sequence[Any], *, new: bool = False) -> Members:
         members = []
@@ -233,5 +234,5 @@ class Inputs:
                 where = random.randrange(len(frame))
                 frame[where:where] = random.randbytes(random.randrange(1, 9))
             case _:
-                return wire.frame(random.randbytes(random.randrange(1, 60)))
+                return codec.frame(random.randbytes(random.randrange(1, 60)))
         return bytes(frame)

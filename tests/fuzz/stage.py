@@ -10,9 +10,11 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
+from chatroom.protocol.codec import WireError
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2
-from chatroom.protocol.messages import LOBBY, Message, Seq, WireError
+from chatroom.protocol.messages import LOBBY, Message, Seq
 from chatroom.transports.tcp import ChatFactory
 from tests.doubles.memory_backend import Conversation
 from tests.fuzz.connection import Connection
@@ -35,7 +37,7 @@ STAY = 12
 #: Unread messages of one mailbox: few, so that it is full at times.
 UNREAD = 300
 #: Modules of what the store in memory and the bystanders keep.
-_KEPT = ("chatroom.store.interface", "chatroom.protocol.messages")
+_KEPT = ("chatroom.store.events", "chatroom.store.records", "chatroom.protocol.messages")
 #: What the original client knows.
 DIALECT_1_TYPES = (wire.LoginResMes, wire.RegisterResMes, wire.SmsMes, wire.NotifyUserStatusMes)
 
@@ -56,10 +58,10 @@ def check_codec(payload: bytes) -> None:
     :raises Find: it is not so.
     """
     try:
-        message = wire.decode(payload)
+        message = codec.decode(payload)
     except WireError:
         return
-    expect(wire.decode(wire.encode(message)) == message, "encoded and decoded it is another one")
+    expect(codec.decode(codec.encode(message)) == message, "encoded and decoded it is another one")
     for piece in (*DIALECT_1.encode([message]), *DIALECT_2.encode([message])):
         length = int.from_bytes(piece[: wire.PREFIX_BYTES])
         expect(length == len(piece) - wire.PREFIX_BYTES, "a frame's length is wrong")
@@ -251,9 +253,10 @@ class Stage:
         return connection
 
     def _talk(self) -> None:
+        number = len(self._talked)
         for bystander in self.bystanders:
-            bystander.talk(self._count)
-            self._talked.append((bystander, f"number {self._count}"))
+            bystander.talk(number)
+            self._talked.append((bystander, f"number {number}"))
 
     def _settle(self, seconds: float = 0) -> None:
         self.world.clock.advance(seconds)
@@ -358,7 +361,7 @@ class Stage:
         counts["Deferred"] = kinds[Deferred]
         # Those that tell of who comes and goes are due at times.
         counts["delayed calls"] = max(len(self.world.clock.calls), 5)
-        counts["connections"] = self.world.node().connections
+        counts["connections"] = self.world.node().sessions.connections
         return counts
 
 

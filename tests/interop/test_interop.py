@@ -17,6 +17,7 @@ import pytest
 
 from chatroom.accounts.accounts import Accounts
 from chatroom.accounts.password_policy import PasswordPolicy
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Message
 from chatroom.transports.tcp import ChatFactory
@@ -47,7 +48,7 @@ class Server:
         return self.peers[connection]
 
     def says(self, connection: int, payload: str) -> None:
-        self.peer(connection).sends(wire.frame(payload.encode()))
+        self.peer(connection).sends(codec.frame(payload.encode()))
         self.world.wait(0.5)
 
     def takes(self) -> dict[int, list[Frame]]:
@@ -67,12 +68,12 @@ class Server:
 
     def logs_in(self, connection: int, user_id: int) -> None:
         message = wire.LoginMes(user_id=user_id, user_pwd=f"p{user_id}")
-        self.says(connection, wire.encode(message).decode())
+        self.says(connection, codec.encode(message).decode())
 
     def registers(self, *user_ids: int) -> None:
         for user_id in user_ids:
             user = wire.User(user_id=user_id, user_pwd=f"p{user_id}", user_name=f"user {user_id}")
-            self.says(0, wire.encode(wire.RegisterMes(user=user)).decode())
+            self.says(0, codec.encode(wire.RegisterMes(user=user)).decode())
 
     def loses_its_store(self) -> None:
         self.world.store().fail(Trouble.REFUSES)
@@ -97,7 +98,7 @@ def read(payload: str) -> Frame:
 
 
 def frame(message: Message) -> Frame:
-    return read(wire.encode(message).decode())
+    return read(codec.encode(message).decode())
 
 
 def said_by(user_id: int, name: str, content: str) -> Frame:

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from chatroom.delivery.outbox import TransportOutbox
-from chatroom.limits.backpressure import LOOK, MAX_UNANSWERED, MOST_OF_ALL, PATIENCE, Intake
+from chatroom.limits.backpressure import LOOK, MAX_UNANSWERED, MOST_OF_ALL, PATIENCE, Backpressure
 from tests.doubles.memory_store import Trouble
 from tests.world import Turns, World, kinds, sms
 
@@ -31,24 +31,24 @@ class Talker:
 
 
 class Scene:
-    """An intake with people around it."""
+    """A backpressure with people around it."""
 
     def __init__(self, online: int) -> None:
         self.clock = Turns()
         self.people = [Talker() for _ in range(online)]
-        self.intake = Intake(cast("Any", self.clock), lambda: len(self.people))
+        self.backpressure = Backpressure(cast("Any", self.clock), lambda: len(self.people))
 
     def takes(self, talker: Talker, count: int = 1) -> None:
         for _ in range(count):
-            self.intake.took(talker)
+            self.backpressure.took(talker)
 
     def answers(self, talker: Talker, count: int = 1) -> None:
         for _ in range(count):
-            self.intake.answered(talker)
+            self.backpressure.answered(talker)
 
     def behind(self, count: int) -> list[Talker]:
         for person in self.people[:count]:
-            self.intake.fell_behind(person)
+            self.backpressure.fell_behind(person)
         return self.people[:count]
 
     def wait(self, seconds: float) -> None:
@@ -139,7 +139,7 @@ def test_while_most_clients_are_behind_a_sender_waits_after_each_message() -> No
     scene.answers(talker)
     assert talker.waits()
     for client in late[:1]:
-        scene.intake.caught_up(client)
+        scene.backpressure.caught_up(client)
     scene.wait(LOOK)
     assert not talker.waits()
 
@@ -171,7 +171,7 @@ def test_a_client_that_caught_up_counts_again_when_it_falls_behind_again() -> No
     talker = scene.people[-1]
     for client in scene.behind(2):
         scene.wait(2 * PATIENCE)
-        scene.intake.caught_up(client)
+        scene.backpressure.caught_up(client)
     scene.behind(2)
     scene.takes(talker)
     assert talker.waits()
@@ -183,7 +183,7 @@ def test_with_a_hundred_unanswered_it_is_not_enough_that_the_sockets_caught_up()
     late = scene.behind(2)
     scene.takes(talker, MAX_UNANSWERED)
     for client in late:
-        scene.intake.caught_up(client)
+        scene.backpressure.caught_up(client)
     scene.wait(1)
     assert talker.waits()
     scene.answers(talker)

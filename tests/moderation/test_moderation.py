@@ -8,12 +8,12 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from chatroom.moderation.enforcement import AddressBans
+from chatroom.moderation.address_bans import AddressBans
 from chatroom.protocol import messages as wire
 from chatroom.protocol.dialects import DIALECT_1
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO, Code
-from chatroom.store.interface import Ending
-from chatroom.store.moderation_interface import Measure, Sanction
+from chatroom.store.events import Ending
+from chatroom.store.records import Measure, Sanction
 from tests.doubles.memory_store import Trouble
 from tests.world import Client, World, private, sms
 
@@ -150,7 +150,7 @@ def test_a_ban_that_comes_at_any_moment_of_a_login_holds(world: World) -> None:
         impose(world, 2, Measure.BAN)
         world.wait(0.3)
         assert not client.session.is_member
-        assert 2 not in world.node().roster
+        assert 2 not in world.node().presence.roster
         client.cut()
         lift(world, 2, Measure.BAN)
 
@@ -215,7 +215,7 @@ def test_a_changed_password_spares_its_session_also_after_a_lapse(world: World) 
     client.says(wire.PasswordMes(user_pwd="secret", new_pwd="another"))
     world.settle()
     assert client.take_one(wire.PasswordResMes).code == 200
-    world.node().lapsed()
+    world.node().bus_events.lapsed()
     world.wait(3)
     assert not client.closed
     assert other.closed

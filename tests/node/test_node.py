@@ -52,7 +52,7 @@ def test_who_is_online_is_seen_on_both_nodes(world: World) -> None:
 def test_a_node_that_starts_later_knows_who_is_online(world: World) -> None:
     world.enter(1)
     world.node("late")
-    assert 1 in world.node("late").roster
+    assert 1 in world.node("late").presence.roster
 
 
 def test_the_users_of_a_node_that_died_go_offline(world: World) -> None:
@@ -75,10 +75,10 @@ def test_a_node_that_was_taken_for_dead_says_again_who_is_there(world: World) ->
     for _ in range(25):
         world.wait(1)
         watcher.says(wire.PongMes())
-    assert 2 not in world.node().roster
+    assert 2 not in world.node().presence.roster
     world.store("two").recover()
     world.wait(10)
-    assert 2 in world.node().roster
+    assert 2 in world.node().presence.roster
     watcher.take()
     watcher.says(private(2, "back?", "id"))
     world.settle()
@@ -95,7 +95,7 @@ def test_a_lapse_passes_over_nothing_though_more_comes_before_it_is_mended(world
     node, events = world.node("two"), world.backend
     for _ in range(2):
         events.nodes["two"].users.clear()
-        node.lapsed()
+        node.bus_events.lapsed()
     sender.says(private(2, "one"), private(3, "uno"))
     for _ in range(4):
         world.clock.turn()
@@ -115,7 +115,7 @@ def test_a_status_set_while_the_same_user_logs_in_is_not_set_back(world: World) 
         status = (0, 2)[turns % 2]
         phone.says(wire.StatusMes(status=status))
         world.settle()
-        person = world.node().roster.person(1)
+        person = world.node().presence.roster.person(1)
         assert person is not None
         assert person.user_status == status
         laptop.cut()
@@ -141,7 +141,7 @@ def test_stopping_answers_what_is_in_hand_and_tells_the_sessions(world: World) -
     assert kinds(old.take()) == ["SmsMes"]
     assert all(each.closed for each in (client, old, guest))
     assert world.room_texts() == ["last words"]
-    assert world.node().connections == 0
+    assert world.node().sessions.connections == 0
 
 
 def test_stopping_waits_no_longer_than_a_second_for_a_frozen_store(
@@ -175,10 +175,10 @@ def test_a_connection_counts_until_it_is_gone(world: World) -> None:
     client.outbox.stuck = True
     client.says(wire.PingMes())
     client.session.close()
-    assert world.node().sessions() == []
-    assert world.node().connections == 1
+    assert world.node().sessions.all() == []
+    assert world.node().sessions.connections == 1
     client.outbox.drain()
-    assert world.node().connections == 0
+    assert world.node().sessions.connections == 0
 
 
 def test_a_fault_while_looking_for_what_was_missed_is_logged(
@@ -186,7 +186,7 @@ def test_a_fault_while_looking_for_what_was_missed_is_logged(
 ) -> None:
     world.member(1)
     failing: Deferred[None] = Deferred()
-    monkeypatch.setattr(world.node()._presence, "reset", lambda: failing)
-    world.node().lapsed()
+    monkeypatch.setattr(world.node().presence, "publish_again", lambda: failing)
+    world.node().bus_events.lapsed()
     failing.errback(ZeroDivisionError())
     world.settle()

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from chatroom.presence.presence import CROWDED, UNCROWDED, Announcer, LocalPresence, Roster
+from chatroom.presence.announcer import CROWDED, UNCROWDED, Announcer
+from chatroom.presence.publisher import Publisher
+from chatroom.presence.roster import Roster
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Person, PresenceMes
-from chatroom.store.interface import PresenceEvent, StoreUnavailable
+from chatroom.store.events import PresenceEvent
+from chatroom.store.records import StoreUnavailable
 from tests.doubles.memory_store import Trouble
 from tests.world import World
 
@@ -246,7 +249,7 @@ class Here:
     def __init__(self) -> None:
         self.world = World()
         self.store = self.world.store()
-        self.presence = LocalPresence(self.world.clock, self.store)
+        self.presence = Publisher(self.world.clock, self.store)
 
     def known(self) -> set[int]:
         return set(self.world.backend.nodes["one"].users)

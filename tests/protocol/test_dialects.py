@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2
 from chatroom.protocol.messages import MAX_CONTENT, MAX_FRAME_DIALECT_1, SERVER_ID, Message
-from tests.protocol.test_messages import MESSAGES, any_message
+from tests.protocol.test_codec import MESSAGES, any_message
 from tests.sockets import framed, frames
 
 #: All that the original client knows.
@@ -26,7 +27,7 @@ def original(*messages: Message) -> list[Message]:
         [payload] = frames(write)
         assert len(payload) <= MAX_FRAME_DIALECT_1
         payloads.append(payload)
-    return [wire.decode(payload) for payload in payloads]
+    return [codec.decode(payload) for payload in payloads]
 
 
 def contents(messages: list[Message]) -> list[str]:
@@ -170,7 +171,7 @@ def test_of_those_online_as_many_as_fit_are_told_ones_own_id_first(
     if count <= 1000:
         assert message.users_id == ids
     else:
-        assert len(wire.encode(message)) > MAX_FRAME_DIALECT_1 * 0.85
+        assert len(codec.encode(message)) > MAX_FRAME_DIALECT_1 * 0.85
 
 
 def test_a_failed_login_has_null_for_those_online() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import LOBBY, Seq
 from chatroom.sessions.commands import COMMANDS
@@ -102,7 +103,7 @@ def test_a_page_that_does_not_fit_a_frame_is_cut_at_its_old_end(world: World) ->
         world.settle()
     world.forget(client)
     page = history(world, client, limit=150)
-    assert len(wire.encode(page)) <= wire.MAX_SERVER_FRAME
+    assert len(codec.encode(page)) <= wire.MAX_SERVER_FRAME
     assert 10 < len(page.messages) < 150
     assert page.more
     assert page.messages[-1].content.startswith("149 ")

@@ -12,8 +12,9 @@ from chatroom.common.counters import Count
 from chatroom.limits.backpressure import MAX_UNANSWERED
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import LOBBY, Code
+from chatroom.sessions import dispatch
 from chatroom.sessions.session import CLOSE_TIMEOUT
-from chatroom.store.interface import Ending
+from chatroom.store.events import Ending
 from tests.doubles.memory_store import Trouble
 from tests.world import Client, World, kinds, private, sms
 
@@ -103,9 +104,9 @@ def test_a_connection_lost_at_any_moment_of_a_login_leaves_nobody_online(
         # Would fail the test if it were sent to the connection that is gone.
         other.says(sms("anybody?"), private(1, "you?"))
         world.wait(0.5)
-        assert 1 not in world.node().roster
+        assert 1 not in world.node().presence.roster
         assert 1 not in world.backend.nodes["one"].users
-        assert world.node().connections == 1
+        assert world.node().sessions.connections == 1
         other.says(private(1, "you?", "id"))
         world.settle()
         assert other.acks() == [("id", 202)]
@@ -148,13 +149,13 @@ def test_a_store_that_fails_at_any_moment_of_a_login_costs_a_505_and_no_more(
         answers.append(client.take_one(wire.LoginResMes).code)
         world.wait(2)
         if answers[-1] == 505:
-            assert 1 not in world.node().roster
+            assert 1 not in world.node().presence.roster
             client.says(world.login(1))
             world.wait(1.5)
             assert client.take_one(wire.LoginResMes).code == 200
         client.cut()
         world.wait(1.5)
-        assert 1 not in world.node().roster
+        assert 1 not in world.node().presence.roster
         assert world.backend.nodes["one"].users == {}
     assert answers[0] == 505
     assert answers[-1] == 200
@@ -169,7 +170,7 @@ def test_a_fault_of_the_servers_own_during_a_login_lets_the_client_try_again(
         client.says(world.login(1))
         world.settle()
     assert client.take_one(wire.LoginResMes).code == 505
-    assert 1 not in world.node().roster
+    assert 1 not in world.node().presence.roster
     client.says(world.login(1))
     world.settle()
     assert client.take_one(wire.LoginResMes).code == 200
@@ -185,7 +186,7 @@ def test_a_login_whose_answer_can_not_be_sent_leaves_nothing_behind(world: World
     world.wait(1)
     client.outbox.drain()
     assert kinds(client.take()) == ["ErrorMes"]
-    assert 1 not in world.node().roster
+    assert 1 not in world.node().presence.roster
 
 
 def test_what_other_sessions_mark_while_a_login_is_under_way_comes_behind_its_answer(
@@ -316,7 +317,7 @@ def test_a_dialect_1_client_reads_what_is_wrong_as_a_message_of_the_system(world
 
 def test_a_frame_that_is_too_long_is_answered_and_closes(world: World) -> None:
     client = world.member(1)
-    client.session.frame_too_long(70_000, 65_536)
+    dispatch.frame_too_long(client.session, 70_000, 65_536)
     assert client.take_one(wire.ErrorMes).code == 413
     assert client.closed
 
@@ -551,7 +552,7 @@ def flood(world: World, slow: Client) -> None:
 def test_a_slow_reader_is_told_once_to_come_back_and_cut_off(world: World) -> None:
     slow = world.member(1, send_queue=1000)
     flood(world, slow)
-    assert 1 not in world.node().roster
+    assert 1 not in world.node().presence.roster
     slow.outbox.drain()
     [error] = slow.take()
     assert isinstance(error, wire.ErrorMes)
@@ -567,7 +568,7 @@ def test_a_slow_reader_that_takes_not_even_that_is_aborted(world: World) -> None
     flood(world, slow)
     world.wait(CLOSE_TIMEOUT + 0.5)
     assert slow.aborted
-    assert world.node().connections == 1
+    assert world.node().sessions.connections == 1
 
 
 @pytest.mark.parametrize("dialect", [0, 1])
@@ -593,7 +594,7 @@ def test_who_is_silent_is_asked_after_30_s_and_dropped_after_75_s(world: World) 
     error = client.take_one(wire.ErrorMes)
     assert (error.code, error.reconnect) == (409, True)
     assert client.closed
-    assert 1 not in world.node().roster
+    assert 1 not in world.node().presence.roster
 
 
 def test_who_answers_is_asked_again_and_stays(world: World) -> None:
@@ -699,7 +700,7 @@ def test_a_connection_that_goes_while_it_logs_out_was_closed_already(world: Worl
     client.says(wire.LogoutMes())
     client.cut()
     world.settle()
-    assert world.node().connections == 0
+    assert world.node().sessions.connections == 0
 
 
 @pytest.mark.parametrize("dialect", [1, 2])
@@ -712,7 +713,7 @@ def test_a_session_that_is_ended_from_outside_is_told_why_and_not_to_come_back(
         client.take()
     world.run(
         world.store().end_sessions(
-            1, Ending.PASSWORD_CHANGED, spare=spared.session.tag, text="ask Ann"
+            1, Ending.PASSWORD_CHANGED, except_session=spared.session.tag, text="ask Ann"
         )
     )
     assert (ended.closed, spared.closed, other.closed) == (True, False, True)

@@ -11,6 +11,7 @@ from msgspec import UNSET
 from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Message
 
@@ -58,7 +59,7 @@ class Wire(Protocol):
         self.on_lost()
 
     def say(self, *messages: Message) -> None:
-        self.write(b"".join([wire.frame(wire.encode(message)) for message in messages]))
+        self.write(b"".join([codec.frame(codec.encode(message)) for message in messages]))
 
     def write(self, data: bytes) -> None:
         transport: Any = self.transport
@@ -157,7 +158,7 @@ class Person:
             self._crowd.counts["heard"] += 1
             self._last_heard = payload
             return
-        match wire.decode(payload):
+        match codec.decode(payload):
             case wire.RegisterResMes() as answer:
                 self._registered = answer.code in (200, 505)
             case wire.LoginResMes() as answer:
@@ -229,7 +230,7 @@ class Person:
 
     def _lost(self) -> None:
         if self._last_heard:
-            message = wire.decode(self._last_heard)
+            message = codec.decode(self._last_heard)
             if isinstance(message, wire.SmsMes):
                 self._room = message.seq or self._room
             self._last_heard = b""

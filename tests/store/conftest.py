@@ -14,8 +14,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogLevel, globalLogPublisher
 
+from chatroom.config.errors import StartError
 from chatroom.config.redis_address import RedisAddress
-from chatroom.config.settings import StartError
 from chatroom.protocol.messages import LOBBY
 from chatroom.store.redis import bus
 from chatroom.store.redis.connection import Connection

@@ -17,8 +17,8 @@ from twisted.logger import LogLevel
 
 from chatroom.config.redis_address import RedisAddress
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO
-from chatroom.store.interface import Account, Ending, StoreUnavailable, Token
-from chatroom.store.moderation_interface import Action, Measure
+from chatroom.store.events import Ending
+from chatroom.store.records import Account, Action, Measure, StoreUnavailable, Token
 from chatroom.store.redis.connection import NotWritten
 from chatroom.store.redis.store import RedisStore
 from tests.doubles.proxy import Proxy

@@ -12,7 +12,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO, Seq
-from chatroom.store.interface import Account, Entry, Outcome, Post, Store, StoreUnavailable
+from chatroom.store.interface import Store
+from chatroom.store.records import Account, Entry, Outcome, Post, StoreUnavailable
 from tests.doubles.memory_backend import MemoryBackend
 from tests.doubles.memory_store import MemoryStore, Trouble
 from tests.store.contract.nodes import FUTURE, HEARTBEAT, LIFETIME, Recorder, post

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatroom.config.settings import StartError
+from chatroom.config.errors import StartError
 from chatroom.store.valkey.binary import find_binary
 from tests.doubles.valkey import Valkey
 from tests.system.lab import Lab, Server, own_valkey

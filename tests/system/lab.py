@@ -31,8 +31,6 @@ CHEAP = ("--argon2", "1,8,1")
 #: Whatever a test says at once, and from wherever: these tests are not about floods.
 UNLIMITED = ("--message-rate", "0", "--byte-rate", "0", "--max-per-address", "0")
 PROC = Path("/proc")
-#: Seconds that a process may take to be gone whose parent has ended.
-LEFT = 30
 
 
 def until(what: Callable[[], T], seconds: float = PATIENCE, why: str = "it never came") -> T:
@@ -303,7 +301,7 @@ class Lab:
                 process.kill()
                 process.wait()
         with contextlib.suppress(AssertionError):
-            until(lambda: not processes_naming(str(self.folder)), LEFT)
+            until(lambda: not processes_naming(str(self.folder)))
         left = processes_naming(str(self.folder))
         for number in left:
             with contextlib.suppress(ProcessLookupError):

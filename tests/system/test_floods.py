@@ -79,7 +79,8 @@ def test_connections_of_one_address_are_bounded_and_say_why(lab: Lab) -> None:
                 return False
 
     until(comes_in)
-    assert server.log().count("Turned away") == 1
+    # Once a minute; here nobody says that none goes by.
+    assert 1 <= server.log().count("Turned away") < 20
     for client in first:
         client.close()
 
@@ -115,7 +116,7 @@ def test_out_of_open_files_nobody_connected_is_harmed_and_the_store_still_works(
         connection.close()
     late = WireClient(server.port)
     late.enter(3)
-    until(lambda: "New connections are taken again" in server.log())
+    until(lambda: "New connections are accepted again" in server.log())
     assert server.log().count("Almost all open files are in use") == 1
     assert "EMFILE" not in server.log()
     for client in (*clients, late):

@@ -15,7 +15,7 @@ from tests.doubles.small_disk import SmallDisk
 from tests.doubles.valkey import Valkey
 from tests.system.lab import Lab, Server, until
 from tests.system.torture.stage import small_disk
-from tests.system.wire_client import Closed, WireClient, new_id
+from tests.system.wire_client import PATIENCE, Closed, WireClient, new_id
 
 #: Messages that each talker has under way, and the characters of each.
 IN_FLIGHT, LENGTH = 20, 1500
@@ -33,7 +33,7 @@ class Crowd:
         self._thread.start()
 
     def join(self) -> None:
-        self._thread.join(60)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
         self._client.close()
 
@@ -84,15 +84,14 @@ def test_nothing_acknowledged_is_lost_when_all_is_killed_while_the_disk_is_full(
     data = disk.folder / "data" if private else lab.folder / "data"
     server = lab.server(*options, data=data)
     crowd = [Crowd(server, user_id) for user_id in (100, 101)]
-    until(lambda: all(len(one.acknowledged) > 20 for one in crowd), 60)
+    until(lambda: all(len(one.acknowledged) > 20 for one in crowd))
     disk.fill(leave=room)
     # Those whose messages were all in the batch that met the full disk wait for its answer.
     until(
         lambda: (
             all(one.refused > IN_FLIGHT for one in crowd)
             or "Nothing is acknowledged" in server.log()
-        ),
-        60,
+        )
     )
     # Neither may have the time to bring the other back, or to try once more.
     server.send_signal(signal.SIGSTOP)
@@ -120,12 +119,12 @@ def test_before_the_disk_is_full_what_is_new_is_refused_and_all_else_goes_on(
         ann.enter(100)
         assert ann.say("before").code == 200
         disk.fill(leave=500_000)
-        until(lambda: "is nearly full" in server.log(), 60)
+        until(lambda: "is nearly full" in server.log())
         assert ann.say("refused").code == 505
         assert ben.register(101) == 506
         assert ben.log_in(100).code == 200
         assert [message.content for message in ben.history()] == ["before"]
         disk.free()
-        until(lambda: "has room again" in server.log(), 60)
+        until(lambda: "has room again" in server.log())
         assert ann.say("after").code == 200
         ben.hears("after")

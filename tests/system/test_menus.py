@@ -209,7 +209,7 @@ def test_control_characters_from_others_are_harmless(
 @pytest.mark.parametrize("console", [Pipe, Terminal])
 def test_the_first_conversation(lab: Lab, console: type[Pipe] | type[Terminal]) -> None:
     here = ("--listen", f"tcp:{own_port()}:interface=127.0.0.1")
-    server = lab.server(cheap=False, listen=here)
+    server = lab.server(listen=here)
     with ExitStack() as stack:
 
         def enter(*lines: str, language: str = "en") -> Console:
@@ -262,7 +262,8 @@ def test_the_first_conversation(lab: Lab, console: type[Pipe] | type[Terminal]) 
 
 
 def test_a_script_that_ends_while_the_server_is_gone_fails_with_a_reason(lab: Lab) -> None:
-    server = lab.server()
+    # A port that nobody else is given meanwhile.
+    server = lab.server(listen=("--listen", f"tcp:{own_port()}:interface=127.0.0.1"))
     with Pipe(server.port) as pipe:
         pipe.type(*_registration(100, "alice"), *_login(100))
         pipe.sees("Choose (1-7):")

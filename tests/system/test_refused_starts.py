@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.certificates import Issued
 from tests.doubles.valkey import Valkey
-from tests.ports import deaf_port
+from tests.ports import deaf_port, own_port
 from tests.system.lab import (
     ANY_PORT,
     TAC,
@@ -39,7 +39,10 @@ from tests.system.lab import (
 )
 from tests.system.wire_client import PATIENCE
 
-#: Runs ``twistd`` with some arguments, and gives the line that it says.
+#: Runs ``twistd`` with some arguments, and gives the line that it says. As a daemon, from where an
+#: error has the longer way to the one who is to see it; with ``both=True`` also in the foreground,
+#: which must end alike. That is asked for once at each stage of a start: while the options or the
+#: environment are read, before the reactor runs, and once it does.
 Start = Callable[..., str]
 
 
@@ -57,9 +60,7 @@ def the_line(ended: Ended) -> str:
 
 @pytest.fixture
 def start(lab: Lab) -> Iterator[Start]:
-    """Starts it in the foreground and as a daemon at once, which must end alike."""
-
-    def start(*arguments: str, data: str = "", **environ: str) -> str:
+    def start(*arguments: str, data: str = "", both: bool = False, **environ: str) -> str:
         def foreground() -> Ended:
             env = environment(CHATROOM_DATA=data or "data-1", **environ)
             return lab.run([TWISTD, "-n", "--pidfile=", *given("data-1")], env)
@@ -74,8 +75,8 @@ def start(lab: Lab) -> Iterator[Start]:
             return ["chatroom", *ANY_PORT, "--data", data or own, *arguments[1:]]
 
         with ThreadPoolExecutor() as pool:
-            both = [pool.submit(foreground), pool.submit(daemon)]
-        lines = {the_line(ended.result()) for ended in both}
+            starts = [pool.submit(way) for way in (daemon, foreground)[: 1 + both]]
+        lines = {the_line(ended.result()) for ended in starts}
         assert len(lines) == 1
         return lines.pop()
 
@@ -128,7 +129,7 @@ Answering = Callable[[Callable[[socket.socket], object]], int]
 def test_a_port_that_is_taken(chatroom: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
-        line = chatroom("--listen", listen)
+        line = chatroom("--listen", listen, both=True)
     assert f"can't listen on {listen}: Address already in use" in line
     assert "give --listen another one" in line
 
@@ -142,9 +143,7 @@ def test_a_port_of_the_page_that_is_taken(chatroom: Start) -> None:
 
 
 def test_one_port_for_clients_and_for_the_page(chatroom: Start) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    endpoint = f"tcp:{port}:interface=127.0.0.1"
+    endpoint = f"tcp:{own_port()}:interface=127.0.0.1"
     line = chatroom("--listen", endpoint, "--web", endpoint)
     assert f"can't listen on {endpoint}: Address already in use" in line
     assert "another --listen or --web has that port: give --web another one" in line
@@ -186,7 +185,7 @@ def test_a_certificate_of_its_own_that_is_broken(lab: Lab) -> None:
 
 def test_a_data_folder_that_is_a_file(chatroom: Start, lab: Lab) -> None:
     (lab.folder / "file").touch()
-    assert "is no folder; give --data another one" in chatroom(data="file")
+    assert "is no folder; give --data another one" in chatroom(data="file", both=True)
 
 
 def test_a_data_folder_inside_of_a_file(chatroom: Start, lab: Lab) -> None:
@@ -242,11 +241,25 @@ def test_a_data_folder_that_another_server_uses(chatroom: Start, server: Server)
 # ---------------------------------------------------------------- once the reactor runs
 
 
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The data folder of a server that was stopped, with one user who has said "kept"."""
+    lab = Lab(tmp_path_factory.mktemp("sound"))
+    try:
+        server = lab.server()
+        with server.client() as alice:
+            alice.enter(100)
+            assert alice.say("kept").code == 200
+        server.stop()
+        yield server.data
+    finally:
+        lab.close()
+
+
 @pytest.fixture
-def broken(lab: Lab) -> Path:
+def broken(lab: Lab, sound: Path) -> Path:
     """A data folder whose store can't load what it holds."""
-    data = lab.folder / "broken"
-    lab.server(data=data).stop()
+    data = shutil.copytree(sound, lab.folder / "broken")
     [file] = (data / "store" / "appendonlydir").glob("*.incr.aof")
     with file.open("r+b") as opened:
         opened.write(b"rubbish")
@@ -272,8 +285,8 @@ def test_a_store_that_can_not_load_its_data_ends_a_daemon_and_what_started_it(
     parent, server = lab.daemon(arguments, broken, env=env)
     assert "the private store" in the_line(parent)
     assert "The server can't start: the private store" in server.log()
-    until(lambda: not list(lab.folder.glob("*.pid")), 60)
-    until(lambda: not processes_naming(str(lab.folder)), 60)
+    until(lambda: not list(lab.folder.glob("*.pid")))
+    until(lambda: not processes_naming(str(lab.folder)))
 
 
 def test_a_daemon_that_is_killed_before_it_is_ready_is_no_success(
@@ -297,10 +310,10 @@ def test_a_daemon_that_is_killed_before_it_is_ready_is_no_success(
     output, errors = lab.folder / "out", lab.folder / "err"
     command = [TWISTD, f"--pidfile={pid_file}", "--logfile=early.log", *arguments]
     parent = lab.start(command, output, errors, environment())
-    until(lambda: len(asked) > 1 and pid_file.exists() and pid_file.read_text(), 60)
+    until(lambda: len(asked) > 1 and pid_file.exists() and pid_file.read_text())
     assert parent.poll() is None, "it waits for its daemon"
     os.kill(int(pid_file.read_text()), signal.SIGKILL)
-    assert parent.wait(60) == 1
+    assert parent.wait(PATIENCE) == 1
     assert errors.read_text().splitlines()[1:] == [
         "chatroom: the server ended before it was ready; see its log"
     ]
@@ -398,13 +411,17 @@ def test_no_tls_where_tls_was_asked_for(chatroom: Start, answering: Answering) -
     [
         (["--listen", "nonsense"], "'nonsense' is no endpoint to listen on"),
         (["--redis", "http://localhost"], "--redis: not a Redis URL"),
-        (["--max-frame", "many"], "--max-frame: 'many' is no whole number"),
         (["--no-such-option"], "--no-such-option not recognized"),
         (["too much"], "chatroom --help"),
     ],
 )
 def test_a_bad_option(chatroom: Start, options: list[str], words: str) -> None:
     assert words in chatroom(*options)
+
+
+def test_a_bad_option_ends_both_ways_of_starting_alike(chatroom: Start) -> None:
+    line = chatroom("--max-frame", "many", both=True)
+    assert "--max-frame: 'many' is no whole number" in line
 
 
 @pytest.mark.parametrize(
@@ -415,7 +432,7 @@ def test_a_bad_option(chatroom: Start, options: list[str], words: str) -> None:
     ],
 )
 def test_a_bad_setting_in_the_environment(start: Start, variable: str, words: str) -> None:
-    assert words in start("-y", str(TAC), **{variable: "nonsense"})
+    assert words in start("-y", str(TAC), both=True, **{variable: "nonsense"})
 
 
 def test_the_tac_refuses_what_the_command_refuses(start: Start, server: Server) -> None:
@@ -453,20 +470,21 @@ def test_a_start_that_is_interrupted_while_it_waits_says_nothing_frightening(
         ("store", "data is gone"),
     ],
 )
-def test_a_store_that_would_hold_less_than_it_did(lab: Lab, lost: str, words: str) -> None:
-    server = lab.server()
-    with server.client() as alice:
-        alice.enter(100)
-        assert alice.say("kept").code == 200
-    server.stop()
-    aside = (server.data / lost).rename(lab.folder / "aside")
-    command = ["chatroom", *ANY_PORT, "--data", str(server.data)]
-    assert words in the_line(lab.run([TWISTD, "-n", "--pidfile=", *command]))
-    assert words in the_line(lab.daemon(command, server.data)[0])
-    if (server.data / lost).is_dir():
-        shutil.rmtree(server.data / lost)  # made anew, with nothing in it
-    aside.rename(server.data / lost)
-    again = lab.server(data=server.data)
+def test_a_store_that_would_hold_less_than_it_did(
+    chatroom: Start, lab: Lab, sound: Path, lost: str, words: str
+) -> None:
+    data = shutil.copytree(sound, lab.folder / "data")
+    aside = (data / lost).rename(lab.folder / "aside")
+    if lost == "store":
+        # That is found once the store runs, and the other losses before.
+        command = [TWISTD, "-n", "--pidfile=", "chatroom", *ANY_PORT, "--data", str(data)]
+        assert words in the_line(lab.run(command))
+    assert words in chatroom(data=str(data))
+    if (data / lost).is_dir():
+        shutil.rmtree(data / lost)  # made anew, with nothing in it
+    aside.rename(data / lost)
+    again = lab.server(data=data)
     with again.client() as alice:
         alice.log_in(100)
         assert [message.content for message in alice.history()] == ["kept"]
+    again.stop()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from chatroom.ops.launch import LOG_SIZE, OLD_LOGS
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from tests.ports import own_port
 from tests.system.lab import (
@@ -115,8 +116,8 @@ def test_it_listens_on_every_endpoint_that_is_named(lab: Lab) -> None:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(PATIENCE)
         connection.connect(str(path))
-        connection.sendall(wire.frame(wire.encode(wire.PingMes())))
-        assert wire.decode(connection.recv(4096)[4:]) == wire.PongMes()
+        connection.sendall(codec.frame(codec.encode(wire.PingMes())))
+        assert codec.decode(connection.recv(4096)[4:]) == wire.PongMes()
     server.stop()
     assert not path.exists()
 
@@ -181,10 +182,10 @@ def test_the_log_is_turned_over_and_only_so_many_old_ones_are_kept(lab: Lab, sta
     output, errors = lab.folder / "out", lab.folder / "err"
     process = lab.start([*own, *command], output, errors, _settings(data))
     server = Server(process, log, errors, data)
-    until(lambda: "Ready" in server.log(), 60)
+    until(lambda: "Ready" in server.log())
     # At the first line of all it was turned over by twistd's rule, at some later one by ours.
     server.send_signal(signal.SIGUSR1)
-    until(lambda: not (lab.folder / f"chat.log.{OLD_LOGS + 1}").exists(), 60)
+    until(lambda: not (lab.folder / f"chat.log.{OLD_LOGS + 1}").exists())
     assert (lab.folder / f"chat.log.{OLD_LOGS}").exists()
     server.stop()
 

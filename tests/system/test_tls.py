@@ -6,6 +6,7 @@ import contextlib
 import re
 import socket
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -108,10 +109,18 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "config" / "chatroom"
 
 
-@pytest.fixture
-def own(lab: Lab) -> Server:
-    """A server with ``--tls-self-signed``."""
+def self_signed(lab: Lab) -> Server:
     return lab.server("--tls-self-signed", listen=("--listen", LOCAL.format(own_port())))
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with ``--tls-self-signed``, for those who leave it as it is."""
+    lab = Lab(tmp_path_factory.mktemp("own"))
+    try:
+        yield self_signed(lab)
+    finally:
+        lab.close()
 
 
 def shown(server: Server) -> str:
@@ -167,7 +176,8 @@ def test_without_a_terminal_an_unknown_certificate_is_refused_with_what_to_do(
         assert told.ends() == 0
 
 
-def test_another_certificate_is_a_loud_refusal(lab: Lab, own: Server) -> None:
+def test_another_certificate_is_a_loud_refusal(lab: Lab) -> None:
+    own = self_signed(lab)
     before = shown(own)
     with Terminal(own.port, "--tls") as person:
         person.sees("(yes/no)")
@@ -232,7 +242,8 @@ def test_the_rest_of_the_chain_is_given_beside_the_certificate(
         assert (script.ends(), script.errors) == (0, "")
 
 
-def test_a_client_goes_on_after_a_restart_without_asking(lab: Lab, own: Server) -> None:
+def test_a_client_goes_on_after_a_restart_without_asking(lab: Lab) -> None:
+    own = self_signed(lab)
     with Terminal(own.port, "--tls") as person:
         person.sees("(yes/no)")
         person.type("yes")

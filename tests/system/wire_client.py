@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from msgspec import UNSET
 
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Message
 
@@ -75,7 +76,7 @@ class WireClient:
     # ---- frames
 
     def send(self, *messages: Message) -> None:
-        self.send_bytes(b"".join(wire.frame(wire.encode(message)) for message in messages))
+        self.send_bytes(b"".join(codec.frame(codec.encode(message)) for message in messages))
 
     def send_bytes(self, data: bytes) -> None:
         self._socket.settimeout(PATIENCE)
@@ -108,7 +109,7 @@ class WireClient:
             end = wire.PREFIX_BYTES + length
             if len(self._buffer) < end:
                 return
-            message = wire.decode(self._buffer[wire.PREFIX_BYTES : end])
+            message = codec.decode(self._buffer[wire.PREFIX_BYTES : end])
             self._buffer = self._buffer[end:]
             self._ready.append(message)
             self.got.append(message)

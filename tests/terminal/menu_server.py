@@ -14,6 +14,7 @@ from itertools import count
 
 from msgspec import UNSET
 
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Code, Message, Person
 
@@ -25,7 +26,7 @@ class Session:
         self.user_id = 0
 
     def give(self, message: Message) -> None:
-        self.writer.write(wire.frame(wire.encode(message)))
+        self.writer.write(codec.frame(codec.encode(message)))
 
     def take(self, message: Message) -> None:
         getattr(self, type(message).__name__, lambda _: None)(message)
@@ -142,7 +143,7 @@ class Server:
         try:
             while True:
                 (length,) = struct.unpack("!I", await reader.readexactly(4))
-                session.take(wire.decode(await reader.readexactly(length)))
+                session.take(codec.decode(await reader.readexactly(length)))
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:

@@ -6,18 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from .test_menus_process import IN, Terminal, chat, command, log_in, serving
+from tests.terminal.processes import IN, Terminal, chat, command, log_in
+
+pytestmark = pytest.mark.usefixtures("forking")
 
 #: In bytes more than a terminal keeps of a line, in characters fewer than a message may have.
 LONG = "好" * 2000
 #: The longest that fits.
 FITS = "好" * 1364
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with serving() as address:
-        yield address
 
 
 @pytest.fixture(params=["dumb", "piped", "xterm"])

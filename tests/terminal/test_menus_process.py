@@ -2,93 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-import pty
 import re
-import select
 import signal
-import struct
 import subprocess
-import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pytest
 
 from chatroom import __version__
 from chatroom.terminal.main import arguments, main
+from tests.terminal.processes import IN, SECONDS, Start, altered, chat, command, forked, log_in
 
-IN = "1\n100\n123456\n"
-SECONDS = 120.0
-
-
-@contextlib.contextmanager
-def serving() -> Iterator[str]:
-    """A server of its own; gives its address."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.terminal.menu_server"], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    yield f"localhost:{process.stdout.readline().strip()}"
-    process.kill()
-    process.wait()
-    process.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The address of a server that all tests use one after the other."""
-    with serving() as address:
-        yield address
-
-
-@pytest.fixture
-def mortal_server() -> Iterator[str]:
-    """The address of a server of this test's own, which it may end."""
-    with serving() as address:
-        yield address
-
-
-def command(server: str, *more: str) -> list[str]:
-    return [sys.executable, "-m", "chatroom", "--lang", "en", "--server", server, *more]
-
-
-def chat(
-    server: str, script: str | bytes, *more: str, **options: Any
-) -> subprocess.CompletedProcess[str]:
-    """Run a script through a pipe."""
-    given = script if isinstance(script, bytes) else script.encode()
-    done = subprocess.run(
-        command(server, *more), input=given, capture_output=True, timeout=SECONDS, **options
-    )
-    return subprocess.CompletedProcess(
-        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
-    )
-
-
-def altered(change: str, server: str, script: str) -> subprocess.CompletedProcess[str]:
-    """Run a script with something changed in the program first."""
-    # The choice of the reactor comes before the import of the menus, as in the command itself.
-    code = (
-        "from chatroom.terminal.main import _install_reactor, main; _install_reactor()\n"
-        f"from chatroom.terminal import menus\n{change}\n"
-        f"main(['--server', {server!r}, '--lang', 'en'])"
-    )
-    return subprocess.run(
-        [sys.executable, "-c", code], input=script, capture_output=True, timeout=SECONDS, text=True
-    )
-
+#: What only reads and writes runs in a fork; the rest as people start it, by a whole interpreter.
+pytestmark = pytest.mark.usefixtures("forking")
 
 # ---------------------------------------------------------------- pipes and files
 
 
 def test_a_script_says_its_words_and_leaves(server: str) -> None:
-    done = chat(server, IN + "2\n hello  all \n3\n4\n")
+    done = chat(server, IN + "2\n hello  all \n3\n4\n", start=command)
     assert (done.returncode, done.stderr) == (0, "")
     assert "User id:\t100 says to everybody:\t hello  all \n" in done.stdout
     assert done.stdout.endswith("You left the chat room...\n")
@@ -103,7 +41,7 @@ def until_read(pipe: IO[bytes]) -> None:
 
 
 def test_lines_that_come_late_and_in_pieces_are_the_same_answers(server: str) -> None:
-    process = subprocess.Popen(command(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(forked(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
     for piece in (b"1\r\n10", b"0\r", b"\n123456\n", b"2\nhel", b"lo", b"\n4\n"):
         process.stdin.write(piece)
@@ -126,7 +64,7 @@ def test_a_file_is_as_good_as_a_pipe(server: str, tmp_path: Path) -> None:
     script, out = tmp_path / "script", tmp_path / "out"
     script.write_text(IN + "2\nfrom a file\n")
     with script.open() as stdin, out.open("w") as stdout:
-        done = subprocess.run(command(server), stdin=stdin, stdout=stdout, timeout=SECONDS)
+        done = subprocess.run(forked(server), stdin=stdin, stdout=stdout, timeout=SECONDS)
     assert done.returncode == 0
     assert "\nSent\n" in out.read_text()
 
@@ -155,7 +93,7 @@ def test_no_server_is_status_1_and_one_line() -> None:
 
 
 def test_a_server_that_dies_is_status_1_and_one_line(mortal_server: str) -> None:
-    impatient = "menus.SEND_TIMEOUT = 1.0"
+    impatient = "choices.SEND_TIMEOUT = 1.0"
     done = altered(impatient, mortal_server, IN + "2\ndie\n2\nhello\n4\n")
     assert done.returncode == 1
     assert done.stderr.startswith("The server did not confirm it")
@@ -175,7 +113,8 @@ def test_lines_that_are_no_text_or_too_long_cost_themselves_only(server: str) ->
 
 
 def test_output_in_letters_that_the_locale_lacks_is_no_error(server: str) -> None:
-    done = chat(server, IN + "4\n", "--lang", "zh", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = chat(server, IN + "4\n", "--lang", "zh", start=command, env=environ)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Tom" in done.stdout
 
@@ -273,86 +212,8 @@ def test_a_language_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[s
 # ---------------------------------------------------------------- a terminal
 
 
-class Terminal:
-    """The command in a pseudo-terminal that is its controlling one."""
-
-    def __init__(self, *command: str, **environ: str) -> None:
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:  # pragma: no cover - the child becomes the command
-            os.environ.update({"TERM": "xterm", **environ})
-            os.execvp(command[0], command)
-        self.screen = ""
-        self.resize(100, 30)
-
-    def resize(self, columns: int, rows: int) -> None:
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def until(self, text: str) -> str:
-        """Read until ``text`` comes; gives all that came, and forgets it."""
-        end = time.monotonic() + SECONDS
-        while text not in self.screen:
-            assert time.monotonic() < end, f"{text!r} did not come, but {self.screen!r}"
-            self.read()
-        seen, self.screen = self.screen, ""
-        return seen
-
-    def read(self) -> None:
-        """Read what there is; wait a little if there is nothing."""
-        if select.select([self.fd], [], [], 0.05)[0]:
-            with contextlib.suppress(OSError):  # nobody has it open any more
-                self.screen += os.read(self.fd, 65536).decode(errors="replace")
-
-    def type(self, keys: str) -> None:
-        os.write(self.fd, keys.encode())
-
-    @property
-    def echoes(self) -> bool:
-        return bool(termios.tcgetattr(self.fd)[3] & termios.ECHO)
-
-    def status(self) -> int:
-        """Wait for the end; gives the exit status."""
-        end = time.monotonic() + SECONDS
-        while time.monotonic() < end:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.pid = 0
-                return os.waitstatus_to_exitcode(status)
-            self.read()
-        raise AssertionError(f"it does not end: {self.screen!r}")
-
-    def kill(self) -> None:
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-        os.close(self.fd)
-
-
-@pytest.fixture
-def terminal() -> Iterator[Callable[..., Terminal]]:
-    started: list[Terminal] = []
-
-    def start(*command: str, **environ: str) -> Terminal:
-        started.append(Terminal(*command, **environ))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.kill()
-
-
-Start = Callable[..., Terminal]
-
-
-def log_in(terminal: Terminal) -> str:
-    seen = ""
-    for question, answer in (("(1-3):", "1"), ("user id", "100"), ("password", "123456")):
-        seen += terminal.until(question)
-        terminal.type(answer + "\r")
-    return seen + terminal.until("(1-7):")
-
-
-def test_two_people_talk_and_passwords_are_not_shown(server: str, terminal: Start) -> None:
-    tom = terminal(*command(server))
+def test_two_people_talk_and_passwords_are_not_shown(server: str, start: Start) -> None:
+    tom = start(*command(server))
     assert "123456" not in log_in(tom)
     tom.type("2\r")
     tom.until("everybody")
@@ -376,13 +237,13 @@ def test_two_people_talk_and_passwords_are_not_shown(server: str, terminal: Star
     [("\x04", 0), ("\x03", 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
 )
 def test_the_terminal_is_given_back_however_it_ends(
-    server: str, terminal: Start, leave: str | int, status: int
+    server: str, start: Start, leave: str | int, status: int
 ) -> None:
     # The shell lives on, so that the terminal can still be looked at.
     script = (
         'trap : INT TERM; "$0" "$@" & pid=$!; echo pid $pid; fg >/dev/null; echo left $?; read x'
     )
-    shell = terminal("bash", "--norc", "-mc", script, *command(server), NO_COLOR="1")
+    shell = start("bash", "--norc", "-mc", script, *command(server), NO_COLOR="1")
     pid = int(re.findall(r"pid (\d+)", shell.until("(1-3):"))[0])
     assert not shell.echoes
     if isinstance(leave, str):
@@ -396,10 +257,10 @@ def test_the_terminal_is_given_back_however_it_ends(
 
 
 def test_stopped_it_gives_the_terminal_back_and_continued_it_asks_again(
-    server: str, terminal: Start
+    server: str, start: Start
 ) -> None:
     script = '"$0" "$@"; echo stopped $?; read x; fg >/dev/null; echo left $?'
-    shell = terminal("bash", "--norc", "-mc", script, *command(server))
+    shell = start("bash", "--norc", "-mc", script, *command(server))
     shell.until("(1-3):")
     shell.type("\x1a")
     shell.until("stopped 148")
@@ -410,8 +271,8 @@ def test_stopped_it_gives_the_terminal_back_and_continued_it_asks_again(
     shell.until("left 0")
 
 
-def test_a_new_size_wraps_what_is_typed_anew(server: str, terminal: Start) -> None:
-    tom = terminal(*command(server))
+def test_a_new_size_wraps_what_is_typed_anew(server: str, start: Start) -> None:
+    tom = start(*command(server))
     log_in(tom)
     tom.type("a line of some length")
     tom.until("a line of some length")
@@ -424,9 +285,9 @@ def test_a_new_size_wraps_what_is_typed_anew(server: str, terminal: Start) -> No
 
 @pytest.mark.parametrize("environ", [{"TERM": "dumb"}, {"TERM": ""}])
 def test_a_terminal_that_can_do_little_gets_plain_lines(
-    server: str, terminal: Start, environ: dict[str, str]
+    server: str, start: Start, environ: dict[str, str]
 ) -> None:
-    tom = terminal(*command(server), **environ)
+    tom = start(*command(server), **environ)
     seen = log_in(tom)
     assert "123456" not in seen
     assert "\x1b" not in seen
@@ -435,16 +296,16 @@ def test_a_terminal_that_can_do_little_gets_plain_lines(
     assert tom.status() == 0
 
 
-def test_a_terminal_that_is_closed_ends_it(server: str, terminal: Start) -> None:
-    tom = terminal(*command(server))
+def test_a_terminal_that_is_closed_ends_it(server: str, start: Start) -> None:
+    tom = start(*command(server))
     log_in(tom)
     os.close(tom.fd)
     tom.fd = os.open(os.devnull, os.O_RDONLY)
     assert tom.status() in (0, 129)
 
 
-def test_a_second_ctrl_c_does_not_wait(mortal_server: str, terminal: Start) -> None:
-    tom = terminal(*command(mortal_server))
+def test_a_second_ctrl_c_does_not_wait(mortal_server: str, start: Start) -> None:
+    tom = start(*command(mortal_server))
     log_in(tom)
     tom.type("2\r")
     tom.until("everybody")

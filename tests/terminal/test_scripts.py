@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.system.lab import environment
+from tests.terminal.processes import IN, SECONDS, altered, command, forked
 
-from .test_menus_process import IN, SECONDS, altered, command, serving
+#: What only reads and writes runs in a fork; what a shell arranges, by a whole interpreter.
+pytestmark = pytest.mark.usefixtures("forking")
 
 SPEAKS = IN + "2\nhello\n4\n"
 SENT = b"\nSent\n"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with serving() as address:
-        yield address
-
-
-@pytest.fixture
-def mortal_server() -> Iterator[str]:
-    with serving() as address:
-        yield address
 
 
 Ran = subprocess.CompletedProcess[bytes]
@@ -40,7 +29,7 @@ def run(server: str, script: str | bytes = b"", **options: Any) -> Ran:
     if "stdout" not in options:
         options["stdout"] = subprocess.PIPE
     return subprocess.run(
-        command(server), stderr=subprocess.PIPE, timeout=SECONDS, check=False, **options
+        forked(server), stderr=subprocess.PIPE, timeout=SECONDS, check=False, **options
     )
 
 
@@ -98,7 +87,7 @@ def test_output_that_was_closed_is_no_output(server: str) -> None:
 
 def test_a_reader_that_goes_before_all_is_done_fails(server: str) -> None:
     process = subprocess.Popen(
-        command(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        forked(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdout is not None
     assert process.stderr is not None
@@ -135,7 +124,7 @@ def test_lines_that_work(server: str, encoded: str, mark: str) -> None:
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_a_mark_at_the_beginning_may_come_in_pieces(server: str, size: int) -> None:
     process = subprocess.Popen(
-        command(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        forked(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
     )
     assert process.stdin is not None
     script = ("\ufeff" + SPEAKS).encode()
@@ -218,7 +207,7 @@ def test_input_that_can_not_be_read_fails(server: str, tmp_path: Path) -> None:
 def test_a_server_that_goes_away_while_something_is_sent_fails(
     mortal_server: str, after: str, why: str
 ) -> None:
-    ran = altered("menus.SEND_TIMEOUT = 1.0", mortal_server, IN + "2\ndie\n" + after)
+    ran = altered("choices.SEND_TIMEOUT = 1.0", mortal_server, IN + "2\ndie\n" + after)
     assert ran.returncode == 1
     assert re.search(why, ran.stderr)
     assert ran.stderr.count("\n") == 1

@@ -6,36 +6,15 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from .test_menus_process import SECONDS, Terminal, command, serving
+from tests.terminal.processes import SECONDS, Start, Terminal, command
 
-Start = Callable[..., Terminal]
 NOT_STOPPED = "so it is not stopped"
 #: Both ways to read from a terminal.
 KINDS = ("xterm", "dumb")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with serving() as address:
-        yield address
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    started: list[Terminal] = []
-
-    def start(*command: str, **environ: str) -> Terminal:
-        started.append(Terminal(*command, **environ))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.kill()
 
 
 def ask_for_password(terminal: Terminal) -> None:

@@ -18,8 +18,9 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from chatroom.common.fingerprint import fingerprint
 from chatroom.config.data_folder import DataFolder
-from chatroom.config.settings import StartError
-from chatroom.transports.listeners import Certificate, in_clear, listening_endpoint, own_certificate
+from chatroom.config.errors import StartError
+from chatroom.transports.certificate import Certificate, own_certificate
+from chatroom.transports.listeners import in_clear, listening_endpoint
 from tests.certificates import Issued
 from tests.config.test_data_folder import NOBODY, mode, needs_root
 

@@ -14,13 +14,17 @@ from twisted.internet.ssl import PrivateCertificate
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from chatroom.common.counters import Count
-from chatroom.delivery.outbox import DirectOutbox, PacedOutbox, TransportOutbox
-from chatroom.limits.connections import Doorkeeper
+from chatroom.delivery.direct import DirectOutbox
+from chatroom.delivery.outbox import TransportOutbox
+from chatroom.delivery.paced import PacedOutbox
+from chatroom.limits.connections import ConnectionLimit
 from chatroom.node.node import Node
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN, Code, Message
 from chatroom.sessions.session import CLOSE_TIMEOUT
-from chatroom.transports.tcp import KEEPALIVE, ChatFactory
+from chatroom.transports.sockets import KEEPALIVE
+from chatroom.transports.tcp import ChatFactory
 from tests.certificates import Issued
 from tests.sockets import Peer, SocketPeer, framed, frames
 from tests.world import World, kinds, private, sms
@@ -146,7 +150,7 @@ def test_no_frame_is_handled_twice_when_reading_pauses_at_every_frame(
 def test_a_frame_after_the_login_may_be_larger(world: World, factory: ChatFactory) -> None:
     peer = Peer(factory)
     long = sms("😀" * wire.MAX_CONTENT, "long")
-    assert MAX_FRAME_BEFORE_LOGIN < len(wire.encode(long)) < MAX_FRAME
+    assert MAX_FRAME_BEFORE_LOGIN < len(codec.encode(long)) < MAX_FRAME
     peer.says(world.login(1), long)
     world.wait(0.5)
     assert kinds(peer.takes()) == ["LoginResMes", "AckMes"]
@@ -189,7 +193,7 @@ def test_a_frame_that_is_too_long_is_refused_when_it_is_announced(
 
 def test_a_frame_of_the_greatest_length_is_taken(factory: ChatFactory) -> None:
     peer = Peer(factory)
-    peer.sends(wire.frame(wire.encode(wire.PingMes()).ljust(MAX_FRAME_BEFORE_LOGIN)))
+    peer.sends(codec.frame(codec.encode(wire.PingMes()).ljust(MAX_FRAME_BEFORE_LOGIN)))
     assert kinds(peer.takes()) == ["PongMes"]
 
 
@@ -198,21 +202,21 @@ def test_what_is_no_json_gets_an_error_and_then_the_connection_closes(
     factory: ChatFactory, payload: bytes
 ) -> None:
     peer = Peer(factory)
-    peer.sends(wire.frame(payload))
+    peer.sends(codec.frame(payload))
     assert errors(peer.takes()) == [Code.MALFORMED]
     assert peer.closed
 
 
 @pytest.mark.parametrize(
     "behind",
-    [framed(wire.PingMes()), wire.frame(b"{nope"), b"\xff\xff\xff\xff", b"\x00\x00"],
+    [framed(wire.PingMes()), codec.frame(b"{nope"), b"\xff\xff\xff\xff", b"\x00\x00"],
     ids=["good", "bad", "too_long", "a_part"],
 )
 def test_what_is_buffered_behind_a_frame_that_closes_is_ignored(
     factory: ChatFactory, behind: bytes
 ) -> None:
     peer = Peer(factory)
-    peer.sends(wire.frame(b"{nope") + behind)
+    peer.sends(codec.frame(b"{nope") + behind)
     peer.sends(behind)
     assert errors(peer.takes()) == [Code.MALFORMED]
 
@@ -313,7 +317,7 @@ def test_a_unix_socket_has_no_tcp_to_tune(factory: ChatFactory) -> None:
     near, far = socket.socketpair()
     peer = Peer(factory, handle=near)
     peer.says(wire.PingMes())
-    assert [wire.decode(payload) for payload in frames(far.recv(1000))] == [wire.PongMes()]
+    assert [codec.decode(payload) for payload in frames(far.recv(1000))] == [wire.PongMes()]
     near.close()
     far.close()
 
@@ -397,7 +401,7 @@ def test_a_client_that_reads_too_slowly_gets_whole_frames_and_is_told_why(
             received += piece
     except BlockingIOError:
         pass
-    arrived = [wire.decode(payload) for payload in frames(received)]
+    arrived = [codec.decode(payload) for payload in frames(received)]
     last = arrived.pop()
     assert isinstance(last, wire.ErrorMes)
     assert (last.code, last.reconnect) == (Code.CLOSED, True)
@@ -409,7 +413,7 @@ def test_an_aborted_connection_is_gone_at_once(world: World, connect: Connect) -
     peer.protocol.abort()
     world.settle()
     assert peer.closed
-    assert world.node().sessions() == []
+    assert world.node().sessions.all() == []
 
 
 def test_the_factory_is_quiet() -> None:
@@ -421,7 +425,7 @@ def test_every_connection_has_a_session_of_its_own(factory: ChatFactory, world: 
     node: Node = world.node()
     Peer(factory)
     Peer(factory)
-    assert len({session.tag for session in node.sessions()}) == 2
+    assert len({session.tag for session in node.sessions.all()}) == 2
 
 
 # ---------------------------------------------------------------- strangers and scanners
@@ -436,11 +440,11 @@ def test_every_connection_has_a_session_of_its_own(factory: ChatFactory, world: 
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", Count.OTHER_PROTOCOL),
         (b"\xff\xff\xff\xff", Count.TOO_LONG),
         (b"\x00\x00\x00\x00", Count.MALFORMED),
-        (wire.frame(b"\xef\xbb\xbf" + wire.encode(wire.PingMes())), Count.MALFORMED),
-        (wire.frame(b'{"type":NaN}'), Count.MALFORMED),
-        (wire.frame(b'{"type":"PingMes","data":1e400}'), Count.MALFORMED),
-        (wire.frame(b"[" * 4000), Count.MALFORMED),
-        (wire.frame(b'{"type":"\xff"}'), Count.MALFORMED),
+        (codec.frame(b"\xef\xbb\xbf" + codec.encode(wire.PingMes())), Count.MALFORMED),
+        (codec.frame(b'{"type":NaN}'), Count.MALFORMED),
+        (codec.frame(b'{"type":"PingMes","data":1e400}'), Count.MALFORMED),
+        (codec.frame(b"[" * 4000), Count.MALFORMED),
+        (codec.frame(b'{"type":"\xff"}'), Count.MALFORMED),
     ],
 )
 def test_what_is_no_message_is_told_once_counted_once_and_closed(
@@ -472,7 +476,7 @@ def test_a_message_that_is_none_costs_a_member_that_message_only(
     world: World, factory: ChatFactory, data: str
 ) -> None:
     peer = member(world, factory, 1)
-    peer.sends(wire.frame(json.dumps({"type": "SmsMes", "data": data}).encode()))
+    peer.sends(codec.frame(json.dumps({"type": "SmsMes", "data": data}).encode()))
     peer.says(wire.PingMes())
     assert kinds(peer.takes()) == ["ErrorMes", "PongMes"]
     assert not peer.closed
@@ -491,7 +495,7 @@ def test_one_byte_a_second_keeps_nobody_waiting(world: World, factory: ChatFacto
 
 
 def test_a_connection_too_many_is_told_why_and_closed(world: World, connect: Connect) -> None:
-    world.node().doorkeeper = Doorkeeper(world.clock, per_address=1)
+    world.node().connection_limit = ConnectionLimit(world.clock, per_address=1)
     first, second = connect(), connect()
     [error] = second.takes()
     assert isinstance(error, wire.ErrorMes)

@@ -1,1 +1,1 @@
-"""What all of the library uses: its errors, models, waits and timers."""
+"""What all of the library uses: its errors, models and timers."""

@@ -33,12 +33,12 @@ class ChatError(Exception):
 
 
 class NotConnected(ChatError):
-    """There is no connection, or no login, to do it with; the text is one line that says why.
+    """There is no connection, or nobody is logged in; the text is one line that says why.
 
-    A message whose sending ends so may have arrived or not: nobody can tell any more.
+    A message that fails with this may have been stored or not.
 
-    ``final``: trying again is of no use before somebody changes something: what answers is no
-    chatroom server, say.
+    ``final``: retrying can't help until something is changed; for example, the other end is not a
+    chatroom server.
     """
 
     def __init__(self, text: str = "", *, final: bool = False) -> None:
@@ -49,11 +49,11 @@ class NotConnected(ChatError):
 class Doubt(Enum):
     """Why a server's certificate is not accepted."""
 
-    #: Nobody whom the system's roots know vouches for it; its fingerprint may be compared.
+    #: No authority that the system trusts has signed it; its fingerprint can be compared.
     UNKNOWN = "unknown"
-    #: Another one was accepted before, or was asked for.
+    #: It is not the one that was accepted before, or asked for.
     CHANGED = "changed"
-    #: It is for another name, or for another time.
+    #: It is for another host name, or not valid at this time.
     INVALID = "invalid"
 
 
@@ -68,8 +68,8 @@ class Untrusted(NotConnected):
     """The server's certificate was not accepted, and nothing was sent.
 
     ``server`` is ``host:port``, ``fingerprint`` that of the certificate it showed, ``known`` that
-    of the one expected instead, and ``file`` holds it (None: the caller gave it). ``vouched``: the
-    system's roots know the certificate all the same.
+    of the one expected instead, and ``file`` holds it (None: the caller gave it). ``vouched``: an
+    authority that the system trusts has signed the certificate all the same.
     """
 
     def __init__(
@@ -100,11 +100,11 @@ class Untrusted(NotConnected):
 
 
 class Unconfirmed(ChatError):
-    """A message was not acknowledged within the time its sender gave; it may yet have arrived."""
+    """A message was not acknowledged within the given time; it may have been stored."""
 
 
 class Refused(ChatError):
-    """The server said no, or would: what it can't take is not sent.
+    """The server refused a request; or would refuse it, so that it was not sent.
 
     ``retry_after`` is in seconds, where the server gave it. Where the account is banned or muted,
     ``until`` says when that ends: in milliseconds since 1970, UTC, or 0: never.
@@ -146,7 +146,7 @@ class SendRefused(Refused):
     """A message was not taken: 403 muted, 404 no such recipient or room, 507 a full mailbox, …
 
     ``uncertain``: an earlier try of this message got no clear answer, so it may have been stored
-    all the same. Sending again under the same id is then without risk.
+    all the same. It is safe to send it again with the same id.
     """
 
     uncertain: bool = False

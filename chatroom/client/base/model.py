@@ -11,7 +11,7 @@ from chatroom.protocol import messages as wire
 
 
 class State(Enum):
-    """Where the client stands with its server."""
+    """The state of the connection to the server."""
 
     #: No connection, and none is tried: before `connect`, after a logout, or when it is hopeless.
     OFFLINE = "offline"

@@ -28,18 +28,20 @@ from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import ChatError, LoginRefused, NotConnected, Untrusted
 from chatroom.client.base.interfaces import Clock, Endpoint
 from chatroom.client.base.model import State
-from chatroom.client.base.timing import Timing
-from chatroom.client.base.waiting import Waiters, pause, within
+from chatroom.client.base.timing import Backoff, Timing
+from chatroom.client.connection.ending import Ending
 from chatroom.client.connection.login import Identity, is_final, log_in
 from chatroom.client.connection.protocol import ClientProtocol, one_line
 from chatroom.client.state.convert import Welcome
+from chatroom.common.clock import pause
+from chatroom.common.waiting import Waiters, within
 from chatroom.protocol import messages as wire
 
 _log = Logger()
 
 
 class Owner(Protocol):
-    """Who a link works for."""
+    """What a link reports to."""
 
     def resume(self, user_id: int) -> wire.Resume | None:
         """Where this user goes on from at a login."""
@@ -48,7 +50,7 @@ class Owner(Protocol):
         """A login was answered; nothing that follows it has been looked at yet."""
 
     def message_received(self, message: wire.Message) -> None:
-        """A message that answers no request; may raise `chatroom.protocol.messages.WireError`."""
+        """A message that answers no request; may raise `chatroom.protocol.codec.WireError`."""
 
     def link_down(self) -> None:
         """The connection is gone, be it that another one follows or not."""
@@ -87,22 +89,16 @@ class Link:
         self._timing = timing
         self._reconnect = reconnect
         self.waits = wait
-        self._chance = chance
+        self._backoff = Backoff(timing, chance)
         self._connection: ClientProtocol | None = None
-        #: The last one that was hung up; it may not be gone yet.
+        #: The last connection that was closed here; it may not be gone yet.
         self._left: ClientProtocol | None = None
         self._factory: Any = Factory.forProtocol(lambda: ClientProtocol(self, clock, timing))
         self._factory.noisy = False
         self._work: Deferred[None] = succeed(None)
         self._arrival = Waiters()
         self._rest = Waiters()
-        #: Who waits for the end, and what it came with: None where it was wanted.
-        self._ends = Waiters()
-        self._end: BaseException | None = None
-        self._has_ended = False
-        #: Somebody has heard of the end by `when_ended`.
-        self.was_end_told = False
-        self._failures = 0
+        self.ending = Ending()
         self._online_since = 0.0
         self._sent_away = False
 
@@ -116,8 +112,8 @@ class Link:
             return fail(NotConnected(self.why))
         arrived = self._arrival.wait()
         if self.state is State.OFFLINE:
-            self._sent_away = self._has_ended = self.was_end_told = False
-            self._end = None
+            self._sent_away = False
+            self.ending.reset()
             self._become(State.CONNECTING, words.CONNECTING)
             self._start(self._first_connection())
         return arrived.addErrback(self._no_longer_awaited)
@@ -130,7 +126,7 @@ class Link:
         """
         over = ChatError("waited long enough")
         try:
-            await within(self._rest.wait(), self._delay(least), self._clock, over)
+            await within(self._rest.wait(), self._backoff.next(least), self._clock, over)
         except ChatError as error:
             if error is not over:
                 raise
@@ -153,11 +149,11 @@ class Link:
         return True
 
     def progress(self) -> None:
-        """Something came of this connection: the next pause starts small again."""
-        self._failures = 0
+        """This connection was of use: the next pause is short again."""
+        self._backoff.reset()
 
     def drop(self, why: Words) -> None:
-        """Break the connection: it is of no more use."""
+        """Abort the connection."""
         if self._connection is not None:
             self._connection.drop(why)
 
@@ -166,7 +162,7 @@ class Link:
         if error.reconnect is False:
             self._sent_away = True
         else:
-            self._failures = 0
+            self._backoff.reset()
         if self._connection is not None:
             why = words.of_server(error.code, error.error)
             self._connection.expect_close(why, final=self._sent_away)
@@ -182,19 +178,16 @@ class Link:
         :param error: what `when_ended` is to fail with.
         """
         if self.state is State.CLOSED:
-            self._end = error or self._end
+            self.ending.error = error or self.ending.error
             return self._gone()
         return self._leave(State.CLOSED, words.CLOSED, server_first=False, error=error)
 
     def when_ended(self) -> Deferred[None]:
         """See `ChatClient.when_ended`."""
-        ended = self._ends.wait()
-        if self._has_ended:
-            self._fire_end()
-        return ended
+        return self.ending.wait()
 
     def abandon(self) -> None:
-        """Nobody waits for the end of a connection that was left: break it."""
+        """Nobody waits for a closed connection to end: abort it."""
         if self._left is not None:
             self._left.drop(words.CLOSED)
 
@@ -205,7 +198,7 @@ class Link:
         self._owner.message_received(message)
 
     def connection_lost(self, connection: ClientProtocol, why: Words) -> None:
-        """Make another connection, or say that there is none."""
+        """Connect again, or report that the connection has ended."""
         if connection is not self._connection:
             return
         self._connection = None
@@ -213,7 +206,7 @@ class Link:
         if self.state is not State.ONLINE:
             return  # whoever makes the connection learns it from the login that fails
         if self._clock.seconds() - self._online_since >= self._timing.stable_after:
-            self._failures = 0
+            self._backoff.reset()
         if self.identity is None or not self._reconnect or self._sent_away:
             self._give_up(why)
         else:
@@ -234,19 +227,19 @@ class Link:
                     self._tell_end(error)
                     return
                 self._tried(error.words)
-                await pause(self._clock, self._delay())
+                await pause(self._clock, self._backoff.next())
             else:
                 self._become(State.ONLINE, words.CONNECTED)
                 return
 
     def _tried(self, why: Words) -> None:
-        """Who runs the program may wonder what it waits for: told once for each reason."""
+        """Log why there is no connection yet, once for each reason."""
         if why != self.why:
             self.why = why
             _log.info("no connection, trying again until there is one: {why}", why=why)
 
     def _no_longer_awaited(self, failure: Failure) -> Failure:
-        """Where the last one who waited gave up, so does the link."""
+        """When the last caller that waited has cancelled, stop trying."""
         if (
             failure.check(CancelledError)
             and self.waits
@@ -257,22 +250,16 @@ class Link:
             self._give_up(words.GIVEN_UP)
         return failure
 
-    def _delay(self, least: float = 0.0) -> float:
-        """Seconds until the next try."""
-        delay = self._timing.retry_delay(self._failures, self._chance())
-        self._failures += 1
-        return max(least, delay)
-
     async def _connect_again(self, identity: Identity) -> None:
         wait = 0.0
         while self.state is State.RECONNECTING:
-            await pause(self._clock, self._delay(wait))
+            await pause(self._clock, self._backoff.next(wait))
             wait = 0.0
             try:
                 await self._log_in(await self._open(), identity)
                 return
             except Untrusted as error:
-                # Trying on would hide it, and only a person can say whether it is as it should be.
+                # Retrying would hide it, and only a person can say whether it is the right one.
                 self._give_up(error.words)
             except NotConnected as error:
                 self.why = error.words
@@ -328,8 +315,8 @@ class Link:
         if connection is not None:
             self._left = connection
             connection.hang_up(server_first=server_first)
-        self._end = error
-        return self._gone().addCallback(lambda _: self._tell_end(self._end))
+        self.ending.error = error
+        return self._gone().addCallback(lambda _: self._tell_end(self.ending.error))
 
     def _gone(self) -> Deferred[None]:
         """Fires when the connection that was left is gone."""
@@ -345,13 +332,7 @@ class Link:
     def _tell_end(self, error: BaseException | None) -> None:
         """Tell those who wait for the end; nothing where it goes on already."""
         if self.state in (State.OFFLINE, State.CLOSED):
-            self._has_ended = True
-            self._end = error
-            self._fire_end()
-
-    def _fire_end(self) -> None:
-        self.was_end_told = self.was_end_told or bool(self._ends)
-        self._ends.fire(self._end)
+            self.ending.come(error)
 
     def _become(self, state: State, why: Words, error: NotConnected | None = None) -> None:
         self.state, self.why = state, why

@@ -12,6 +12,7 @@ from chatroom.client.base import error_texts as words
 from chatroom.client.base.errors import LoginRefused, NotConnected
 from chatroom.client.connection.protocol import ClientProtocol
 from chatroom.client.state.convert import Welcome, read_welcome
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 
 #: A login that is refused so may be taken later; with any other code it never will be.
@@ -70,7 +71,7 @@ async def _ask(
         # The server may log it in all the same, and nobody here would know.
         connection.drop(words.LOGIN_GIVEN_UP)
         raise
-    except wire.WireError as error:
+    except codec.WireError as error:
         why = words.no_message(error)
         connection.drop(why)
         raise NotConnected(why, final=True) from None

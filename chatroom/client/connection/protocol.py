@@ -1,4 +1,4 @@
-"""One connection to a server: frames in, typed messages out, and whether it still lives."""
+"""One connection to a server: frames in, typed messages out, and pings."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import NotConnected, Refused
 from chatroom.client.base.interfaces import Clock, Timer
 from chatroom.client.base.timing import Timing
-from chatroom.client.base.waiting import Waiters
 from chatroom.client.connection.requests import Requests
+from chatroom.common.waiting import Waiters
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 
 AnswerT = TypeVar("AnswerT", bound=wire.Message)
@@ -43,12 +44,12 @@ def one_line(problem: BaseException | None) -> Words:
 
 
 class Receiver(Protocol):
-    """Who a connection works for."""
+    """What a connection reports to."""
 
     def message_received(self, message: wire.Message) -> None:
         """A message that answers no request.
 
-        :raises chatroom.protocol.messages.WireError: it can't be; the connection is dropped.
+        :raises chatroom.protocol.codec.WireError: it can't be; the connection is dropped.
         """
 
     def connection_lost(self, connection: ClientProtocol, why: Words) -> None:
@@ -69,16 +70,16 @@ class ClientProtocol(Int32StringReceiver):
         self._requests = Requests(clock, timing.answer, self.send, self.drop)
         self._lost = Waiters()
         self._is_lost = False
-        #: Why no more is taken from this connection, once that is so.
+        #: Why nothing more is read from this connection; None while it is in use.
         self.over: Words | None = None
-        #: What the server said of its hanging up, and what its last frame said was wrong.
+        #: Why the server closes the connection, as it said, and the error in its last frame.
         self._goodbye: Words | None = None
         self._last_words: Words | None = None
         self._heard_at = clock.seconds()
         self._timer: Timer | None = None
-        #: Something came that a chatroom server could have said.
+        #: At least one valid message has come.
         self._is_understood = False
-        #: Another connection would go the same way.
+        #: Another connection would end in the same way.
         self._is_final = False
 
     # ------------------------------------------------------------ for the client
@@ -98,22 +99,22 @@ class ClientProtocol(Int32StringReceiver):
 
     def send(self, message: wire.Message) -> None:
         """Send one message, of which no answer is expected here."""
-        self.send_payload(wire.encode(message))
+        self.send_payload(codec.encode(message))
 
     def send_payload(self, payload: bytes) -> None:
         """Send a message that is encoded already."""
         if self.over is None:
-            self._transport.write(wire.frame(payload))
+            self._transport.write(codec.frame(payload))
 
     def drop(self, why: Words) -> None:
-        """Break the connection at once: it is of no more use."""
+        """Abort the connection."""
         if self.over is None:
             self.over = why
         if not self._is_lost:
             self._transport.abortConnection()
 
     def not_understood(self, why: Words) -> None:
-        """Break the connection; where nothing else came of it, it leads to no chatroom server."""
+        """Abort it; if nothing valid came before, the other end is not a chatroom server."""
         self._is_final = self.over is None and not self._is_understood
         self.drop(why)
 
@@ -122,7 +123,7 @@ class ClientProtocol(Int32StringReceiver):
         return None if self.over is None else NotConnected(self.over, final=self._is_final)
 
     def hang_up(self, *, server_first: bool = False) -> None:
-        """Close in peace: what was sent still goes out, what comes in is not looked at any more.
+        """Close cleanly: what was written is still sent, what comes in is ignored.
 
         The connection is gone within `Timing.goodbye`; see `when_lost`.
 
@@ -146,11 +147,11 @@ class ClientProtocol(Int32StringReceiver):
 
     @property
     def is_dismissed(self) -> bool:
-        """Whether the server said that it hangs up: it takes nothing any more."""
+        """Whether the server said that it closes the connection and takes nothing more."""
         return self._goodbye is not None
 
     def expect_close(self, why: Words, *, final: bool = False) -> None:
-        """The server is about to hang up; don't wait for that for ever.
+        """The server is about to close the connection; abort it if it takes too long.
 
         :param final: there is no coming back.
         """
@@ -161,13 +162,13 @@ class ClientProtocol(Int32StringReceiver):
     # ------------------------------------------------------------ for Twisted
 
     def connectionMade(self) -> None:
-        """Start to listen for silence."""
+        """Start the timer that notices silence."""
         self._transport = self.transport
         self._heard_at = self._clock.seconds()
         self._set_timer(self._timing.ping_after, self._check_silence)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take bytes, unless the connection was given up: then nothing of it counts any more."""
+        """Take bytes, unless the connection was given up."""
         self._heard_at = self._clock.seconds()
         if self.over is None:
             super().dataReceived(data)  # type: ignore[no-untyped-call]  # Twisted's own
@@ -177,14 +178,14 @@ class ClientProtocol(Int32StringReceiver):
         if self.over is not None:
             return  # what was buffered is still delivered after the end
         try:
-            self._take(wire.decode(payload))
-        except wire.WireError as problem:
+            self._take(codec.decode(payload))
+        except codec.WireError as problem:
             if problem.fatal or problem.type_name is None or problem.type_name in wire.MESSAGES:
                 self.not_understood(words.no_message(problem))
             # A type that this client does not know is a newer server's, and is left alone.
 
     def lengthLimitExceeded(self, length: int) -> None:
-        """Nothing after such a frame can be told apart any more."""
+        """What follows such a frame can't be split into frames."""
         self.not_understood(words.frame_too_long(length))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

@@ -1,4 +1,4 @@
-"""Questions to the server and the answers they wait for, one at a time."""
+"""Requests to the server, one at a time, each with its answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatroom.client.base import error_texts as words
 from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import ChatError, NotConnected, Refused
 from chatroom.client.base.interfaces import Clock, Timer
-from chatroom.client.base.waiting import Waiters
+from chatroom.common.waiting import Waiters
 from chatroom.protocol import messages as wire
 
 AnswerT = TypeVar("AnswerT", bound=wire.Message)

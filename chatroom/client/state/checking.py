@@ -1,4 +1,4 @@
-"""What is to be sent, held against the protocol before it is, in words that name the argument."""
+"""Checks arguments before they are sent; an error names the argument that is wrong."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import Refused, RegisterRefused
+from chatroom.protocol import codec
 from chatroom.protocol import display_names as names
 from chatroom.protocol import messages as wire
 
@@ -56,87 +57,88 @@ def _is_name(value: Any) -> bool:
     return True
 
 
-def _user(label: str) -> _Rule:
+def _number(label: str, least: int = 1) -> _Rule:
+    most = _MAX_INTEGER
     return _Rule(
-        *(_is_number(1), label),
-        en=f"a whole number from 1 to {_MAX_INTEGER}",
-        zh=f"从1到{_MAX_INTEGER}的整数",
+        _is_number(least),
+        label,
+        f"a whole number from {least} to {most}",
+        f"从{least}到{most}的整数",
+    )
+
+
+def _text(label: str, most: int) -> _Rule:
+    return _Rule(
+        lambda value: _is_text(value, most),
+        label,
+        f"a text of at most {most} characters",
+        f"最多{most}个字符的文本",
     )
 
 
 def _password(label: str) -> _Rule:
     most = wire.MAX_PASSWORD
     return _Rule(
-        *(_is_password, label),
-        en=f"a text of at most {most} bytes in UTF-8",
-        zh=f"最多{most}个字节(UTF-8)的文本",
+        _is_password,
+        label,
+        f"a text of at most {most} bytes in UTF-8",
+        f"最多{most}个字节(UTF-8)的文本",
     )
 
 
 _PLACE: Final = _Rule(
-    *(lambda value: bool(_SEQ.fullmatch(str(value))), "消息的位置"),
-    en='a message\'s place, such as "1700000000000-0"',
-    zh='消息的seq, 例如"1700000000000-0"',
+    lambda value: bool(_SEQ.fullmatch(str(value))),
+    "消息的位置",
+    'a message\'s place, such as "1700000000000-0"',
+    '消息的seq, 例如"1700000000000-0"',
 )
 
 #: By the name that the argument has in `ChatClient`.
 _RULES: Final[dict[str, _Rule]] = {
-    "user_id": _user("用户id"),
-    "to": _user("对方的用户id"),
-    "peer": _user("对方的用户id"),
+    "user_id": _number("用户id"),
+    "to": _number("对方的用户id"),
+    "peer": _number("对方的用户id"),
     "password": _password("密码"),
     "old": _password("现在的密码"),
     "new": _password("新的密码"),
     "name": _Rule(
-        *(_is_name, "名字"),
-        en=f"1 to {names.MAX_NAME} visible characters, with no accent but on a letter, "
+        _is_name,
+        "名字",
+        f"1 to {names.MAX_NAME} visible characters, with no accent but on a letter, "
         f"and at most {names.MAX_MARKS} on one",
-        zh=f"1到{names.MAX_NAME}个可见字符, 重音符号只能在字母上, 每个字母最多{names.MAX_MARKS}个",
+        f"1到{names.MAX_NAME}个可见字符, 重音符号只能在字母上, 每个字母最多{names.MAX_MARKS}个",
     ),
-    "invite": _Rule(
-        *(lambda value: _is_text(value, wire.MAX_INVITE), "邀请码"),
-        en=f"a text of at most {wire.MAX_INVITE} characters",
-        zh=f"最多{wire.MAX_INVITE}个字符的文本",
-    ),
-    "token": _Rule(
-        *(lambda value: _is_text(value, 128), "token"),
-        en="a text of at most 128 characters",
-        zh="最多128个字符的文本",
-    ),
+    "invite": _text("邀请码", wire.MAX_INVITE),
+    "token": _text("token", 128),
     "content": _Rule(
-        *(lambda value: _is_text(value, wire.MAX_CONTENT) and "\0" not in value, "消息"),
-        en=f"a text of at most {wire.MAX_CONTENT} characters, without NUL",
-        zh=f"最多{wire.MAX_CONTENT}个字符的文本, 没有NUL字符",
+        lambda value: _is_text(value, wire.MAX_CONTENT) and "\0" not in value,
+        "消息",
+        f"a text of at most {wire.MAX_CONTENT} characters, without NUL",
+        f"最多{wire.MAX_CONTENT}个字符的文本, 没有NUL字符",
     ),
     "room": _Rule(
-        *(lambda value: isinstance(value, str) and bool(_ROOM.fullmatch(value)), "聊天室"),
-        en="a room's name: 1 to 32 of a-z, 0-9, _ and -, of which _ and - not first",
-        zh="聊天室的名字: 1到32个a-z, 0-9, _和-, 不能以_或-开头",
+        lambda value: isinstance(value, str) and bool(_ROOM.fullmatch(value)),
+        "聊天室",
+        "a room's name: 1 to 32 of a-z, 0-9, _ and -, of which _ and - not first",
+        "聊天室的名字: 1到32个a-z, 0-9, _和-, 不能以_或-开头",
     ),
     "message_id": _Rule(
-        *(lambda value: _is_text(value, 64, 1) and value.isprintable(), "消息编号"),
-        en="1 to 64 visible characters",
-        zh="1到64个可见字符",
+        lambda value: _is_text(value, 64, 1) and value.isprintable(),
+        "消息编号",
+        "1 to 64 visible characters",
+        "1到64个可见字符",
     ),
     "seq": _PLACE,
     "before": _PLACE,
-    "after": _Rule(
-        *(_is_number(0), "after"),
-        en=f"a whole number from 0 to {_MAX_INTEGER}",
-        zh=f"从0到{_MAX_INTEGER}的整数",
-    ),
-    "limit": _Rule(
-        *(_is_number(1), "limit"),
-        en=f"a whole number from 1 to {_MAX_INTEGER}",
-        zh=f"从1到{_MAX_INTEGER}的整数",
-    ),
+    "after": _number("after", 0),
+    "limit": _number("limit"),
 }
 #: Those that may be left out, as None.
 _OPTIONAL: Final = frozenset({"invite", "token", "room", "peer", "before", "message_id"})
 
 
 def check(refused: type[Refused], **arguments: object) -> None:
-    """Hold what the user gave against the protocol.
+    """Check arguments against the protocol.
 
     :raises Refused: as ``refused``, with the code that a server would use; the text names the
         argument and says what it has to be.
@@ -161,7 +163,7 @@ def checked(
     """
     check(refused, **arguments)
     message = build()
-    return message, wire.encode(message)
+    return message, codec.encode(message)
 
 
 def _code(refused: type[Refused], name: str, value: object) -> wire.Code:

@@ -1,4 +1,4 @@
-"""From the protocol's messages to what the library's user gets."""
+"""Converts the protocol's messages to the library's own types."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import UNSET, UnsetType
 
 from chatroom.client.base.model import Incoming, Login
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -29,7 +30,7 @@ def read_seq(text: str | UnsetType) -> wire.Seq:
     try:
         return wire.Seq.parse("" if text is UNSET else text)
     except ValueError:
-        raise wire.WireError("a message has no place in its conversation") from None
+        raise codec.WireError("a message has no place in its conversation") from None
 
 
 def read_welcome(user_id: int, answer: wire.LoginResMes) -> Welcome:

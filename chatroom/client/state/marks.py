@@ -1,4 +1,4 @@
-"""What the person's devices have got and seen, and telling the server of it."""
+"""Receipts and read marks: what the user's devices have received and read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a client has come in each conversation, with no I/O."""
+"""The newest place that a client has received in each conversation, with no I/O."""
 
 from __future__ import annotations
 

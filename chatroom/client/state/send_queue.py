@@ -1,4 +1,4 @@
-"""Messages that were given to be sent and are not yet settled, with no I/O."""
+"""Messages to send, and those sent that have no outcome yet, with no I/O."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from twisted.internet.defer import Deferred
 from chatroom.client.base.errors import SendRefused
 from chatroom.client.base.interfaces import Clock, Timer
 from chatroom.client.base.model import Sent
-from chatroom.client.base.timing import Timing
-from chatroom.client.base.waiting import Waiters
-from chatroom.client.state.pace import Pace
+from chatroom.client.base.timing import Backoff, Timing
+from chatroom.client.state.send_rate import SendRate
+from chatroom.common.waiting import Waiters
 from chatroom.protocol.messages import Code, Seq
 
 #: Most messages unanswered at a time: the protocol's number.
 WINDOW: Final = 100
-#: The server could not or would not take it now: the same message may be taken later. 409 says that
-#: it closes the session, so the next one settles it. Every other code is final.
+#: Refused for now: the same message may be accepted later. 409 says that the server closes the
+#: session, so the message is sent again in the next one. Every other code is final.
 _LATER: Final = frozenset({Code.TOO_FAST, Code.UNAVAILABLE, Code.CLOSED})
 
 
@@ -38,7 +38,7 @@ class _Entry:
     uncertain: bool = False
 
 
-class Outbox:
+class SendQueue:
     """Sends in order, keeps what is unanswered, and sends it again until it is settled.
 
     The window is counted from the oldest unsettled message, not by those under way: so a message
@@ -58,7 +58,6 @@ class Outbox:
         """
         self._clock = clock
         self._timing = timing
-        self._chance = chance
         self._overdue = overdue
         # Not a plain dict: taking from its front over and over costs more and more.
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
@@ -67,9 +66,9 @@ class Outbox:
         self._held: Timer | None = None
         #: The server itself said for how long to send nothing.
         self._told_to_wait = False
-        self._refusals = 0
-        self._pace = Pace()
-        self._paced: Timer | None = None
+        self._backoff = Backoff(timing, chance, timing.resend_most)
+        self._rate = SendRate()
+        self._next_send: Timer | None = None
         self._watch: Timer | None = None
         self._moved_at = 0.0
         self._empty = Waiters()
@@ -128,8 +127,8 @@ class Outbox:
         entry = self._entries.pop(message_id, None)
         if entry is None:
             return False
-        self._refusals = 0
-        self._pace.taken()
+        self._backoff.reset()
+        self._rate.taken()
         self._pump()
         if not entry.deferred.called:
             entry.deferred.callback(Sent(message_id, seq, code))
@@ -162,14 +161,14 @@ class Outbox:
         self.hold(retry_after, too_fast=code == Code.TOO_FAST)
 
     def fail_all(self, error: Exception) -> None:
-        """There is no more hope for any of them."""
+        """None of them will get an outcome any more."""
         entries = list(self._entries.values())
         self._entries.clear()
-        for timer in (self._held, self._paced, self._watch):
+        for timer in (self._held, self._next_send, self._watch):
             if timer is not None:
                 timer.cancel()
-        self._held = self._paced = self._watch = None
-        self._refusals = 0
+        self._held = self._next_send = self._watch = None
+        self._backoff.reset()
         for entry in entries:
             if not entry.deferred.called:
                 entry.deferred.errback(error)
@@ -185,7 +184,7 @@ class Outbox:
 
     def _pump(self) -> None:
         """Write what may be written: in order, as far as the window goes, and at its pace."""
-        if self._write is None or self._held is not None or self._paced is not None:
+        if self._write is None or self._held is not None or self._next_send is not None:
             return
         now = self._clock.seconds()
         end: int | None = None
@@ -195,11 +194,11 @@ class Outbox:
             if entry.ordinal >= end:
                 break
             if entry.sent_at is None:
-                wait = self._pace.wait(now)
+                wait = self._rate.wait(now)
                 if wait > 0:
-                    self._paced = self._clock.callLater(wait, self._go_on)
+                    self._next_send = self._clock.callLater(wait, self._go_on)
                     break
-                self._pace.sent(now)
+                self._rate.sent(now)
                 entry.sent_at = now
                 self._write(entry.payload)
         if self._watch is None and self._entries:
@@ -213,17 +212,14 @@ class Outbox:
         pause = retry_after
         if too_fast and not self._told_to_wait:
             # All that was on its way behind it is refused as well, and counts as one refusal.
-            self._pace.refused(self._clock.seconds(), retry_after or 1.0)
+            self._rate.refused(self._clock.seconds(), retry_after or 1.0)
         if pause is not None:
             self._told_to_wait = True
         elif self._held is not None:
             return  # one wave of refusals counts once
         else:
             self._told_to_wait = False
-            pause = self._timing.retry_delay(
-                self._refusals, self._chance(), self._timing.resend_most
-            )
-            self._refusals += 1
+            pause = self._backoff.next()
         if self._held is not None:
             pause = max(pause, self._held.getTime() - self._clock.seconds())
             self._held.cancel()
@@ -235,11 +231,11 @@ class Outbox:
         self._pump()
 
     def _go_on(self) -> None:
-        self._paced = None
+        self._next_send = None
         self._pump()
 
     def _look(self) -> None:
-        """Find out whether the server still answers: it may be frozen."""
+        """Check that the server still acknowledges: it may be frozen."""
         self._watch = None
         waiting = [e.sent_at for e in self._entries.values() if e.sent_at is not None]
         if not waiting:

@@ -1,4 +1,4 @@
-"""The bus in Redis: this node's presence, and what it hears of rooms, mailboxes and other nodes.
+"""The bus in Redis: what this node hears of rooms, mailboxes and other nodes.
 
 The streams are the bus. A node follows its rooms, its own events and everybody's presence by one
 ``XREAD BLOCK`` after another, each from the places that it has handed out. So a broken connection
@@ -9,7 +9,7 @@ store says that it is in its file.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -19,16 +19,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatroom.protocol.messages import Person, Seq
-from chatroom.store.interface import (
+from chatroom.store.events import (
     BusListener,
-    MailboxEvent,
-    PresenceEvent,
-    StoreUnavailable,
-)
-from chatroom.store.moderation_interface import (
     DeletedEvent,
+    MailboxEvent,
     OversightEvent,
+    PresenceEvent,
 )
+from chatroom.store.records import StoreUnavailable
 from chatroom.store.redis.bus_events import event_from, presence_from
 from chatroom.store.redis.connection import Connection, NotWritten
 from chatroom.store.redis.conversations import entry_from, readable, room_key
@@ -55,7 +53,6 @@ REMEMBERED_PLACES = 1000
 _PRESENCE = "chatroom:presence"
 #: How a heartbeat's fields begin; the run follows, and its number.
 _BEAT = [b"u", b"0", b"k", b"beat"]
-_encode = msgspec.json.encode
 _person_decoder = msgspec.json.Decoder(Person)
 _log = Logger()
 
@@ -106,13 +103,10 @@ class Bus:
         self._reading: Deferred[None] | None = None
         self._heartbeat = LoopingCall(self._beat)
         self._heartbeat.clock = clock
-        self._update_presence = Script("update_presence")
         self._take_node = Script("take_node")
         self._leave_node = Script("leave_node")
         self._heartbeat_script = Script("heartbeat")
         self._compare_places = Script("compare_places")
-        self._keep_counters = Script("keep_counters")
-        self._counters = Script("counters")
 
     async def follow(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
         """Take the node's name, tell the listener who is online elsewhere, and begin to read."""
@@ -192,40 +186,6 @@ class Bus:
             self._may_have_lapsed = True
             rooms = {room: Seq.parse(self._positions[key]) for key, room in self._rooms.items()}
             _tell(listener.store_lost, rooms)
-
-    # ---- presence
-
-    def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._tell_presence(present, gone, reset=False))
-
-    def reset_presence(self, present: Sequence[Person]) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._tell_presence(present, (), reset=True))
-
-    async def _tell_presence(
-        self, present: Sequence[Person], gone: Sequence[int], *, reset: bool
-    ) -> None:
-        await self._commands.run(
-            self._update_presence,
-            *(self._node, int(reset), _encode(present), _encode(gone), len(present)),
-            *(item for person in present for item in (person.user_id, _encode(person))),
-            *gone,
-        )
-
-    # ---- what the nodes count
-
-    async def keep_counters(self, counters: Mapping[str, int]) -> None:
-        flat = [item for pair in counters.items() for item in pair]
-        await self._commands.run(self._keep_counters, self._node, *flat)
-
-    async def counters(self) -> dict[str, dict[str, int]]:
-        found: list[tuple[bytes, list[bytes]]] = await self._commands.run(self._counters)
-        return {
-            node.decode(): {
-                name.decode(): int(number)
-                for name, number in zip(flat[::2], flat[1::2], strict=True)
-            }
-            for node, flat in found
-        }
 
     # ---- other nodes
 

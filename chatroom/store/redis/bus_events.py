@@ -7,22 +7,20 @@ from collections.abc import Callable
 import msgspec
 
 from chatroom.protocol.messages import Person, Seq
-from chatroom.store.interface import (
+from chatroom.store.events import (
+    AddressesEvent,
+    AnnounceEvent,
+    DeletedEvent,
     EndEvent,
     Ending,
     KnownEvent,
     MailboxEvent,
+    OversightEvent,
     PresenceEvent,
     PrivateEvent,
     ReadEvent,
     ReceivedEvent,
     StandingEvent,
-)
-from chatroom.store.moderation_interface import (
-    AddressesEvent,
-    AnnounceEvent,
-    DeletedEvent,
-    OversightEvent,
 )
 from chatroom.store.redis.conversations import Fields, entry_from, sent_at_of
 

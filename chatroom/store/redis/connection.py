@@ -26,7 +26,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatroom.config.redis_address import RedisAddress
-from chatroom.store.interface import StoreUnavailable
+from chatroom.store.records import StoreUnavailable
 from chatroom.store.redis.lua import Script
 
 #: Seconds between two tries to connect, at most: service is to be back soon after the store is.
@@ -40,6 +40,16 @@ _APPEND_FAILED = b"aof_last_write_status:err"
 _log = Logger()
 
 
+def primary_of(role: Any) -> str | None:
+    """Where a replica's primary is, as ``host:port``; None: it is no replica.
+
+    :param role: what Redis answers to ROLE.
+    """
+    if isinstance(role, list) and role[0] == b"slave":
+        return f"{role[1].decode()}:{int(role[2])}"
+    return None
+
+
 def endpoint_for(reactor: Any, address: RedisAddress, timeout: float) -> Any:
     """The client endpoint for ``address``; with TLS the server's certificate is checked."""
     # Any, not IStreamClientEndpoint: mypy can't read what zope's classes declare to provide.
@@ -51,8 +61,12 @@ def endpoint_for(reactor: Any, address: RedisAddress, timeout: float) -> Any:
     return endpoint
 
 
-class LossNoticed:
-    """What our connections add to txredisapi's: they say when they are lost, and why."""
+class _Protocol(txredisapi.RedisProtocol):  # type: ignore[misc]  # no types
+    """What our connections add to txredisapi's: they say when they are lost, and why.
+
+    txredisapi's way to pack a command and to unpack a reply asks of each piece what it may be,
+    which took a quarter of all that a message costs: here texts go out and bytes come in.
+    """
 
     transport: Any
 
@@ -69,11 +83,11 @@ class LossNoticed:
             # Else a command waits until the answer to the one before it has come (Nagle).
             self.transport.setTcpNoDelay(True)
             self.transport.setTcpKeepAlive(True)
-        super().connectionMade()  # type: ignore[misc]  # txredisapi's
+        super().connectionMade()
 
     def dataReceived(self, data: bytes, *rest: Any) -> None:
         try:
-            super().dataReceived(data, *rest)  # type: ignore[misc]  # txredisapi's
+            super().dataReceived(data, *rest)
         except (txredisapi.RedisError, ValueError) as error:
             self.lost_why = f"what answers is no Redis: {error}"
             self.abort()
@@ -87,16 +101,8 @@ class LossNoticed:
         self.lost_why = self.lost_why or _why(reason)
         # First: whoever is told of a lost command and tries again must find no connection.
         self.on_lost()
-        super().connectionLost(reason)  # type: ignore[misc]  # txredisapi's
+        super().connectionLost(reason)
         self.lost.callback(None)
-
-
-class _Protocol(LossNoticed, txredisapi.RedisProtocol):  # type: ignore[misc]  # no types
-    """With hiredis's parser.
-
-    txredisapi's way to pack a command and to unpack a reply asks of each piece what it may be,
-    which took a quarter of all that a message costs: here texts go out and bytes come in.
-    """
 
     def _build_command(self, *args: object, **_: object) -> bytes:
         pieces = [arg if isinstance(arg, bytes) else str(arg).encode() for arg in args]
@@ -364,8 +370,8 @@ class Connection:
             role = await self._execute(protocol, "ROLE", quiet=True)
         except StoreRefused:
             return
-        if isinstance(role, list) and role[0] == b"slave":
-            primary = f"{role[1].decode()}:{int(role[2])}"
+        primary = primary_of(role)
+        if primary is not None:
             raise StoreUnavailable(
                 f"it is a replica of {primary}, and takes no writes: the primary is needed"
             )

@@ -11,8 +11,9 @@ import msgspec
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from chatroom.common.coroutines import returns_deferred
 from chatroom.protocol.messages import SEQ_ZERO, Seq
-from chatroom.store.interface import (
+from chatroom.store.records import (
     ConversationState,
     Entry,
     MailboxState,
@@ -260,28 +261,23 @@ class Conversations:
             *(_encode(post).decode(), post.origin),
         )
 
-    async def _mark(self, script: Script, *args: object) -> None:
-        await self._commands.write(script, *args)
+    @returns_deferred
+    async def mark_received(self, user_id: int, seq: Seq, origin: str) -> None:
+        await self._commands.write(self._mark_received, user_id, seq, origin)
 
-    def mark_received(self, user_id: int, seq: Seq, origin: str) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._mark(self._mark_received, user_id, seq, origin))
-
-    def mark_read(self, user_id: int, peer: int, seq: Seq, origin: str) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._mark(self._mark_read, user_id, peer, seq, origin))
+    @returns_deferred
+    async def mark_read(self, user_id: int, peer: int, seq: Seq, origin: str) -> None:
+        await self._commands.write(self._mark_read, user_id, peer, seq, origin)
 
     # ---- reading
 
-    def room_state(self, room: str) -> Deferred[ConversationState]:
-        return Deferred.fromCoroutine(self._room_state(room))
-
-    async def _room_state(self, room: str) -> ConversationState:
+    @returns_deferred
+    async def room_state(self, room: str) -> ConversationState:
         newest, trimmed, *_ = await self._commands.run(self._state, room_key(room))
         return ConversationState(newest=Seq.parse(newest), trimmed=Seq.parse(trimmed))
 
-    def mailbox_state(self, user_id: int) -> Deferred[MailboxState]:
-        return Deferred.fromCoroutine(self._mailbox_state(user_id))
-
-    async def _mailbox_state(self, user_id: int) -> MailboxState:
+    @returns_deferred
+    async def mailbox_state(self, user_id: int) -> MailboxState:
         newest, trimmed, received, unread, read = await self._commands.run(
             self._state, mailbox_key(user_id)
         )
@@ -295,6 +291,7 @@ class Conversations:
             },
         )
 
+    @returns_deferred
     async def _after(self, stream: str, after: Seq, limit: int) -> list[Entry]:
         """It moves a session's place and acknowledges, as what the bus brings does."""
         found = await self._commands.call("XRANGE", stream, f"({after}", "+", "COUNT", limit)
@@ -309,10 +306,10 @@ class Conversations:
         return [nameless(one) if one.post.user_id in deleted else one for one in entries]
 
     def room_after(self, room: str, after: Seq, limit: int) -> Deferred[list[Entry]]:
-        return Deferred.fromCoroutine(self._after(room_key(room), after, limit))
+        return self._after(room_key(room), after, limit)
 
     def mailbox_after(self, user_id: int, after: Seq, limit: int) -> Deferred[list[Entry]]:
-        return Deferred.fromCoroutine(self._after(mailbox_key(user_id), after, limit))
+        return self._after(mailbox_key(user_id), after, limit)
 
     async def _before(self, stream: str, before: Seq | None, limit: int) -> list[Any]:
         """Newest first."""
@@ -323,24 +320,16 @@ class Conversations:
         found: list[Any] = await self._commands.call("XREVRANGE", stream, end, "-", "COUNT", limit)
         return found
 
-    def room_before(self, room: str, before: Seq | None, limit: int) -> Deferred[Page]:
-        return Deferred.fromCoroutine(self._room_before(room, before, limit))
-
-    async def _room_before(self, room: str, before: Seq | None, limit: int) -> Page:
+    @returns_deferred
+    async def room_before(self, room: str, before: Seq | None, limit: int) -> Page:
         found = await self._before(room_key(room), before, limit + 1)
         return Page(
             entries=self._entries(found[:limit][::-1]),
             more=len(found) > limit,
         )
 
-    def mailbox_before(
-        self, user_id: int, peer: int, before: Seq | None, limit: int
-    ) -> Deferred[Page]:
-        return Deferred.fromCoroutine(self._mailbox_before(user_id, peer, before, limit))
-
-    async def _mailbox_before(
-        self, user_id: int, peer: int, before: Seq | None, limit: int
-    ) -> Page:
+    @returns_deferred
+    async def mailbox_before(self, user_id: int, peer: int, before: Seq | None, limit: int) -> Page:
         """Looks through the mailbox from its end, in steps that let other commands in between."""
         pair = {(user_id, peer), (peer, user_id)}
         wanted: list[Entry] = []

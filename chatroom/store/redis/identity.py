@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from chatroom.store.interface import StoreUnavailable
+from chatroom.store.records import StoreUnavailable
 from chatroom.store.redis.connection import Connection
 
 _KEY = "chatroom:store"

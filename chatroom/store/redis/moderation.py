@@ -7,10 +7,10 @@ import re
 from collections.abc import AsyncIterator, Sequence
 
 import msgspec
-from twisted.internet.defer import Deferred
 
+from chatroom.common.coroutines import returns_deferred
 from chatroom.protocol.messages import Person, Seq
-from chatroom.store.moderation_interface import MOST_ACTIONS, Action, Measure, Sanction
+from chatroom.store.records import MOST_ACTIONS, Action, Measure, Sanction
 from chatroom.store.redis.accounts import LEGACY_USERS, sanction_from
 from chatroom.store.redis.connection import Connection
 from chatroom.store.redis.conversations import readable, sent_at_of
@@ -27,7 +27,7 @@ _person_decoder = msgspec.json.Decoder(Person)
 
 
 class ModerationTable:
-    """The part of the `Store` that is an `Oversight`.
+    """The part of the `Store` that is a `ModerationStore`.
 
     :param rooms: in which an account's message ids may be remembered.
     """
@@ -46,40 +46,31 @@ class ModerationTable:
         self._record = Script("record")
         self._login_addresses_of = Script("login_addresses")
 
-    def _number(self, script: Script, *args: object) -> Deferred[int]:
-        async def run() -> int:
-            return int(await self._commands.write(script, *args))
-
-        return Deferred.fromCoroutine(run())
-
     # ---- measures
 
-    def impose(
-        self, user_id: int, measure: Measure, *, seconds: int, reason: str
-    ) -> Deferred[bool]:
-        done = self._number(self._impose, user_id, measure.value, seconds * 1000, reason)
-        return done.addCallback(bool)
+    @returns_deferred
+    async def impose(self, user_id: int, measure: Measure, *, seconds: int, reason: str) -> bool:
+        args = (user_id, measure.value, seconds * 1000, reason)
+        return bool(await self._commands.write(self._impose, *args))
 
-    def lift(self, user_id: int, measure: Measure) -> Deferred[bool]:
-        return self._number(self._lift, user_id, measure.value).addCallback(bool)
+    @returns_deferred
+    async def lift(self, user_id: int, measure: Measure) -> bool:
+        return bool(await self._commands.write(self._lift, user_id, measure.value))
 
-    def sanctioned(self) -> Deferred[list[int]]:
-        async def run() -> list[int]:
-            return sorted(int(user_id) for user_id in await self._commands.run(self._sanctioned))
+    @returns_deferred
+    async def sanctioned(self) -> list[int]:
+        return sorted(int(user_id) for user_id in await self._commands.run(self._sanctioned))
 
-        return Deferred.fromCoroutine(run())
+    @returns_deferred
+    async def ban_addresses(self, network: str, *, seconds: int, reason: str) -> None:
+        await self._commands.write(self._ban_addresses, network, seconds * 1000, reason)
 
-    def ban_addresses(self, network: str, *, seconds: int, reason: str) -> Deferred[None]:
-        done = self._number(self._ban_addresses, network, seconds * 1000, reason)
-        return done.addCallback(lambda _: None)
+    @returns_deferred
+    async def unban_addresses(self, network: str) -> bool:
+        return bool(await self._commands.write(self._ban_addresses, network, ""))
 
-    def unban_addresses(self, network: str) -> Deferred[bool]:
-        return self._number(self._ban_addresses, network, "").addCallback(bool)
-
-    def banned_addresses(self) -> Deferred[dict[str, Sanction]]:
-        return Deferred.fromCoroutine(self._read_bans())
-
-    async def _read_bans(self) -> dict[str, Sanction]:
+    @returns_deferred
+    async def banned_addresses(self) -> dict[str, Sanction]:
         flat = await self._commands.run(self._banned_addresses)
         now = await self._commands.call("TIME")
         found = {}
@@ -90,10 +81,8 @@ class ModerationTable:
                 found[network.decode()] = sanction
         return found
 
-    def delete_account(self, user_id: int) -> Deferred[bool]:
-        return Deferred.fromCoroutine(self._delete(user_id))
-
-    async def _delete(self, user_id: int) -> bool:
+    @returns_deferred
+    async def delete_account(self, user_id: int) -> bool:
         if not await self._commands.write(self._delete_account, user_id, *self._forget_in):
             return False
         # Without their account they are void already.
@@ -101,15 +90,14 @@ class ModerationTable:
             await self._commands.run(self._delete_token_of, key, user_id)
         return True
 
-    def announce(self, text: str) -> Deferred[int]:
-        return self._number(self._announce, text)
+    @returns_deferred
+    async def announce(self, text: str) -> int:
+        return int(await self._commands.write(self._announce, text))
 
     # ---- looking
 
-    def user_ids(self, after: int, limit: int) -> Deferred[list[int]]:
-        return Deferred.fromCoroutine(self._user_ids(after, limit))
-
-    async def _user_ids(self, after: int, limit: int) -> list[int]:
+    @returns_deferred
+    async def user_ids(self, after: int, limit: int) -> list[int]:
         """There is no index of the accounts: who logs in needs none, and this is for operators.
 
         All keys are walked through, in steps that let other commands in between; only the page is
@@ -137,10 +125,8 @@ class ModerationTable:
             if cursor == b"0":
                 return
 
-    def online(self) -> Deferred[dict[str, list[Person]]]:
-        return Deferred.fromCoroutine(self._online())
-
-    async def _online(self) -> dict[str, list[Person]]:
+    @returns_deferred
+    async def online(self) -> dict[str, list[Person]]:
         people = {}
         for raw in await self._commands.call("SMEMBERS", "chatroom:nodes"):
             name = raw.decode()
@@ -149,10 +135,8 @@ class ModerationTable:
                 people[name] = [_person_decoder.decode(person) for person in found]
         return people
 
-    def token_lifetimes(self, user_id: int) -> Deferred[list[int]]:
-        return Deferred.fromCoroutine(self._token_lifetimes(user_id))
-
-    async def _token_lifetimes(self, user_id: int) -> list[int]:
+    @returns_deferred
+    async def token_lifetimes(self, user_id: int) -> list[int]:
         keys = [key async for key in self._tokens_of(user_id)]
         lifetimes = [int(await self._commands.call("TTL", key)) for key in keys]
         return sorted(seconds for seconds in lifetimes if seconds >= 0)
@@ -163,10 +147,8 @@ class ModerationTable:
                 if await self._commands.call("HGET", key, "user") == b"%d" % user_id:
                     yield key
 
-    def login_addresses(self, user_id: int) -> Deferred[dict[str, int]]:
-        return Deferred.fromCoroutine(self._login_addresses(user_id))
-
-    async def _login_addresses(self, user_id: int) -> dict[str, int]:
+    @returns_deferred
+    async def login_addresses(self, user_id: int) -> dict[str, int]:
         flat = await self._commands.run(self._login_addresses_of, user_id)
         return {
             address.decode(): int(until) * 1000
@@ -175,18 +157,14 @@ class ModerationTable:
 
     # ---- the record
 
-    def record(self, action: Action) -> Deferred[None]:
-        async def run() -> None:
-            await self._commands.write(self._record, MOST_ACTIONS, _encode(action))
+    @returns_deferred
+    async def record(self, action: Action) -> None:
+        await self._commands.write(self._record, MOST_ACTIONS, _encode(action))
 
-        return Deferred.fromCoroutine(run())
-
-    def actions(self, limit: int) -> Deferred[list[Action]]:
-        async def run() -> list[Action]:
-            found = await self._commands.call("XREVRANGE", _AUDIT, "+", "-", "COUNT", limit)
-            return readable(_action_from, found[::-1])
-
-        return Deferred.fromCoroutine(run())
+    @returns_deferred
+    async def actions(self, limit: int) -> list[Action]:
+        found = await self._commands.call("XREVRANGE", _AUDIT, "+", "-", "COUNT", limit)
+        return readable(_action_from, found[::-1])
 
 
 def _action_from(seq: bytes, fields: Sequence[bytes]) -> Action:

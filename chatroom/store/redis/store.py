@@ -1,8 +1,8 @@
-"""The store on Redis or Valkey: two connections, and the four parts that use them."""
+"""The store on Redis or Valkey: two connections, and the five parts that use them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from secrets import token_hex
 from typing import Any
 
@@ -10,9 +10,11 @@ from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from chatroom.common.coroutines import returns_deferred
 from chatroom.config.redis_address import RedisAddress
-from chatroom.protocol.messages import LOBBY, Person, Seq
-from chatroom.store.interface import BusListener, StoreUnavailable
+from chatroom.protocol.messages import LOBBY, Seq
+from chatroom.store.events import BusListener
+from chatroom.store.records import StoreUnavailable
 from chatroom.store.redis.accounts import AccountTable
 from chatroom.store.redis.bus import BLOCK, Bus
 from chatroom.store.redis.connection import Connection
@@ -20,6 +22,7 @@ from chatroom.store.redis.conversations import Conversations
 from chatroom.store.redis.durability_check import advice
 from chatroom.store.redis.identity import identify
 from chatroom.store.redis.moderation import ModerationTable
+from chatroom.store.redis.nodes import NodeTable
 
 #: Seconds that each of stopping's two steps may take before what is in hand is given up.
 STOP_TIMEOUT = 0.5
@@ -27,7 +30,7 @@ STOP_TIMEOUT = 0.5
 _log = Logger()
 
 
-class RedisStore(AccountTable, Conversations, ModerationTable):
+class RedisStore(AccountTable, Conversations, ModerationTable, NodeTable):
     """A `chatroom.store.interface.Store` on one Redis that all nodes share.
 
     :param timeout: seconds a reply may take.
@@ -61,6 +64,7 @@ class RedisStore(AccountTable, Conversations, ModerationTable):
         deleted: set[int] = set()
         AccountTable.__init__(self, commands)
         ModerationTable.__init__(self, commands, rooms=[LOBBY])
+        NodeTable.__init__(self, commands, node=node)
         Conversations.__init__(
             self,
             reactor,
@@ -101,30 +105,16 @@ class RedisStore(AccountTable, Conversations, ModerationTable):
         """
         return await advice(self._connection)
 
-    def identify(self, known: str) -> Deferred[str]:
+    async def identify(self, known: str) -> str:
         """The store's own id; see `chatroom.store.redis.identity.identify`."""
-        return Deferred.fromCoroutine(identify(self._connection, known))
+        return await identify(self._connection, known)
 
     def has_room(self, room: bool) -> None:
         """Whether new messages and accounts are taken: not while its disk is nearly full."""
         self._connection.no_room = "" if room else "its disk is nearly full"
 
-    def keep_counters(self, counters: Mapping[str, int]) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._bus.keep_counters(counters))
-
-    def counters(self) -> Deferred[dict[str, dict[str, int]]]:
-        return Deferred.fromCoroutine(self._bus.counters())
-
-    def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> Deferred[None]:
-        return self._bus.update_presence(present, gone)
-
-    def reset_presence(self, present: Sequence[Person]) -> Deferred[None]:
-        return self._bus.reset_presence(present)
-
-    def start(self, listener: BusListener, rooms: Sequence[str]) -> Deferred[dict[str, Seq]]:
-        return Deferred.fromCoroutine(self._start(listener, rooms))
-
-    async def _start(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
+    @returns_deferred
+    async def start(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
         await self.connect()
         return await self._bus.follow(listener, rooms)
 
@@ -142,10 +132,8 @@ class RedisStore(AccountTable, Conversations, ModerationTable):
         self._bus.out_of_step()
         other.drop("the other connection to it was lost", quiet=True)
 
-    def stop(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._stop())
-
-    async def _stop(self) -> None:
+    @returns_deferred
+    async def stop(self) -> None:
         for step in (self.flush, self._bus.leave):
             try:
                 await Deferred.fromCoroutine(step()).addTimeout(STOP_TIMEOUT, self._reactor)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from chatroom.config.settings import StartError
+from chatroom.config.errors import StartError
 
 #: The folder, in the one that the store runs in.
 FOLDER: Final = "appendonlydir"

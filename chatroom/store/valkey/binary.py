@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from chatroom.config.settings import StartError
+from chatroom.config.errors import StartError
 
 #: The first version with all that the store's scripts and the private store's settings use.
 OLDEST: Final = (7, 0)

@@ -14,7 +14,7 @@ from typing import Final
 from twisted.logger import Logger
 
 from chatroom.config.data_folder import refusal
-from chatroom.config.settings import StartError
+from chatroom.config.errors import StartError
 
 #: Seconds that it has to end by itself, and then to be gone once it is killed.
 PATIENCE: Final = 2.0

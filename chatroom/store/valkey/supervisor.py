@@ -17,8 +17,9 @@ from twisted.logger import Logger
 from twisted.python.logfile import LogFile
 
 from chatroom.config.data_folder import DataFolder, refusal
+from chatroom.config.errors import StartError
+from chatroom.config.options import Fsync
 from chatroom.config.redis_address import RedisAddress
-from chatroom.config.settings import Fsync, StartError
 from chatroom.store.valkey import append_only, launcher
 from chatroom.store.valkey.binary import find_binary
 from chatroom.store.valkey.disk_space import DiskSpace

@@ -1,1 +1,1 @@
-"""The door for browsers: the page, its requests, and a WebSocket, all on one port."""
+"""For browsers: the page, its requests, and a WebSocket, all on one port."""

@@ -1,4 +1,4 @@
-"""What the page asks by HTTP: register, log in, go on being logged in, log out.
+"""The page's API over HTTP: register, log in, stay logged in, log out.
 
 Only these can set a cookie, which a WebSocket can't. Everything else goes over the WebSocket.
 """
@@ -27,7 +27,7 @@ _JSON = "application/json"
 
 
 class Credentials(wire.Message):
-    """What `LoginMes` has for who has nothing but a password."""
+    """The fields of `LoginMes` for a login by password."""
 
     user_id: wire.UserId
     user_pwd: str
@@ -41,7 +41,7 @@ class Nothing(wire.Message):
 
 
 class Answer(wire.Message, omit_defaults=True):
-    """What all requests are answered with; ``code`` is one of `Code`."""
+    """The answer to every request; ``code`` is one of `Code`."""
 
     code: int = 0
     error: str | UnsetType = UNSET
@@ -51,10 +51,10 @@ class Answer(wire.Message, omit_defaults=True):
     retry_after: int | UnsetType = UNSET
     #: Of a ban; in milliseconds since 1970, UTC, 0: for good.
     until: int | UnsetType = UNSET
-    #: What is wrong in a word, and of what is too short the least number of characters.
+    #: What is wrong, in one word; and for a text that is too short, its least number of characters.
     reason: str | UnsetType = UNSET
     least: int | UnsetType = UNSET
-    #: What an operator said to it.
+    #: What the operator wrote about it.
     note: str | UnsetType = UNSET
 
 
@@ -63,7 +63,7 @@ Running = Coroutine[Deferred[Any], Any, tuple[Answer, Cookie]]
 
 
 class Api:
-    """Answers the page's requests as the TCP door answers messages."""
+    """Answers the page's requests, as a session answers messages."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -87,7 +87,7 @@ class Api:
             request.refuse(http.UNSUPPORTED_MEDIA_TYPE, f"send {_JSON}")
         else:
             answering = Deferred.fromCoroutine(self._answer(request, name))
-            # Who is gone leaves the line of those who log in.
+            # A client that is gone leaves the login queue.
             request.notifyFinish().addErrback(lambda _: answering.cancel())
             answering.addErrback(request.failed)
 
@@ -138,16 +138,16 @@ class Api:
             if refused.refusal in (refusals.WRONG_TOKEN, refusals.NO_SUCH_USER):
                 return Answer(code=Code.NOT_LOGGED_IN), clear
             raise
-        # Another tab's session is to keep and to void the right one.
-        for session in self._node.sessions_by_token(mine.user_id, mine.token):
+        # Another tab's session has to keep, or to void, the right token.
+        for session in self._node.sessions.by_token(mine.user_id, mine.token):
             session.token_replaced(login.token)
         return _logged_in(login, request)
 
     async def _log_out(self, request: Request, _: Nothing) -> tuple[Answer, Cookie]:
         mine = request.cookie
         if mine is not None:
-            await self._accounts.forget_token(mine.token)
-            for session in self._node.sessions_by_token(mine.user_id, mine.token):
+            await self._accounts.tokens.forget(mine.token)
+            for session in self._node.sessions.by_token(mine.user_id, mine.token):
                 session.close()
         return Answer(code=Code.OK), cookie.clearing(secure=request.secure)
 
@@ -161,7 +161,7 @@ def _logged_in(login: Login, request: Request) -> tuple[Answer, Cookie]:
 
 
 def _refusal(refusal: Refusal, name: str) -> Answer:
-    """As who has not logged in is told over TCP: the page has words of its own by the code."""
+    """The refusal as over TCP before a login: the page has words of its own for each code."""
     code, words = refusal.code, f"{refusal.zh} ({refusal.en})"
     if name == "register":
         code = Code.REGISTER_FAILED if code == Code.MALFORMED else code

@@ -1,12 +1,12 @@
-"""The cookie that keeps a browser logged in: whose it is, and a token that no script can read."""
+"""The cookie that keeps a browser logged in: the user's id, and a token that no script can read."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from chatroom.accounts.accounts import TOKEN_LIFETIME
+from chatroom.accounts.tokens import TOKEN_LIFETIME
 
-#: Longest token that is taken for one, in characters; as in `LoginMes`.
+#: Longest token that is accepted, in characters; as in `LoginMes`.
 _MAX_TOKEN = 128
 
 
@@ -18,12 +18,12 @@ class Pass(NamedTuple):
 
 
 def name_of(*, secure: bool) -> str:
-    """The cookie's name. With the prefix a browser takes it from nobody but this very host."""
+    """The cookie's name. With the prefix a browser accepts it from this host only."""
     return "__Host-chatroom" if secure else "chatroom"
 
 
 def parse(value: bytes | None) -> Pass | None:
-    """What the cookie's value says; None where it says nothing of the kind."""
+    """Parse the cookie's value; None if it is not valid."""
     user_id, _, token = (value or b"").decode("latin-1").partition(".")
     if not (user_id.isascii() and user_id.isdecimal() and 0 < len(token) <= _MAX_TOKEN):
         return None

@@ -1,4 +1,4 @@
-"""The page's files: read once, with what tells a browser that it has them already."""
+"""The page's files: read once, with the ETags by which a browser knows that it has them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent / "static"
 #: The file that is the page, and the one that is its service worker.
 INDEX, WORKER = "index.html", "sw.js"
 
-#: What a browser is told that a file is. The system's own table differs from machine to machine.
+#: Content types by the name's ending. The system's own table differs from machine to machine.
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -32,8 +32,8 @@ TYPES = {
     ".webp": "image/webp",
     ".woff2": "font/woff2",
 }
-#: Encodings that a file may lie beside itself in, the best one first, and the name's ending then.
-#: They are made when the package is built; a checkout has none.
+#: Encodings of a file that may lie beside it, the best first, with the ending of their names. They
+#: are made when the package is built; a checkout has none.
 ENCODINGS = {"br": ".br", "gzip": ".gz"}
 
 
@@ -52,7 +52,7 @@ class File(NamedTuple):
     representations: tuple[Representation, ...]
 
     def choose(self, accept_encoding: str) -> Representation:
-        """What to send to who takes the encodings in that header (RFC 9110, 12.5.3)."""
+        """The best body for an ``Accept-Encoding`` header (RFC 9110, 12.5.3)."""
         weights = _weights(accept_encoding)
         for_all = weights.get("*", 0.0)
         best = max(
@@ -77,7 +77,7 @@ def read_files(folder: Path = FOLDER) -> dict[str, File]:
 
 
 def service_worker(files: Mapping[str, File]) -> File | None:
-    """The service worker, which is told what makes up the page, and which version of it that is.
+    """The service worker, with the list of the page's files and the version of them.
 
     So it is another one as soon as any file is, which is how a browser notices. Pictures that only
     an installed page has are none of it. None: there is no `WORKER` among the files.
@@ -97,7 +97,7 @@ def service_worker(files: Mapping[str, File]) -> File | None:
 
 
 def is_known(etag: str, if_none_match: str) -> bool:
-    """Whether a browser that sent that header has what ``etag`` stands for."""
+    """Whether that ``If-None-Match`` header contains ``etag``."""
     known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return etag in known or known == ["*"]
 

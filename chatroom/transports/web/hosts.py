@@ -1,4 +1,4 @@
-"""By which names the page may be asked for: what keeps DNS rebinding out.
+"""The host names that the page answers to: this prevents DNS rebinding.
 
 A page elsewhere can have its own name point at this server, and then asks here from its visitor's
 browser as if it were the server's own page: ``Host`` and ``Origin`` agree. Only a name gives that

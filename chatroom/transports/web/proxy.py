@@ -1,4 +1,4 @@
-"""Whom a request comes from, and by which scheme: a proxy's word counts only if it is trusted."""
+"""The client's address and scheme behind a proxy, which is believed only if it is trusted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _log = Logger()
 
 
 class Proxies:
-    """What is believed of the headers that proxies add.
+    """Reads the headers that proxies add.
 
     :param trusted: addresses of the proxies; nobody else's headers are believed.
     """
@@ -31,7 +31,7 @@ class Proxies:
         self._has_warned = False
 
     def client_of(self, peer: str, forwarded_for: Sequence[str]) -> str:
-        """Where a request comes from: the nearest hop that is no trusted proxy.
+        """The client's address: the nearest hop that is no trusted proxy.
 
         :param peer: the connection's other end.
         :param forwarded_for: the ``X-Forwarded-For`` headers. Each proxy adds at the right whom it
@@ -51,7 +51,7 @@ class Proxies:
         return nearest
 
     def _warn(self, proxy: str, what: str) -> None:
-        """Say once that a proxy hides its clients."""
+        """Log once that a proxy does not tell its clients' addresses."""
         if not self._has_warned:
             self._has_warned = True
             _log.warn(

@@ -1,4 +1,4 @@
-"""One HTTP request and its answer: bounded in size and time, and with every answer's headers."""
+"""One HTTP request and its answer: limits of size and time, and the headers of every answer."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import CancelledError
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
 
 from chatroom.common.counters import Count
-from chatroom.limits.rate import Pace
-from chatroom.transports.tcp import COME_BACK, is_plain, peer_of
+from chatroom.limits.rate import RateLimiter
+from chatroom.transports.sockets import COME_BACK, peer_of
 from chatroom.transports.web import cookie
 from chatroom.transports.web.headers import HEADERS, HSTS
 from chatroom.transports.web.hosts import Hosts
 
 #: Largest body of a request, in bytes.
 MAX_BODY = 4096
-#: Seconds from a connection's beginning, or from the last answer on it, in which a request has to
-#: be there as a whole: not one byte a second.
+#: Seconds from a connection's beginning, or from the last answer on it, in which a whole request
+#: must arrive: a client can't keep a connection with one byte a second.
 TIMEOUT = 30
-#: What a request counts besides its body, in bytes: what a browser sends, about.
+#: Bytes that a request counts besides its body: about what a browser's headers take.
 REQUEST_BYTES = 512
 
 #: RFC 9110, 15.5.20.
 _MISDIRECTED = 421
 #: RFC 6585, 4.
-_TOO_MANY_REQUESTS = 429
+TOO_MANY_REQUESTS = 429
 
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
-#: For who is one too many.
+#: The answer to one connection too many.
 RETRY_AFTER = (b"Retry-After", b"%d" % COME_BACK)
-_TOO_MANY = b"\r\n".join(
+TOO_MANY = b"\r\n".join(
     [
         b"HTTP/1.1 503 Service Unavailable",
         b"Connection: close",
@@ -52,20 +52,20 @@ class Request(http.Request):
     """What a browser asks. ``channel.factory`` is the site, which answers."""
 
     channel: Any
-    #: Where the client is, as far as that can be believed.
+    #: The client's address: its own, or what a trusted proxy says.
     address: str
     #: Whether it came by TLS, here or to a proxy that we trust.
     secure: bool
-    #: The connection is lost, and nobody waits for an answer any more.
+    #: The connection is lost: no answer can be sent any more.
     gone = False
 
     def gotLength(self, length: int | None) -> None:  # noqa: ARG002, N802 - Twisted's
-        # Always in memory, as no more than fits there is kept; Twisted would take a file for more.
+        # In memory, as the size is limited; Twisted would write a large body to a file.
         super().gotLength(0)  # type: ignore[no-untyped-call]
         self._body_size = 0
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
-        # What is too much is read all the same, as a browser listens only when it has sent all.
+        # Too large a body is read all the same: a browser reads the answer only after sending it.
         self._body_size += len(data)
         if self._body_size <= MAX_BODY:
             super().handleContentChunk(data)  # type: ignore[no-untyped-call]
@@ -84,7 +84,7 @@ class Request(http.Request):
                 self.refuse(http.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY} bytes")
             elif wait := self.channel.wait(self._body_size, costs=self.path.startswith(b"/api/")):
                 retry_after = (b"Retry-After", b"%d" % wait)
-                self.refuse(_TOO_MANY_REQUESTS, "too fast", [retry_after])
+                self.refuse(TOO_MANY_REQUESTS, "too fast", [retry_after])
             else:
                 self.channel.factory.handle(self)
         except Exception:  # noqa: BLE001 - a fault of ours, which is told and logged
@@ -115,7 +115,7 @@ class Request(http.Request):
 
     @property
     def cookie(self) -> cookie.Pass | None:
-        """What keeps the browser logged in."""
+        """The cookie that keeps the browser logged in."""
         name = cookie.name_of(secure=self.secure).encode("ascii")
         return cookie.parse(self.received_cookies.get(name))
 
@@ -125,7 +125,7 @@ class Request(http.Request):
         return bytes(content.getvalue())
 
     def has_our_origin(self) -> bool:
-        """Whether the page itself asks. A browser says so, and lets no other site say so."""
+        """Whether the request comes from our own page, by the browser's ``Origin``."""
         scheme = "https" if self.secure else "http"
         port = _DEFAULT_PORTS[scheme]
         host = self.header("Host").lower().removesuffix(port)
@@ -141,7 +141,7 @@ class Request(http.Request):
         content_type: str = "",
         more: Iterable[tuple[bytes, bytes]] = (),
     ) -> None:
-        """Answer, unless nobody waits for it any more.
+        """Answer, unless the connection is lost.
 
         :param more: headers besides those that every answer has; they may repeat.
         """
@@ -167,7 +167,7 @@ class Request(http.Request):
         self.answer(code, f"{words}\n".encode(), "text/plain; charset=utf-8", [*more, no_store])
 
     def failed(self, failure: Failure) -> None:
-        """Something went wrong that should not: say so, and log it."""
+        """Log a fault of ours, and answer 500."""
         if self.gone and failure.check(CancelledError) is not None:
             return
         _log.failure("{method} {path} failed", failure, method=self.method, path=self.path)
@@ -181,16 +181,16 @@ class Channel(http.HTTPChannel):
     requestFactory = Request  # noqa: N815 - Twisted's name
     factory: Any
     transport: Any
-    #: Where it comes from, as far as the doorkeeper counts.
+    #: The address that the connection limit counts it by.
     counted_as: str
-    #: Whether a trusted proxy made it, for many: how fast these ask is the proxy's affair.
+    #: Whether a trusted proxy made it, for many clients: the proxy limits how fast it asks.
     is_shared: bool
-    #: What it was handed over to.
+    #: The protocol that took it over.
     _heir: Any = None
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._pace = Pace()
+        self._rate_limiter = RateLimiter()
 
     def wait(self, size: int, *, costs: bool) -> int:
         """Take a request into account: 0, or the seconds after which it may be asked again.
@@ -202,45 +202,45 @@ class Channel(http.HTTPChannel):
         """
         if self.is_shared:
             return 0
-        node, pace = self.factory.node, self._pace
+        node, limiter = self.factory.node, self._rate_limiter
         now, size = node.clock.seconds(), size + REQUEST_BYTES
-        seconds: int = pace.wait(node.limits, now, size, costs, user_id=0)
+        seconds: int = limiter.wait(node.rate_limits, now, size, costs, user_id=0)
         if seconds:
             node.counters[Count.TOO_FAST] += 1
-            if pace.ignores:
+            if limiter.ignores:
                 node.counters[Count.FLOODS_CLOSED] += 1
                 # Twisted hangs up behind the answer then.
                 self.persistent = False
         return seconds
 
     def resetTimeout(self) -> None:  # noqa: N802 - Twisted's name
-        """A byte more is no reason to wait longer."""
+        """Do not extend the timeout: one more byte is no progress."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.factory.node.doorkeeper.leave(self.counted_as)
+        self.factory.node.connection_limit.leave(self.counted_as)
         if self._heir is not None:
             self._heir.connectionLost(reason)
         else:
             super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
     def counts_as(self, address: str) -> bool:
-        """Have it counted with those from ``address``; False: these are too many already."""
-        doorkeeper = self.factory.node.doorkeeper
-        doorkeeper.leave(self.counted_as)
+        """Count it by ``address`` from now on; False: there are too many from there already."""
+        connection_limit = self.factory.node.connection_limit
+        connection_limit.leave(self.counted_as)
         if self.factory.node.admit(address):
             self.counted_as = address
             return True
-        doorkeeper.admit(self.counted_as)
+        connection_limit.admit(self.counted_as)
         return False
 
     def hand_over(self, protocol: Any) -> None:
-        """All that comes from now on is for ``protocol``, also what has come already."""
-        # The transport and the line parser both look these up anew for each piece.
+        """Give ``protocol`` all data from now on, and what has been received already."""
+        # The transport and the line parser both look these up for each piece of data.
         self.dataReceived = protocol.dataReceived  # type: ignore[method-assign]
         self.rawDataReceived = protocol.dataReceived  # type: ignore[method-assign]
         self._heir = protocol
         self.requests.clear()
-        # It was ours, to slow the client down; and we may just have been doing so.
+        # It was our producer, which slows the client down; it may be paused just now.
         self.transport.unregisterProducer()
         protocol.makeConnection(self.transport)
         self.transport.resumeProducing()
@@ -254,17 +254,3 @@ class Channel(http.HTTPChannel):
         lines += [b"%b: %b" % header for header in HEADERS]
         self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n")
         self.loseConnection()  # type: ignore[no-untyped-call]
-
-
-class TurnedAway(Protocol):
-    """A connection too many: told so where that costs nothing, and gone."""
-
-    transport: Any
-
-    def connectionMade(self) -> None:
-        if is_plain(self.transport):
-            self.transport.write(_TOO_MANY)
-            self.transport.loseConnection()
-        else:
-            # TLS: a handshake would cost more than being here does, and may never come to its end.
-            self.transport.abortConnection()

@@ -1,4 +1,4 @@
-"""What there is at which address of the site: the page, its files, its requests, the WebSocket."""
+"""Routes requests by path: the page, its files, its API, the WebSocket."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from twisted.web import http
 
 from chatroom.limits.connections import LOCAL
 from chatroom.node.node import Node
+from chatroom.transports.sockets import TurnedAway
 from chatroom.transports.web.api import Api
 from chatroom.transports.web.files import INDEX, File, is_known, service_worker
 from chatroom.transports.web.hosts import Hosts
 from chatroom.transports.web.proxy import Proxies
-from chatroom.transports.web.request import TIMEOUT, Channel, Request, TurnedAway
+from chatroom.transports.web.request import TIMEOUT, TOO_MANY, Channel, Request
 from chatroom.transports.web.websocket import WebSocketFactory
 
 
@@ -55,17 +56,17 @@ class Site(http.HTTPFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         address = str(getattr(addr, "host", LOCAL))
-        # Many come by one proxy: they count where they come from, once that is known and they stay.
+        # Many clients share one proxy: each counts by its own address, once a request has told it.
         is_shared = self.proxies.trusts(address)
         counted_as = LOCAL if is_shared else address
         if not self.node.admit(counted_as):
-            return TurnedAway()
+            return TurnedAway(TOO_MANY)
         channel: Any = super().buildProtocol(addr)
         channel.counted_as, channel.is_shared = counted_as, is_shared
         return channel
 
     def log(self, request: http.Request) -> None:
-        """No line for each: who reads and writes when is nobody's business."""
+        """Log nothing: who reads and writes when is private."""
 
     def handle(self, request: Request) -> None:
         """Answer a request, at once or later."""
@@ -77,7 +78,7 @@ class Site(http.HTTPFactory):
         elif path == "/":
             self._send_file(request, self._files.get(INDEX))
         elif path == "/sw.js":
-            # At the root, as it may answer only for what lies below it.
+            # At the root: a service worker controls only what lies below its own path.
             self._send_file(request, self._worker)
         elif path.startswith("/static/"):
             self._send_file(request, self._files.get(path.removeprefix("/static/")))

@@ -1,4 +1,4 @@
-"""The door for WebSocket: messages of one text frame or several to the session, and its blobs out.
+"""WebSocket: messages of one text frame or several go to the session, and its blobs out.
 
 autobahn takes the stream apart (RFC 6455); what leaves goes through an outbox, as with TCP: frames
 ready made, each encoded once for all, and autobahn's own (a pong, a close) in line with them.
@@ -21,8 +21,9 @@ from chatroom.node.node import Node
 from chatroom.protocol import refusals
 from chatroom.protocol.dialects import Codec, Dialect2
 from chatroom.protocol.messages import MAX_FRAME_BEFORE_LOGIN
+from chatroom.sessions import dispatch
 from chatroom.sessions.session import Session
-from chatroom.transports.tcp import open_outbox, tune
+from chatroom.transports.sockets import open_outbox, tune
 from chatroom.transports.web.request import RETRY_AFTER, Request
 
 #: Most frames that a message may be cut into. Browsers use one.
@@ -39,8 +40,8 @@ _DONE, _UNSUPPORTED, _POLICY, _TOO_BIG = 1000, 1003, 1008, 1009
 _UPGRADE_REQUIRED = 426
 #: 16 random bytes in base64 (RFC 6455, 4.1).
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==\Z")
-#: What autobahn is to see of a request that was looked at here. Extensions are none of it: to
-#: compress for each client would be the end of encoding once for all.
+#: The request as autobahn sees it; the real one is checked here. It offers no extensions: with
+#: compression for each client, nothing could be encoded once for all.
 _HANDSHAKE = (
     "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n\r\n"
@@ -61,13 +62,13 @@ def text_frame(payload: bytes) -> bytes:
 WEBSOCKET = Dialect2(text_frame)
 
 
-class WebSocketDoor(WebSocketServerProtocol):
-    """One browser's connection: a `chatroom.sessions.session.Door`."""
+class WebSocketConnection(WebSocketServerProtocol):
+    """One browser's connection: a `chatroom.sessions.connection.Connection`."""
 
     factory: Any
     transport: Any
     takes_dialect_1 = False
-    # What a client does wrong it is told, and nobody else.
+    # A client's mistake is told to that client, and not logged.
     log = txaio.make_logger(level="error")  # type: ignore[attr-defined]  # made as txaio starts
 
     def __init__(self, address: str, token: str) -> None:
@@ -82,7 +83,7 @@ class WebSocketDoor(WebSocketServerProtocol):
         self._fragments = 0
         #: What the close frame will say.
         self._why = _DONE
-        #: Whether all of ours has left, the close frame included; and whether theirs has come.
+        #: Whether all of our data has left, the close frame included, and whether theirs has come.
         self._all_sent = False
         self._all_heard = False
 
@@ -126,17 +127,17 @@ class WebSocketDoor(WebSocketServerProtocol):
             self._fail_connection(_POLICY, f"a message of at most {MAX_FRAGMENTS} frames, please")
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: ARG002, N803
-        self.session.frame_received(payload)
+        dispatch.frame_received(self.session, payload)
 
     def onPing(self, payload: bytes) -> None:
-        if self.session.ping_received(payload):
+        if dispatch.ping_received(self.session, payload):
             super().onPing(payload)
 
     def onPong(self, payload: bytes) -> None:
-        self.session.ping_received(payload)
+        dispatch.ping_received(self.session, payload)
 
     def consumeData(self) -> None:  # noqa: N802 - autobahn's name
-        """As autobahn's, which knows no pause."""
+        """As autobahn's, which cannot pause."""
         if self.state not in (self.STATE_OPEN, self.STATE_CLOSING):
             super().consumeData()
         elif not self._parsing:
@@ -148,7 +149,7 @@ class WebSocketDoor(WebSocketServerProtocol):
                 self._parsing = False
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:  # noqa: ARG002, N802
-        """All that autobahn writes: the handshake's answer, pongs, and one close frame at last."""
+        """Send what autobahn writes: the handshake's answer, pongs, one close frame at the end."""
         if self.outbox is None:
             self.transport.write(data)
         elif data[0] == _CLOSE:
@@ -166,7 +167,7 @@ class WebSocketDoor(WebSocketServerProtocol):
     def _max_message_size_exceeded(self, size: int, limit: int, reason: str) -> None:  # noqa: ARG002
         self.failedByMe = True
         self._why = _TOO_BIG
-        self.session.frame_too_long(size, limit)
+        dispatch.frame_too_long(self.session, size, limit)
 
     def _fail_connection(self, code: int = _POLICY, reason: str = "") -> None:
         """The client broke a rule: say which, and close. autobahn drops what comes meanwhile."""
@@ -177,7 +178,7 @@ class WebSocketDoor(WebSocketServerProtocol):
             self.session.refuse(refusals.malformed(reason))
             self.session.close()
 
-    # ---- what the session asks of its door
+    # ---- what the session calls
 
     def speak(self, dialect: int) -> Codec:
         if dialect:
@@ -224,7 +225,7 @@ class WebSocketFactory(WebSocketServerFactory):
 
     def __init__(self, reactor: Any, node: Node, *, max_frame: int, send_queue: int) -> None:
         super().__init__(reactor=reactor, server="")  # type: ignore[no-untyped-call]
-        # A client that breaks a rule is told so; for how long it is waited, the session says.
+        # A client that breaks a rule is told so; the session decides how long to wait for it.
         self.setProtocolOptions(failByDrop=False, openHandshakeTimeout=0, closeHandshakeTimeout=0)  # type: ignore[no-untyped-call]
         self.node = node
         self.max_frame = max_frame
@@ -235,15 +236,15 @@ class WebSocketFactory(WebSocketServerFactory):
         if _refuses(request):
             return
         mine = request.cookie
-        door = WebSocketDoor(request.address, "" if mine is None else mine.token)
-        door.factory = self
+        connection = WebSocketConnection(request.address, "" if mine is None else mine.token)
+        connection.factory = self
         key = request.header("Sec-WebSocket-Key")
-        request.channel.hand_over(door)
-        door.dataReceived(_HANDSHAKE.format(key).encode("ascii"))
+        request.channel.hand_over(connection)
+        connection.dataReceived(_HANDSHAKE.format(key).encode("ascii"))
 
 
 def _refuses(request: Request) -> bool:
-    """Whether the request was refused: it asks for no WebSocket, or comes from another site."""
+    """Refuse a request that asks for no WebSocket or is cross-site; False: it may go on."""
     upgrades = "websocket" in _tokens(request, "Upgrade")
     if request.method != b"GET":
         request.refuse(http.NOT_ALLOWED, more=[(b"Allow", b"GET")])
@@ -255,14 +256,21 @@ def _refuses(request: Request) -> bool:
         request.refuse(_UPGRADE_REQUIRED, "version 13, please", more)
     elif not _KEY.match(request.header("Sec-WebSocket-Key")):
         request.refuse(http.BAD_REQUEST, "no Sec-WebSocket-Key")
-    # A browser always says where a page is from. What says nothing is a program, and has no cookie.
-    elif not request.has_our_origin() if request.headers("Origin") else request.cookie:
+    elif _is_cross_site(request):
         request.refuse(http.FORBIDDEN, "this is for the page only")
     elif not request.channel.counts_as(request.address):
         request.refuse(http.SERVICE_UNAVAILABLE, "too many connections", [RETRY_AFTER])
     else:
         return False
     return True
+
+
+def _is_cross_site(request: Request) -> bool:
+    """Whether another site's page asks, or a cookie is sent without an ``Origin``."""
+    if request.headers("Origin"):
+        return not request.has_our_origin()
+    # A browser always sends Origin. A client that sends none is a program, which has no cookie.
+    return request.cookie is not None
 
 
 def _tokens(request: Request, name: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatroom.client import State
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from tests.client.stage import Outcome, Stage, a_welcome, to_room
 
@@ -24,14 +25,14 @@ def stage() -> Stage:
         b"\xff\xfe",
         b'{"type":"SmsMes","data":{}}',
         b'{"type":"SmsMes","data":"[]"}',
-        wire.encode(wire.SmsMes("no seq", 101)),
-        wire.encode(wire.LoginResMes(200)).replace(b"200", b"true"),
+        codec.encode(wire.SmsMes("no seq", 101)),
+        codec.encode(wire.LoginResMes(200)).replace(b"200", b"true"),
     ],
 )
 def test_what_is_no_message_breaks_the_connection_with_a_reason(
     stage: Stage, payload: bytes
 ) -> None:
-    stage.server.write(wire.frame(payload) + wire.frame(wire.encode(to_room("after", "6-0"))))
+    stage.server.write(codec.frame(payload) + codec.frame(codec.encode(to_room("after", "6-0"))))
     stage.run()
     assert stage.state() is State.RECONNECTING
     assert stage.client.why.startswith("the server sent what is no message")
@@ -59,17 +60,17 @@ def test_a_frame_that_is_too_long_breaks_the_connection_at_once(stage: Stage) ->
 
 def test_a_frame_as_long_as_a_server_may_send_is_taken(stage: Stage) -> None:
     room = wire.PresenceMes(1, [])
-    payload = wire.encode(room)
+    payload = codec.encode(room)
     payload = payload + b" " * (wire.MAX_SERVER_FRAME - len(payload))
-    stage.server.write(wire.frame(payload))
+    stage.server.write(codec.frame(payload))
     stage.run()
     assert len(stage.presence) == 1
 
 
 def test_types_and_fields_of_a_newer_server_are_left_alone(stage: Stage) -> None:
-    stage.server.write(wire.frame(b'{"type":"NewMes","data":"{}","more":1}'))
+    stage.server.write(codec.frame(b'{"type":"NewMes","data":"{}","more":1}'))
     stage.server.write(
-        wire.frame(
+        codec.frame(
             b'{"type":"SmsMes","data":"{\\"content\\":\\"x\\",\\"seq\\":\\"6-0\\",\\"new\\":1}"}'
         )
     )
@@ -79,7 +80,7 @@ def test_types_and_fields_of_a_newer_server_are_left_alone(stage: Stage) -> None
 
 
 def test_frames_arrive_byte_by_byte(stage: Stage) -> None:
-    data = b"".join(wire.frame(wire.encode(to_room(f"{n}", f"6-{n}"))) for n in range(3))
+    data = b"".join(codec.frame(codec.encode(to_room(f"{n}", f"6-{n}"))) for n in range(3))
     for index in range(len(data)):
         stage.server.write(data[index : index + 1])
         stage.run()

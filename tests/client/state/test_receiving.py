@@ -9,6 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from chatroom.client import Gap, Incoming, Position, State
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from tests.client.stage import Outcome, Stage, a_welcome, to_person, to_room
 
@@ -164,7 +165,7 @@ def test_the_place_before_a_gap_can_itself_be_resumed_from() -> None:
     position.restart(None, wire.Seq(0, 0))
     resume = position.resume()
     assert resume is not None
-    assert wire.decode(wire.encode(wire.LoginMes(1, resume=resume))) is not None
+    assert codec.decode(codec.encode(wire.LoginMes(1, resume=resume))) is not None
     assert not position.took("lobby", wire.Seq(8, 5))
     assert position.took("lobby", wire.Seq(9, 0))
     assert position.took(None, wire.Seq(0, 1))

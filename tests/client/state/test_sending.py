@@ -7,6 +7,7 @@ from twisted.internet.defer import CancelledError
 
 from chatroom.client import NotConnected, SendRefused, Sent, Unconfirmed
 from chatroom.client.state.send_queue import WINDOW
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from tests.client.stage import Outcome, Stage, to_person, to_room
 
@@ -120,7 +121,7 @@ def test_what_has_no_answer_when_the_connection_breaks_is_sent_again_in_order(
 
 
 def test_a_cut_at_any_byte_of_the_acknowledgement_leaves_one_outcome(stage: Stage) -> None:
-    length = len(wire.frame(wire.encode(wire.AckMes("x" * 22, 200, "6-0"))))
+    length = len(codec.frame(codec.encode(wire.AckMes("x" * 22, 200, "6-0"))))
     for cut in range(length + 1):
         stage = Stage()
         stage.log_in()

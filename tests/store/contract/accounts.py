@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from pytest_twisted import ensureDeferred
 from twisted.internet.defer import gatherResults
 
-from chatroom.store.interface import MOST_TOKENS, Account, Token
+from chatroom.store.records import MOST_TOKENS, Account, Token
 from tests.store.contract.nodes import Nodes
 
 BIGGEST_ID = 2**53 - 1

@@ -6,7 +6,7 @@ import pytest
 from pytest_twisted import ensureDeferred
 
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO
-from chatroom.store.interface import EndEvent, Ending, PrivateEvent, ReadEvent, ReceivedEvent
+from chatroom.store.events import EndEvent, Ending, PrivateEvent, ReadEvent, ReceivedEvent
 from tests.store.contract.accounts import BIGGEST_ID, ODD_NAMES
 from tests.store.contract.nodes import (
     LIFETIME,
@@ -220,7 +220,7 @@ class BusContract:
         other, elsewhere = await nodes.started("two")
         await store.update_presence([person(1)], [])
         await other.update_presence([person(2)], [])
-        await other.end_sessions(1, Ending.PASSWORD_CHANGED, spare="s", text="why: \u00fc")
+        await other.end_sessions(1, Ending.PASSWORD_CHANGED, except_session="s", text="why: \u00fc")
         await heard_all(other, told, elsewhere)
         event = EndEvent(owner=1, origin="s", ending=Ending.PASSWORD_CHANGED, text="why: \u00fc")
         assert (told.mail, elsewhere.mail) == ([event], [])
@@ -236,7 +236,7 @@ class BusContract:
         await other.update_presence([person(1)], [])
         assert await store.replace_password(account, "rehashed", void_tokens=False)
         account.password = "rehashed"
-        assert await store.replace_password(account, "new", void_tokens=True, spare="s")
+        assert await store.replace_password(account, "new", void_tokens=True, except_session="s")
         assert not await store.replace_password(account, "newer", void_tokens=True)
         await heard_all(other, told, elsewhere)
         event = EndEvent(owner=1, origin="s", ending=Ending.PASSWORD_CHANGED)

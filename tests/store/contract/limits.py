@@ -23,7 +23,7 @@ async def wait(store: Store, user_id: int, address: str) -> int:
 
 
 class LimitsContract:
-    # ---- guessing
+    # ---- the login throttle
 
     @ensureDeferred
     async def test_an_address_waits_after_its_failures_whomever_they_were_about(
@@ -103,16 +103,16 @@ class LimitsContract:
     async def test_of_many_at_once_no_more_take_one_than_may(self, nodes: Nodes) -> None:
         stores = [await nodes.make("one"), await nodes.make("two")]
         waits = await gatherResults(
-            [stores[n % 2].take_one("bread", most=3, window=WINDOW) for n in range(10)]
+            [stores[n % 2].acquire("bread", most=3, window=WINDOW) for n in range(10)]
         )
         assert waits.count(0) == 3
         assert all(0 < wait <= WINDOW for wait in waits if wait)
-        assert await stores[0].take_one("butter", most=3, window=WINDOW) == 0
+        assert await stores[0].acquire("butter", most=3, window=WINDOW) == 0
 
     @ensureDeferred
     async def test_what_was_taken_is_there_again_in_time(self, nodes: Nodes) -> None:
         store = await nodes.make()
-        assert await store.take_one("bread", most=1, window=WINDOW // 2) == 0
-        assert 0 < await store.take_one("bread", most=1, window=WINDOW) <= WINDOW // 2
+        assert await store.acquire("bread", most=1, window=WINDOW // 2) == 0
+        assert 0 < await store.acquire("bread", most=1, window=WINDOW) <= WINDOW // 2
         await nodes.pass_time(WINDOW // 2 + 1)
-        assert await store.take_one("bread", most=1, window=WINDOW) == 0
+        assert await store.acquire("bread", most=1, window=WINDOW) == 0

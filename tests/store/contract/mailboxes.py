@@ -7,14 +7,9 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.defer import Deferred, gatherResults
 
 from chatroom.protocol.messages import SEQ_ZERO
-from chatroom.store.interface import (
-    Account,
-    KnownEvent,
-    Outcome,
-    PrivateEvent,
-    Receipt,
-    Store,
-)
+from chatroom.store.events import KnownEvent, PrivateEvent
+from chatroom.store.interface import Store
+from chatroom.store.records import Account, Outcome, Receipt
 from tests.store.contract.nodes import Nodes, heard_all, people, person, post, tell, until
 
 ANN, BEN, CAT = 1, 2**53 - 1, 3

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pytest_twisted import ensureDeferred
 
 from chatroom.protocol.messages import SEQ_ZERO, Seq
-from chatroom.store.interface import Account, ReadEvent, ReceivedEvent
+from chatroom.store.events import ReadEvent, ReceivedEvent
+from chatroom.store.records import Account
 from tests.store.contract.nodes import Nodes, heard_all, people, person, tell
 
 ANN, BEN, CAT = 1, 2**53 - 1, 3

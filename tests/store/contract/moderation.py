@@ -8,15 +8,9 @@ import pytest
 from pytest_twisted import ensureDeferred
 
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO
-from chatroom.store.interface import Account, Outcome, StandingEvent, Store, Token
-from chatroom.store.moderation_interface import (
-    Action,
-    AddressesEvent,
-    AnnounceEvent,
-    DeletedEvent,
-    Measure,
-    Sanction,
-)
+from chatroom.store.events import AddressesEvent, AnnounceEvent, DeletedEvent, StandingEvent
+from chatroom.store.interface import Store
+from chatroom.store.records import Account, Action, Measure, Outcome, Sanction, Token
 from tests.store.contract.accounts import BIGGEST_ID, account
 from tests.store.contract.nodes import (
     LIFETIME,

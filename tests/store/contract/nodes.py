@@ -10,16 +10,9 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
 from chatroom.protocol.messages import LOBBY, Person, Seq
-from chatroom.store.interface import (
-    Account,
-    Entry,
-    MailboxEvent,
-    Post,
-    PresenceEvent,
-    Receipt,
-    Store,
-)
-from chatroom.store.moderation_interface import AnnounceEvent, OversightEvent
+from chatroom.store.events import AnnounceEvent, MailboxEvent, OversightEvent, PresenceEvent
+from chatroom.store.interface import Store
+from chatroom.store.records import Account, Entry, Post, Receipt
 
 E = TypeVar("E")
 

@@ -6,7 +6,7 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.defer import gatherResults
 
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO, Seq
-from chatroom.store.interface import REMEMBERED_IDS, Outcome
+from chatroom.store.records import REMEMBERED_IDS, Outcome
 from tests.store.contract.nodes import Nodes, Recorder, post, say, until
 
 #: The last place that a client can name.

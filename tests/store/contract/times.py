@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_twisted import ensureDeferred
 
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO
-from chatroom.store.interface import Entry, Outcome
+from chatroom.store.records import Entry, Outcome
 from tests.store.contract.nodes import FUTURE, Nodes, people, person, post, say, tell, until
 
 #: Long ago, but after all clocks of these tests began.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chatroom.store.interface import StoreUnavailable
+from chatroom.store.records import StoreUnavailable
 from chatroom.store.redis.connection import Connection
 
 #: Seconds that a reply may take where a test does not say otherwise: none takes so long.

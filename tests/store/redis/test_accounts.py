@@ -9,7 +9,7 @@ import pytest
 from pytest_twisted import blockon, ensureDeferred
 from twisted.internet import reactor
 
-from chatroom.store.interface import Account, Token
+from chatroom.store.records import Account, Token
 from chatroom.store.redis.accounts import TOKEN_GRACE
 from chatroom.store.redis.store import RedisStore
 from tests.doubles.valkey import Valkey

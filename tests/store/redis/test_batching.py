@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 
 from chatroom.protocol.messages import Seq
-from chatroom.store.interface import Outcome, Receipt, StoreUnavailable
+from chatroom.store.records import Outcome, Receipt, StoreUnavailable
 from chatroom.store.redis.conversations import BATCH, Batcher
 
 

@@ -12,13 +12,8 @@ from twisted.internet.task import deferLater
 
 from chatroom.config.redis_address import RedisAddress
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO
-from chatroom.store.interface import (
-    Outcome,
-    PresenceEvent,
-    PrivateEvent,
-    Receipt,
-    StoreUnavailable,
-)
+from chatroom.store.events import PresenceEvent, PrivateEvent
+from chatroom.store.records import Outcome, Receipt, StoreUnavailable
 from chatroom.store.redis.store import RedisStore
 from tests.doubles.proxy import Proxy
 from tests.doubles.valkey import Valkey

@@ -16,7 +16,7 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from chatroom.config.redis_address import RedisAddress
-from chatroom.store.interface import StoreUnavailable
+from chatroom.store.records import StoreUnavailable
 from chatroom.store.redis.connection import MAX_RETRY_DELAY, Connection, StoreRefused
 from chatroom.store.redis.lua import Script
 from tests.doubles.proxy import Proxy

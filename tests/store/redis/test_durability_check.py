@@ -8,7 +8,7 @@ import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
 
-from chatroom.store.interface import StoreUnavailable
+from chatroom.store.records import StoreUnavailable
 from chatroom.store.redis.durability_check import advice
 from chatroom.store.redis.store import RedisStore
 from tests.doubles.scripted_redis import ScriptedRedis

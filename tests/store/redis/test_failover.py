@@ -16,14 +16,14 @@ from twisted.logger import formatEvent
 
 from chatroom.accounts.accounts import Accounts
 from chatroom.accounts.passwords import Passwords
+from chatroom.config.errors import StartError
 from chatroom.config.redis_address import RedisAddress
-from chatroom.config.settings import StartError
 from chatroom.node.node import Node
 from chatroom.ops.preflight import check_redis
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO, Seq
-from chatroom.store.interface import ReceivedEvent, StandingEvent, StoreUnavailable
-from chatroom.store.moderation_interface import Measure
+from chatroom.store.events import ReceivedEvent, StandingEvent
+from chatroom.store.records import Measure, StoreUnavailable
 from chatroom.store.redis import bus
 from chatroom.store.redis.store import RedisStore
 from tests.doubles.proxy import Proxy
@@ -130,11 +130,11 @@ async def test_one_connection_does_not_stay_where_the_other_has_left(
     pair.promote()
     pair.move()
     getattr(store, cut)._protocol.transport.abortConnection()
-    await until(lambda: lines(logged, "was lost"))
+    await until(lambda: lines(logged, "The connection to the store"))
     await say_until_taken(store, "after")
     await until(lambda: told.texts() == ["after"])
     assert pair.primary.ask("XLEN", "chatroom:room:lobby") == b":0\r\n"
-    assert len(lines(logged, "was lost")) == 1
+    assert len(lines(logged, "The connection to the store")) == 1
 
 
 @ensureDeferred
@@ -183,7 +183,7 @@ async def test_a_node_that_does_not_hear_itself_connects_anew(
         await say_until_taken(store, "all hear")
         await until(lambda: told.texts() == ["nobody hears", "all hear"])
         await until(lambda: store.hears_itself)
-        assert len(lines(logged, "was lost")) == 1
+        assert len(lines(logged, "The connection to the store")) == 1
         assert told.mail == []
     finally:
         await store.stop()
@@ -427,7 +427,7 @@ async def test_sessions_that_know_more_than_the_store_are_told_so_and_go_on(
         modern.says(wire.PrivateMes(content="for 2", to_user_id=2, id="p"))
         mine = (await comes(modern, wire.AckMes)).seq
         at_a_later_place(pair.primary, "chatroom:mailbox:2", "for 2")
-        node.lapsed()
+        node.bus_events.lapsed()
         await until(lambda: "for 2" in heard(original)[:-1])
         pair.move()
         pair.proxy.cut()

@@ -13,11 +13,7 @@ from twisted.logger import LogLevel
 
 from chatroom.config.redis_address import RedisAddress
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO
-from chatroom.store.interface import (
-    Entry,
-    Outcome,
-    StoreUnavailable,
-)
+from chatroom.store.records import Entry, Outcome, StoreUnavailable
 from chatroom.store.redis import store as redis
 from chatroom.store.redis.store import RedisStore
 from tests.doubles.proxy import Proxy

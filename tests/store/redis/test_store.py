@@ -12,7 +12,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 
 from chatroom.protocol.messages import LOBBY
-from chatroom.store.interface import Account, Post, Store
+from chatroom.store.interface import Store
+from chatroom.store.records import Account, Post
 from chatroom.store.redis import bus
 from chatroom.store.redis.store import RedisStore
 from tests.doubles.valkey import Valkey

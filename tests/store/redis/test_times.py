@@ -9,13 +9,13 @@ from argparse import Namespace
 import msgspec
 from pytest_twisted import ensureDeferred
 
-from chatroom.admin.context import Desk
+from chatroom.admin.context import Context
 from chatroom.admin.export import export
 from chatroom.admin.output import Output, when
 from chatroom.admin.queries import show
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO
-from chatroom.store.interface import Outcome
-from chatroom.store.moderation_interface import Action, AnnounceEvent
+from chatroom.store.events import AnnounceEvent
+from chatroom.store.records import Action, Outcome
 from tests.doubles.valkey import Valkey
 from tests.store.contract.nodes import FUTURE, Start, people, post, tell, until
 
@@ -88,11 +88,11 @@ async def test_operators_see_when_a_message_was_sent(valkey: Valkey, start: Star
     await tell(store, 2, 1, "new")
     [*_, new] = await store.mailbox_after(1, SEQ_ZERO, 10)
     stream = io.StringIO()
-    desk = Desk(store, Output(json=True, stream=stream))
-    await show(desk, Namespace(id=1))
+    context = Context(store, Output(json=True, stream=stream))
+    await show(context, Namespace(id=1))
     shown = json.loads(stream.getvalue())
     stream.truncate(stream.seek(0))
-    await export(desk, Namespace(id=1))
+    await export(context, Namespace(id=1))
     times = [one["time"] for one in json.loads(stream.getvalue())["mailbox"]]
     assert times[0] == "2100-01-01T00:00:00Z"
     assert times[1] == shown["mailbox"]["newest"] == when(new.sent_at)

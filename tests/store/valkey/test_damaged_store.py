@@ -22,7 +22,7 @@ from chatroom.admin.arguments import arguments
 from chatroom.admin.main import run
 from chatroom.admin.output import Output
 from chatroom.config.data_folder import DataFolder
-from chatroom.config.settings import StartError
+from chatroom.config.errors import StartError
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO
 from chatroom.store.redis.identity import StoreEmpty
 from chatroom.store.redis.store import RedisStore

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
 from twisted.logger import formatEvent, globalLogPublisher
 
-from chatroom.store.interface import Account, StoreUnavailable, Token
+from chatroom.store.records import Account, StoreUnavailable, Token
 from chatroom.store.redis.store import RedisStore
-from chatroom.store.valkey import disk_space
-from chatroom.store.valkey.disk_space import INTERVAL, RESERVE, DiskSpace
+from chatroom.store.valkey import disk_loop
+from chatroom.store.valkey.disk_loop import INTERVAL
+from chatroom.store.valkey.disk_space import RESERVE, DiskSpace
 from tests.doubles.valkey import Valkey
 from tests.store.contract.nodes import people, say, tell
-from tests.store.valkey.test_disk_sync import Reactor
+from tests.store.valkey.test_disk_sync import Reactor, at_once
 
 BIG = 100 * 1024 * 1024 * 1024
 
@@ -45,16 +45,8 @@ class Disk:
 def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     disk = Disk()
 
-    def at_once(_reactor: Any, _pool: Any, work: Any, path: Path) -> Deferred[Any]:
-        deferred: Deferred[Any] = Deferred()
-        try:
-            deferred.callback(work(path))
-        except OSError:
-            deferred.errback()
-        return deferred
-
     monkeypatch.setattr(os, "statvfs", disk.look)
-    monkeypatch.setattr(disk_space, "deferToThreadPool", at_once)
+    monkeypatch.setattr(disk_loop, "deferToThreadPool", at_once)
     return disk
 
 
@@ -124,7 +116,7 @@ def test_a_disk_that_can_not_be_looked_at_is_said_and_looked_at_again(
 ) -> None:
     disk.error = OSError(5, "Input/output error")
     clock.advance(INTERVAL)
-    assert "not known" in said[-1]
+    assert "could not be read" in said[-1]
     disk.error, disk.free = None, 0
     clock.advance(INTERVAL)
     assert told == [False]

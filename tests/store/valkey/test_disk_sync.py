@@ -10,8 +10,9 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from chatroom.store.valkey import disk_sync
-from chatroom.store.valkey.disk_sync import INTERVAL, DiskSync
+from chatroom.store.valkey import disk_loop
+from chatroom.store.valkey.disk_loop import INTERVAL
+from chatroom.store.valkey.disk_sync import DiskSync
 
 
 class Reactor(Clock):
@@ -19,6 +20,16 @@ class Reactor(Clock):
 
     def getThreadPool(self) -> None:  # noqa: N802  # Twisted's name
         return None
+
+
+def at_once(_reactor: Any, _pool: Any, work: Any) -> Deferred[Any]:
+    """`deferToThreadPool` with no threads."""
+    deferred: Deferred[Any] = Deferred()
+    try:
+        deferred.callback(work())
+    except OSError:
+        deferred.errback()
+    return deferred
 
 
 @pytest.fixture
@@ -29,16 +40,8 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def fsync(descriptor: int) -> None:
         names.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
 
-    def at_once(_reactor: Any, _pool: Any, work: Any) -> Deferred[None]:
-        deferred: Deferred[None] = Deferred()
-        try:
-            deferred.callback(work())
-        except OSError:
-            deferred.errback()
-        return deferred
-
     monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(disk_sync, "deferToThreadPool", at_once)
+    monkeypatch.setattr(disk_loop, "deferToThreadPool", at_once)
     return names
 
 
@@ -74,7 +77,7 @@ def test_a_file_that_a_rewrite_took_away_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Path, "glob", lambda *_: [tmp_path / "gone.incr.aof"])
-    DiskSync(Reactor(), tmp_path).sync()
+    DiskSync(Reactor(), tmp_path).work()
 
 
 def test_a_disk_that_refuses_is_logged_and_asked_again(

@@ -20,7 +20,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import formatEvent, globalLogPublisher
 
 from chatroom.config.data_folder import DataFolder
-from chatroom.config.settings import StartError
+from chatroom.config.errors import StartError
 from chatroom.store.valkey import launcher, leftover, probe
 from chatroom.store.valkey import supervisor as private
 from chatroom.store.valkey.probe import Loading, is_ready

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from itertools import count
 from typing import NamedTuple
 
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Message
 from tests.system.lab import until
@@ -30,10 +31,10 @@ GREETINGS = (
     b"\x00\x00\x00\x00",
     b"\xff\xff\xff\xff" + bytes(1000),
     b"*1\r\n$4\r\nPING\r\n",
-    wire.frame(b"[" * 4000),
-    wire.frame(b"\xff\xfe{}"),
-    wire.frame(b'{"type":"LoginMes","data":"' + rb"{\"userId\":1e400}" + b'"}'),
-    wire.frame(b'{"type":"LoginMes","data":"' + rb"{\"userId\":NaN}" + b'"}'),
+    codec.frame(b"[" * 4000),
+    codec.frame(b"\xff\xfe{}"),
+    codec.frame(b'{"type":"LoginMes","data":"' + rb"{\"userId\":1e400}" + b'"}'),
+    codec.frame(b'{"type":"LoginMes","data":"' + rb"{\"userId\":NaN}" + b'"}'),
 )
 
 
@@ -185,7 +186,7 @@ def speak_something_else(target: Target) -> str:
                 isinstance(m, wire.ErrorMes | wire.LoginResMes) for m in answers(client, 0.05)
             )
     with enemy(target, 5) as client:
-        client.send_bytes(wire.frame(b"[" * 4000))
+        client.send_bytes(codec.frame(b"[" * 4000))
         client.expect(wire.ErrorMes)
     return f"{10 * len(GREETINGS)} connections, {told} told what is wrong"
 
@@ -206,7 +207,7 @@ def come_and_go(target: Target) -> str:
 
 def one_byte_a_second(target: Target) -> str:
     """A login that is sent as slowly as can be."""
-    frame = wire.frame(wire.encode(wire.LoginMes(user_id=target.victim, user_pwd=PASSWORD)))
+    frame = codec.frame(codec.encode(wire.LoginMes(user_id=target.victim, user_pwd=PASSWORD)))
     with enemies(target, 50, 7) as clients:
         for byte in frame[:3]:
             for client in clients:
@@ -251,7 +252,7 @@ def mix_up_names(target: Target) -> str:
 def _registration(user_id: str, name: str = "x") -> bytes:
     """The frame, with what the message's own class would not let anybody write."""
     data = f'{{"user":{{"userId":{user_id},"userPwd":"123456","userName":{json.dumps(name)}}}}}'
-    return wire.frame(json.dumps({"type": "RegisterMes", "data": data}).encode())
+    return codec.frame(json.dumps({"type": "RegisterMes", "data": data}).encode())
 
 
 ATTACKS: tuple[Callable[[Target], str], ...] = (

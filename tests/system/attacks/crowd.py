@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from itertools import count
 
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Message
 from tests.system.wire_client import PASSWORD, new_id
@@ -35,7 +36,7 @@ class Person:
         self._buffer = b""
 
     def say(self, *messages: Message) -> None:
-        self.socket.sendall(b"".join(wire.frame(wire.encode(message)) for message in messages))
+        self.socket.sendall(b"".join(codec.frame(codec.encode(message)) for message in messages))
 
     def hear(self) -> Iterator[Message]:
         data = self.socket.recv(1 << 18)
@@ -47,7 +48,7 @@ class Person:
             if len(self._buffer) < end:
                 return
             payload, self._buffer = self._buffer[wire.PREFIX_BYTES : end], self._buffer[end:]
-            yield wire.decode(payload)
+            yield codec.decode(payload)
 
 
 class Crowd:

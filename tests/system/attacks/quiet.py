@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from tests.system.lab import environment
 from tests.system.wire_client import PATIENCE
 
 CHECKOUT = Path(__file__).parents[3]
@@ -40,6 +41,7 @@ class Quiet:
             stdout=subprocess.PIPE,
             text=True,
             cwd=CHECKOUT,
+            env=environment(),
         )
         theirs.close()
         assert self._line() == "in", "they did not get in"

@@ -49,9 +49,9 @@ MUTANTS = (
         (
             (
                 "chatroom/sessions/commands.py",
-                "    post = session.post_from(message)\n",
+                "    post = posting.post_from(session, message)\n",
                 (
-                    "    post = session.post_from(message)\n"
+                    "    post = posting.post_from(session, message)\n"
                     "    place = str(session.node.rooms[room].position)\n"
                     "    session.send(wire.AckMes(id=message.id, code=200, seq=place))\n"
                 ),
@@ -78,13 +78,13 @@ MUTANTS = (
         ("was not shown",),
         (
             (
-                "chatroom/node/node.py",
-                "            cursor = state.trimmed\n",
+                "chatroom/sessions/login.py",
+                "        cursor = state.trimmed\n",
                 (
-                    "            cursor = state.trimmed\n"
-                    "        elif cursor < newest:\n"
-                    "            late = await self.store.room_after(name, cursor, 1)\n"
-                    "            cursor = late[0].seq if late else cursor\n"
+                    "        cursor = state.trimmed\n"
+                    "    elif cursor < newest:\n"
+                    "        late = await node.store.room_after(name, cursor, 1)\n"
+                    "        cursor = late[0].seq if late else cursor\n"
                 ),
             ),
         ),
@@ -95,7 +95,7 @@ MUTANTS = (
         ("never got",),
         (
             (
-                "chatroom/conversations/feed.py",
+                "chatroom/conversations/inbox_feed.py",
                 "        if messages:\n            self.session.put_private(",
                 (
                     "        if messages:\n"

@@ -16,6 +16,8 @@ from tests.system.torture.playing import BY_NAME, FEW, Played, play_all, single,
 from tests.system.torture.processes import hold_port
 
 SCALE = 0.3
+#: Seconds in which all has to be well again: only what hangs takes so long.
+PATIENCE = 180
 #: Those that can be played here.
 PLAYABLE = [fault for fault in SHORT if "slow" not in fault or shutil.which("cc")]
 
@@ -23,7 +25,9 @@ PLAYABLE = [fault for fault in SHORT if "slow" not in fault or shutil.which("cc"
 @pytest_twisted.async_fixture(scope="module")
 async def played() -> dict[str, Played]:
     """All acts, side by side: they wait more than they compute."""
-    jobs = [single(BY_NAME[fault], 7, scale=SCALE, users=FEW) for fault in PLAYABLE]
+    jobs = [
+        single(BY_NAME[fault], 7, scale=SCALE, users=FEW, patience=PATIENCE) for fault in PLAYABLE
+    ]
     jobs += [with_mutant(mutant, 7, scale=SCALE, users=FEW) for mutant in MUTANTS]
     over = await play_all(reactor, iter(jobs), len(jobs), lambda played: None)
     return {played.job.parts[0]: played for played in over}

@@ -15,7 +15,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec
 from chatroom.protocol.messages import Message
 from chatroom.transports.web.site import Site
 from tests.sockets import HandReactor, received, tcp_pair
@@ -75,7 +75,7 @@ class Frame:
     def message(self) -> Message:
         assert self.opcode == TEXT
         self.payload.decode()
-        return wire.decode(self.payload)
+        return codec.decode(self.payload)
 
 
 def request_bytes(
@@ -112,7 +112,7 @@ def frame_bytes(
 
 def said(*messages: Message) -> bytes:
     """Messages as a client sends them."""
-    return b"".join(frame_bytes(TEXT, wire.encode(message)) for message in messages)
+    return b"".join(frame_bytes(TEXT, codec.encode(message)) for message in messages)
 
 
 def parse_response(data: bytes, method: str = "GET") -> tuple[Response, bytes]:

@@ -8,6 +8,7 @@ import ssl
 from pathlib import Path
 from typing import Any, TypeVar
 
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Message
 from tests.transports.web.browser import (
@@ -116,7 +117,7 @@ class Browser:
     def says(self, *messages: Message) -> None:
         assert self._socket is not None
         for message in messages:
-            self._socket.sendall(frame_bytes(TEXT, wire.encode(message)))
+            self._socket.sendall(frame_bytes(TEXT, codec.encode(message)))
 
     def hears(self, kind: type[M]) -> M:
         """The next message of a type; what comes before it is forgotten."""

@@ -10,8 +10,7 @@ import pytest
 
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Code
-from chatroom.store.interface import StoreUnavailable
-from chatroom.store.moderation_interface import Measure
+from chatroom.store.records import Measure, StoreUnavailable
 from chatroom.transports.web import cookie
 from chatroom.transports.web.site import Site
 from tests.transports.web.browser import ORIGIN, Response, Tab, request_bytes
@@ -285,7 +284,7 @@ def test_a_logout_ends_the_other_tabs(world: World, tab: Tab, second: Tab) -> No
     assert second.frames()
     post(world, tab, "logout")
     assert second.frames()[-1].opcode == 8
-    assert world.node().sessions() == []
+    assert world.node().sessions.all() == []
 
 
 def test_another_tab_keeps_the_new_token_when_it_changes_the_password(

@@ -18,7 +18,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.threads import deferToThread
 
-from chatroom.delivery.outbox import DirectOutbox, TransportOutbox
+from chatroom.delivery.direct import DirectOutbox
+from chatroom.delivery.outbox import TransportOutbox
 from chatroom.protocol import messages as wire
 from chatroom.transports.web.files import read_files
 from chatroom.transports.web.hosts import Hosts
@@ -164,7 +165,7 @@ async def test_the_way_out_is_the_socket_itself_and_with_tls_the_transport(
     tls = await serving.serve(f"ssl:0:interface=127.0.0.1:privateKey={pem}:certKey={pem}")
     for browser, kind in ((Browser(plain), DirectOutbox), (Browser(tls, pem), TransportOutbox)):
         await in_thread(browser.opens)
-        assert isinstance(serving.node.sessions()[-1].door.outbox, kind)
+        assert isinstance(serving.node.sessions.all()[-1].outbox, kind)
         browser.leaves()
 
 
@@ -238,8 +239,8 @@ async def check_behind_a_proxy(serving: WebServing, port: int, pem: Path) -> Non
     assert response["Set-Cookie"].endswith("; Secure")
     # What the client says of itself the proxy leaves out, or writes where it is not believed.
     await in_thread(lambda: browser.opens(X_Forwarded_For="203.0.113.5"))
-    [session] = serving.node.sessions()
-    assert session.door.address == "127.0.0.1"
+    [session] = serving.node.sessions.all()
+    assert session.address == "127.0.0.1"
     browser.leaves()
     refused = Browser(port, pem)
     origin = {"Origin": "https://evil.example"}
@@ -274,6 +275,6 @@ async def test_without_trust_a_proxys_word_counts_nothing(serving: WebServing) -
     browser = Browser(port)
     headers = {"X_Forwarded_For": "203.0.113.5", "X_Forwarded_Proto": "https"}
     await in_thread(lambda: browser.opens(**headers))
-    [session] = serving.node.sessions()
-    assert session.door.address == "127.0.0.1"
+    [session] = serving.node.sessions.all()
+    assert session.address == "127.0.0.1"
     browser.leaves()

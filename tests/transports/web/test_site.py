@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatroom.limits.rate import Limits
+from chatroom.limits.rate import RateLimits
 from chatroom.transports.web.files import TYPES, read_files
 from chatroom.transports.web.request import MAX_BODY, REQUEST_BYTES, TIMEOUT
 from chatroom.transports.web.site import Site
@@ -338,7 +338,7 @@ SESSION = request_bytes(
 def test_who_asks_too_fast_has_to_wait_and_who_goes_on_is_hung_up_on(
     world: World, tab: Tab
 ) -> None:
-    world.node().limits = Limits(message_burst=20, message_rate=5)
+    world.node().rate_limits = RateLimits(message_burst=20, message_rate=5)
     assert flood(tab, SESSION, 25) == [200] * 20 + [429] * 5
     assert tab.asks("GET", "/").code == 200
     assert not tab.closed
@@ -349,7 +349,7 @@ def test_who_asks_too_fast_has_to_wait_and_who_goes_on_is_hung_up_on(
 
 
 def test_files_are_bounded_by_what_a_connection_may_send(world: World, tab: Tab) -> None:
-    world.node().limits = Limits(byte_rate=4096, max_frame=4096)
+    world.node().rate_limits = RateLimits(byte_rate=4096, max_frame=4096)
     codes = flood(tab, request_bytes("GET", "/static/style.css"), 100)
     assert codes.count(200) == 4 * 4096 // REQUEST_BYTES
     assert set(codes) == {200, 429}
@@ -358,5 +358,5 @@ def test_files_are_bounded_by_what_a_connection_may_send(world: World, tab: Tab)
 def test_many_by_one_trusted_proxy_are_not_one_who_asks_too_fast(
     world: World, make_site: Callable[..., Site]
 ) -> None:
-    world.node().limits = Limits(message_burst=20, message_rate=5, byte_rate=4096)
+    world.node().rate_limits = RateLimits(message_burst=20, message_rate=5, byte_rate=4096)
     assert flood(Tab(make_site(trusted="192.0.2.1")), SESSION, 200) == [200] * 200

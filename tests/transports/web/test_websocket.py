@@ -13,9 +13,11 @@ import pytest
 from twisted.internet.defer import ensureDeferred
 
 from chatroom.common.counters import Count
-from chatroom.delivery.outbox import DirectOutbox, TransportOutbox
-from chatroom.limits.connections import Doorkeeper
-from chatroom.limits.rate import Limits
+from chatroom.delivery.direct import DirectOutbox
+from chatroom.delivery.outbox import TransportOutbox
+from chatroom.limits.connections import ConnectionLimit
+from chatroom.limits.rate import RateLimits
+from chatroom.protocol import codec
 from chatroom.protocol import messages as wire
 from chatroom.protocol.dialects import Blob, Dialect2
 from chatroom.protocol.messages import MAX_FRAME_BEFORE_LOGIN, Code, Message
@@ -44,7 +46,7 @@ from tests.transports.web.test_site import check_headers
 from tests.world import PASSWORD, World, kinds, private, sms
 
 Connect = Callable[..., Tab]
-PING_MES = wire.encode(wire.PingMes())
+PING_MES = codec.encode(wire.PingMes())
 
 
 def logged_in(world: World, tab: Tab, user_id: int = 1) -> Tab:
@@ -159,7 +161,7 @@ def test_another_sites_page_gets_no_websocket(world: World, tab: Tab, origin: st
     response = tab.upgrades(Origin=origin)
     assert response.code == 403
     check_headers(response)
-    assert world.node().sessions() == []
+    assert world.node().sessions.all() == []
 
 
 def test_a_cookie_with_no_word_of_the_page_gets_none(world: World, tab: Tab, site: Site) -> None:
@@ -194,7 +196,7 @@ def test_where_it_comes_from_is_what_a_trusted_proxy_says(
 ) -> None:
     for trusted, address in (("192.0.2.1", "203.0.113.5"), ("192.0.2.2", "192.0.2.1")):
         Tab(make_site(trusted=trusted)).opens(X_Forwarded_For="10.9.8.7, 203.0.113.5")
-        assert world.node().sessions()[-1].door.address == address
+        assert world.node().sessions.all()[-1].address == address
 
 
 def test_frames_that_come_with_the_handshake_are_not_lost(tab: Tab) -> None:
@@ -326,7 +328,7 @@ def test_a_message_may_come_in_several_frames_with_a_ping_in_between(tab: Tab) -
 
 def test_after_the_login_a_message_may_be_larger(world: World, tab: Tab) -> None:
     long = sms("😀" * wire.MAX_CONTENT, "long")
-    assert len(wire.encode(long)) > MAX_FRAME_BEFORE_LOGIN
+    assert len(codec.encode(long)) > MAX_FRAME_BEFORE_LOGIN
     logged_in(world, tab).says(long)
     world.settle()
     assert kinds(tab.takes()) == ["AckMes"]
@@ -451,7 +453,7 @@ def test_a_ping_says_that_the_client_lives(world: World, tab: Tab) -> None:
 
 @pytest.mark.parametrize("kind", [PING, PONG])
 def test_a_flood_of_pings_is_one_like_any_other(world: World, tab: Tab, kind: int) -> None:
-    world.node().limits = Limits(byte_rate=1000, max_frame=4096)
+    world.node().rate_limits = RateLimits(byte_rate=1000, max_frame=4096)
     logged_in(world, tab).sends(frame_bytes(kind) * 5000)
     frames = tab.frames()
     assert sum(frame.opcode == PONG for frame in frames) <= 4096 // 30
@@ -459,14 +461,14 @@ def test_a_flood_of_pings_is_one_like_any_other(world: World, tab: Tab, kind: in
     assert isinstance(last, wire.ErrorMes)
     assert last.code == Code.TOO_FAST
     assert frames[-1].opcode == CLOSE
-    assert world.node().sessions() == []
+    assert world.node().sessions.all() == []
 
 
 def test_a_client_that_closes_is_answered_and_hung_up_on(world: World, tab: Tab) -> None:
     logged_in(world, tab).sends(frame_bytes(CLOSE, struct.pack("!H", 1001) + b"bye"))
     assert tab.frames() == [Frame(CLOSE, struct.pack("!H", 1000))]
     assert tab.closed
-    assert world.node().sessions() == []
+    assert world.node().sessions.all() == []
 
 
 def test_nothing_is_taken_behind_a_close(world: World, tab: Tab) -> None:
@@ -512,7 +514,7 @@ def test_a_connection_that_is_gone_is_left_alone(world: World, tab: Tab) -> None
     door.abort()
     door.close()
     assert not tab.transport.disconnected
-    assert world.node().sessions() == []
+    assert world.node().sessions.all() == []
 
 
 # ---------------------------------------------------------------- real sockets
@@ -520,7 +522,7 @@ def test_a_connection_that_is_gone_is_left_alone(world: World, tab: Tab) -> None
 
 def test_a_browsers_socket_is_written_to_directly(world: World, real_tab: Connect) -> None:
     tab = logged_in(world, real_tab())
-    outbox = world.node().sessions()[-1].door.outbox
+    outbox = world.node().sessions.all()[-1].outbox
     assert isinstance(outbox, DirectOutbox)
     tab.says(wire.PingMes())
     assert kinds(tab.takes()) == ["PongMes"]
@@ -528,7 +530,7 @@ def test_a_browsers_socket_is_written_to_directly(world: World, real_tab: Connec
 
 def test_with_tls_the_transport_writes(world: World, tab: Tab) -> None:
     logged_in(world, tab)
-    assert isinstance(world.node().sessions()[-1].door.outbox, TransportOutbox)
+    assert isinstance(world.node().sessions.all()[-1].outbox, TransportOutbox)
 
 
 def test_what_was_asked_before_is_answered_before(world: World, real_tab: Connect) -> None:
@@ -552,14 +554,14 @@ def test_a_browser_that_reads_too_slowly_gets_whole_frames_and_is_told_why(
     world: World, real_tab: Connect
 ) -> None:
     slow, busy = logged_in(world, real_tab()), world.member(2)
-    session = world.node().sessions()[0]
+    session = world.node().sessions.all()[0]
     for number in range(600):
         busy.says(sms("😀" * wire.MAX_CONTENT, f"id{number}"))
         # It asks, too: the pongs stand in the same line.
         slow._far.sendall(frame_bytes(PING, b"%d" % number))
         slow.turn()
         world.settle()
-        assert session.door.outbox.queued <= (1 << 20) + 300_000
+        assert session.outbox.queued <= (1 << 20) + 300_000
         if session.closed:
             break
     else:
@@ -582,14 +584,14 @@ def test_pings_of_one_that_never_reads_have_a_bound(
 ) -> None:
     tab = logged_in(world, real_tab(make_site(send_queue=50_000)))
     tab.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    session = world.node().sessions()[0]
+    session = world.node().sessions.all()[0]
     flood = b""
     for _ in range(10_000):
         flood = flood or frame_bytes(PING, b"x" * 125) * 400
         with suppress(BlockingIOError):
             flood = flood[tab._far.send(flood) :]
         tab.turn()
-        assert session.door.outbox.queued <= 51_000
+        assert session.outbox.queued <= 51_000
         if session.closed:
             break
     else:
@@ -607,35 +609,35 @@ def test_the_accept_header_is_computed_not_copied(site: Site) -> None:
 
 
 def test_one_address_has_a_bound_and_who_leaves_makes_room(world: World, site: Site) -> None:
-    world.node().doorkeeper = keeper = Doorkeeper(world.clock, per_address=2)
+    world.node().connection_limit = ConnectionLimit(world.clock, per_address=2)
     tabs = [Tab(site), Tab(site).opens()]
     assert Tab(site).closed
     other = Tab(site, address="192.0.2.2")
     assert other.upgrades().code == 101
     for tab in tabs:
         tab.leaves()
-    assert len(keeper) == 1
-    assert Tab(site).upgrades().code == 101
+    assert Tab(site).upgrades().code == Tab(site).upgrades().code == 101
+    assert Tab(site).closed
 
 
 def test_behind_a_proxy_each_counts_where_it_comes_from(
     world: World, make_site: Callable[..., Site]
 ) -> None:
-    world.node().doorkeeper = keeper = Doorkeeper(world.clock, per_address=2)
+    world.node().connection_limit = keeper = ConnectionLimit(world.clock, per_address=2, most=4)
     site = make_site(trusted="192.0.2.1")
     tabs = [Tab(site) for _ in range(4)]
     one, two = {"X_Forwarded_For": "203.0.113.1"}, {"X_Forwarded_For": "203.0.113.2"}
     addresses = [one, one, one, two]
     codes = [tab.upgrades(**address).code for tab, address in zip(tabs, addresses, strict=True)]
     assert codes == [101, 101, 503, 101]
-    assert len(keeper) == 4
+    assert not keeper.admit("198.51.100.1"), "all four count"
     for tab in tabs:
         tab.leaves()
-    assert len(keeper) == 0
+    assert all(keeper.admit(f"198.51.100.{number}") for number in range(4)), "none counts"
 
 
 def test_one_too_many_is_told_so_where_that_costs_nothing(world: World, real_tab: Connect) -> None:
-    world.node().doorkeeper = Doorkeeper(world.clock, most=1)
+    world.node().connection_limit = ConnectionLimit(world.clock, most=1)
     real_tab()
     late = real_tab()
     response, _ = parse_response(late.data())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import count
 from typing import Any
 
@@ -55,11 +55,15 @@ def launch(kind: BrowserType, path: str) -> Browser:
 
 
 class Window:
-    """One tab, and what the person before it does and sees."""
+    """One tab, and what the person before it does and sees.
 
-    def __init__(self, page: Page, origin: str) -> None:
+    :param people: whose messages are looked at; what others said in the same room is left alone.
+    """
+
+    def __init__(self, page: Page, origin: str, people: Collection[int] = ()) -> None:
         self.page = page
         self.origin = origin
+        self._people = people
         #: What should never happen: dialogs, uncaught errors, violations of the CSP.
         self.trouble: list[str] = []
         page.set_default_timeout(PATIENCE)
@@ -112,6 +116,10 @@ class Window:
         expect(self["#chat"]).to_be_hidden()
         return self
 
+    def resized(self, size: tuple[int, int]) -> Window:
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        return self
+
     # ---- conversations
 
     def goes_to(self, peer: int | str) -> Window:
@@ -134,12 +142,14 @@ class Window:
         expect(self.sent(text)).to_be_visible()
 
     def messages(self, text: str) -> Locator:
-        """The messages shown that are just this text, sent or not."""
+        """The messages shown that are just this text, sent or not, of this test's people."""
         bubble = self.page.locator(".bubble").get_by_text(text, exact=True)
-        return self["#message-list > li"].filter(has=bubble)
+        authors = [".own", *(f'[data-user="{user_id}"]' for user_id in self._people)]
+        return self[f"#message-list > li:is({', '.join(authors)})"].filter(has=bubble)
 
     def sent(self, text: str) -> Locator:
-        return self.messages(text).and_(self['[data-state="sent"]'])
+        """One's own, which the server has."""
+        return self.messages(text).and_(self['.own[data-state="sent"]'])
 
     def sees(self, text: str) -> None:
         """The message is on the screen, once."""
@@ -161,15 +171,18 @@ class Window:
 class Someone:
     """A person with a browser of their own, in which they are logged in or not yet."""
 
-    def __init__(self, context: BrowserContext, origin: str, user_id: int) -> None:
+    def __init__(
+        self, context: BrowserContext, origin: str, user_id: int, people: Collection[int]
+    ) -> None:
         self.context = context
         self.user_id = user_id
         self.windows: list[Window] = []
         self._origin = origin
+        self._people = people
 
     def window(self) -> Window:
         """A new tab, empty."""
-        self.windows.append(Window(self.context.new_page(), self._origin))
+        self.windows.append(Window(self.context.new_page(), self._origin, self._people))
         return self.windows[-1]
 
     def enters(self, address: str = "") -> Window:
@@ -191,30 +204,41 @@ class World:
     """One server and one browser, and all who are there in one test.
 
     :param ids: gives user ids that no other test uses.
+    :param settings: what each new browser is like, unless it is told.
     """
 
-    def __init__(self, browser: Browser, server: Server, ids: Callable[[], int]) -> None:
+    def __init__(
+        self, browser: Browser, server: Server, ids: Callable[[], int], **settings: Any
+    ) -> None:
         self.server = server
         self.origin = origin_of(server)
+        # Without a service worker, which would fetch the whole page once more for each browser.
+        self._settings = {"locale": "en-GB", "service_workers": "block"} | settings
         self._browser = browser
-        self._ids = ids
+        self._new_id = ids
+        self._ids: list[int] = []
         self._people: list[Someone] = []
 
     def browser_of(self, user_id: int, *, size: tuple[int, int] = DESKTOP, **more: Any) -> Someone:
         """A browser that has not been here before."""
         width, height = size
-        given = {"locale": "en-GB", "viewport": {"width": width, "height": height}} | more
+        given = self._settings | {"viewport": {"width": width, "height": height}} | more
         context = self._browser.new_context(**given)
-        self._people.append(Someone(context, self.origin, user_id))
+        self._people.append(Someone(context, self.origin, user_id, self._ids))
         return self._people[-1]
+
+    def new_id(self) -> int:
+        """A user id that nobody has as yet."""
+        self._ids.append(self._new_id())
+        return self._ids[-1]
 
     def newcomer(self, **more: Any) -> Someone:
         """Somebody who has no account yet."""
-        return self.browser_of(self._ids(), **more)
+        return self.browser_of(self.new_id(), **more)
 
     def registered(self, name: str = "") -> int:
         """The id of a new account."""
-        user_id = self._ids()
+        user_id = self.new_id()
         with self.server.client() as client:
             assert client.register(user_id, name) == 200
         return user_id

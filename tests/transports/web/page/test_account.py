@@ -12,28 +12,21 @@ from tests.transports.web.page.chromium import Window, World
 NEW_PASSWORD = "an even longer password"
 
 
-def test_who_registers_is_in_the_room(world: World) -> None:
+def test_who_registers_is_in_the_room_unless_the_number_is_taken(world: World) -> None:
     person = world.newcomer()
     window = person.window().opens()
     window["#choose-register"].click()
-    window["#register-id"].fill(str(person.user_id))
-    window["#register-name"].fill("青柠 lime")
-    window["#register-password"].fill(PASSWORD)
-    window["#register-submit"].click()
-    window.is_online()
-    expect(window["#me-name"]).to_have_text("青柠 lime")
-    expect(window["#room-title"]).to_have_text("Lobby")
-
-
-def test_a_number_that_is_taken_is_told_at_the_field(world: World) -> None:
-    window = world.newcomer().window().opens()
-    window["#choose-register"].click()
     window["#register-id"].fill(str(world.registered()))
-    window["#register-name"].fill("kiwi")
+    window["#register-name"].fill("青柠 lime")
     window["#register-password"].fill(PASSWORD)
     window["#register-submit"].click()
     expect(window["#register-error"]).to_contain_text("taken")
     expect(window["#register-id"]).to_be_focused()
+    window["#register-id"].fill(str(person.user_id))
+    window["#register-submit"].click()
+    window.is_online()
+    expect(window["#me-name"]).to_have_text("青柠 lime")
+    expect(window["#room-title"]).to_have_text("Lobby")
 
 
 def test_who_logs_in_by_the_form_is_in_the_room(world: World) -> None:
@@ -45,18 +38,15 @@ def test_who_logs_in_by_the_form_is_in_the_room(world: World) -> None:
     expect(window["#me-name"]).to_have_text("kiwi")
 
 
-def test_a_reload_keeps_one_logged_in_and_where_one_was(world: World) -> None:
+def test_a_cookie_keeps_one_logged_in_and_no_script_or_other_site_gets_at_it(world: World) -> None:
     peer = world.registered()
-    window = world.someone("kiwi").enters(f"#/u{peer}")
+    person = world.someone("kiwi")
+    window = person.enters(f"#/u{peer}")
     for _ in range(2):
         window.reloads()
         expect(window["#me-name"]).to_have_text("kiwi")
+        # One is where one was.
         expect(window["#room-title"]).to_have_text(f"User {peer}")
-
-
-def test_no_script_gets_at_what_keeps_one_logged_in(world: World) -> None:
-    person = world.someone()
-    window = person.enters()
     [cookie] = person.context.cookies()
     assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
     token = cookie["value"].partition(".")[2]
@@ -65,11 +55,6 @@ def test_no_script_gets_at_what_keeps_one_logged_in(world: World) -> None:
     stored = window.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
     assert token not in stored
     assert token not in window.page.content()
-
-
-def test_another_site_is_not_logged_in_by_the_cookie(world: World) -> None:
-    person = world.someone()
-    person.enters()
     elsewhere = person.window()
     # Another site for the browser: the same machine by its other name.
     elsewhere.page.goto(world.origin.replace("127.0.0.1", "localhost"))
@@ -89,6 +74,10 @@ def test_a_new_password_ends_other_browsers_and_no_tab_of_this_one(world: World)
     here = world.someone("kiwi")
     there = world.browser_of(here.user_id).logs_in()
     window, tab, other = here.enters(), here.enters(), there.enters()
+    change_password(window, "not the password", NEW_PASSWORD)
+    expect(window["#password-error"]).to_have_text("The password is wrong.")
+    # That changed nothing.
+    window.reloads()
     change_password(window, PASSWORD, NEW_PASSWORD)
     expect(window["#password-done"]).to_be_visible()
     other.is_asked_to_log_in()
@@ -102,13 +91,6 @@ def test_a_new_password_ends_other_browsers_and_no_tab_of_this_one(world: World)
     other.logs_in(here.user_id, PASSWORD)
     expect(other["#login-error"]).to_have_text("The password is wrong.")
     other.logs_in(here.user_id, NEW_PASSWORD).is_online()
-
-
-def test_a_wrong_old_password_changes_nothing(world: World) -> None:
-    window = world.someone().enters()
-    change_password(window, "not the password", NEW_PASSWORD)
-    expect(window["#password-error"]).to_have_text("The password is wrong.")
-    window.reloads()
 
 
 def test_logging_out_ends_all_tabs_of_the_browser(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,6 @@ from tests.transports.web.page.chromium import (
     World,
     find_chromium,
 )
-
-both_sizes = pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 
 #: Leaves less than 100 bytes of the storage free, and gives it back.
 FILL = """
@@ -65,12 +64,21 @@ class Line:
 
 
 def on_a_line(world: World) -> tuple[Window, Line]:
-    """Somebody who is connected, and talks with nobody but themselves."""
+    """Somebody who is connected, talks with nobody but themselves, and whose clock stands still."""
     person = world.someone("kiwi")
     window = person.window()
     line = Line(window)
+    window.page.clock.install()
     window.enters(f"#/u{person.user_id}").says("while all is well")
-    return window, line
+    # Ahead, as a clock that is stopped can't be put back: by less than the page is silent for.
+    window.page.clock.pause_at(datetime.now().astimezone() + timedelta(seconds=20))
+    return is_well(window), line
+
+
+def is_well(window: Window) -> Window:
+    """It asks, and is answered: whatever was before, something has just been heard."""
+    happens(window, "online")
+    return window.is_online()
 
 
 def happens(window: Window, name: str) -> None:
@@ -78,56 +86,66 @@ def happens(window: Window, name: str) -> None:
     window.page.evaluate("name => window.dispatchEvent(new Event(name))", name)
 
 
-@both_sizes
-def test_a_browser_without_a_network_is_shown_to_be_offline(
-    world: World, size: tuple[int, int]
-) -> None:
-    person = world.someone("kiwi", size=size)
-    window = person.enters("#/lobby")
-    person.context.set_offline(True)
-    text = f"on its way from {person.user_id}"
-    window.writes(text)
-    window.is_connected("offline")
-    expect(window.messages(text)).to_have_attribute("data-state", "waiting")
-    expect(window.messages(text)).to_contain_text("Waiting to be sent")
-    person.context.set_offline(False)
-    window.is_online()
-    expect(window.sent(text)).to_be_visible()
-
-
-@pytest.mark.parametrize("event", ["offline", "online"])
-def test_a_dead_line_is_found_when_the_network_changes(world: World, event: str) -> None:
-    window, line = on_a_line(world)
-    line.dead = True
-    happens(window, event)
+def is_given_up(window: Window, seconds: int) -> None:
+    """An answer is waited for so long, and no longer."""
     window.is_connected("checking")
     expect(window["#connection-text"]).to_have_text("Checking the connection…")
+    window.page.clock.run_for(seconds * 1000 - 1)
+    window.is_connected("checking")
+    window.page.clock.run_for(1)
     window.is_connected("offline")
-    line.dead = False
-    happens(window, "online")
-    window.is_online()
 
 
-@pytest.mark.parametrize("event", ["focus", "pageshow", "visibilitychange"])
-def test_a_line_that_died_while_the_page_slept_is_found_when_it_wakes(
-    world: World, event: str
+def test_a_browser_without_a_network_is_shown_to_be_offline(world: World) -> None:
+    person = world.someone("kiwi")
+    window = person.enters(f"#/u{person.user_id}")
+    for size in (PHONE, DESKTOP):
+        window.resized(size)
+        person.context.set_offline(True)
+        text = f"on its way from {size}"
+        window.writes(text)
+        window.is_connected("offline")
+        expect(window.messages(text)).to_have_attribute("data-state", "waiting")
+        expect(window.messages(text)).to_contain_text("Waiting to be sent")
+        person.context.set_offline(False)
+        window.is_online()
+        expect(window.sent(text)).to_be_visible()
+
+
+@pytest.mark.parametrize(("event", "seconds"), [("offline", 2), ("online", 4)])
+def test_a_dead_line_is_found_when_the_network_changes(
+    world: World, event: str, seconds: int
 ) -> None:
     window, line = on_a_line(world)
     line.dead = True
-    # The page's clock goes on by an hour, as it does in its sleep, and no timer of its has run.
-    window.page.evaluate("{ const now = Date.now; Date.now = () => now() + 70_000; }")
     happens(window, event)
-    window.is_connected("checking")
-    window.is_connected("offline")
+    is_given_up(window, seconds)
+    line.dead = False
+    is_well(window)
+
+
+def test_a_line_that_died_while_the_page_slept_is_found_when_it_wakes(world: World) -> None:
+    window, line = on_a_line(world)
+    for event in ("focus", "pageshow", "visibilitychange"):
+        line.dead = True
+        # Nothing was silent for long, so that there is nothing to be asked.
+        happens(window, event)
+        window.is_online()
+        # The time of day goes on by an hour, as it does in its sleep, and no timer of its has run.
+        window.page.evaluate("{ const now = Date.now; Date.now = () => now() + 3_600_000; }")
+        happens(window, event)
+        is_given_up(window, 4)
+        line.dead = False
+        is_well(window)
 
 
 def test_a_line_that_is_well_stays_whatever_the_browser_says(world: World) -> None:
-    person = world.someone("kiwi")
-    window = person.enters()
+    window, _ = on_a_line(world)
     window.page.evaluate(NOTE_STATES)
     happens(window, "offline")
-    until(lambda: window.page.evaluate("window.states.length") >= 2)
-    window.says(f"it is on this machine, says {person.user_id}")
+    window.is_online()
+    window.page.clock.resume()
+    window.says("it is on this machine")
     assert window.page.evaluate("window.states") == ["checking", "online"]
 
 
@@ -135,8 +153,11 @@ def test_a_message_that_nobody_answers_is_a_reason_to_ask(world: World) -> None:
     window, line = on_a_line(world)
     line.dead = True
     window.writes("into the void")
-    window.is_connected("checking")
-    window.is_connected("offline")
+    window.page.clock.run_for(3_999)
+    window.is_online()
+    window.page.clock.run_for(1)
+    is_given_up(window, 4)
+    window.page.clock.run_for(100)
     expect(window.messages("into the void")).to_contain_text("Waiting to be sent")
 
 

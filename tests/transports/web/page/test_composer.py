@@ -31,18 +31,15 @@ def opens_lobby(window: Window) -> Window:
 
 
 @both_sizes
-def test_the_field_is_whole_when_it_is_first_seen(world: World, size: Size) -> None:
+def test_the_field_is_as_high_as_its_text_from_the_first_and_at_any_width(
+    world: World, size: Size
+) -> None:
     window = opens_lobby(world.someone("kiwi", size=size).enters())
     is_whole(window, lines=1)
     window["#composer-text"].fill("one\ntwo\nthree")
     is_whole(window, lines=3)
     window.opens("").is_online()
     is_whole(opens_lobby(window), lines=3)
-
-
-@both_sizes
-def test_the_field_is_as_high_as_its_text_at_any_width(world: World, size: Size) -> None:
-    window = opens_lobby(world.someone("kiwi", size=size).enters())
     window["#composer-text"].fill("words of a draft that has many of them " * 4)
     high = window["#composer-text"].evaluate(HEIGHT)
     is_whole(window, lines=2 if size == DESKTOP else 4)
@@ -139,15 +136,3 @@ def test_a_draft_is_marked_in_the_list_and_kept_over_a_reload(world: World, size
         window["#back"].click()
     expect(row).to_contain_text("You: shall we meet?")
     expect(row).not_to_contain_text("Draft")
-
-
-def test_escape_clears_a_search_before_it_closes_it(world: World) -> None:
-    window = world.someone("kiwi").enters()
-    search = window["#people-search"]
-    search.fill("lim")
-    search.press("Escape")
-    expect(search).to_have_value("")
-    expect(search).to_be_focused()
-    expect(window["#people"]).to_be_visible()
-    search.press("Escape")
-    expect(window["#people"]).to_be_hidden()

@@ -10,8 +10,16 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 import chatroom
-from tests.system.lab import Lab, until
-from tests.transports.web.page.chromium import DESKTOP, PHONE, Window, find_chromium, launch
+from tests.system.lab import Lab, Server, until
+from tests.transports.web.page.chromium import (
+    DESKTOP,
+    PHONE,
+    Window,
+    World,
+    find_chromium,
+    launch,
+    new_ids,
+)
 from tests.transports.web.page.test_outages import Stage
 
 PACKAGE = Path(chatroom.__file__).parent
@@ -40,11 +48,8 @@ def is_ready(window: Window) -> Window:
     return window
 
 
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_the_page_and_what_waits_are_shown_while_the_server_is_away(
-    stage: Stage, size: tuple[int, int]
-) -> None:
-    person = stage.world.someone("kiwi", size=size)
+def test_the_page_and_what_waits_are_shown_while_the_server_is_away(stage: Stage) -> None:
+    person = stage.world.someone("kiwi")
     plum = stage.world.registered("plum")
     window = is_ready(person.enters("#/lobby"))
     stage.dies()
@@ -52,15 +57,16 @@ def test_the_page_and_what_waits_are_shown_while_the_server_is_away(
     window.writes("waits for the server")
     window.goes_to(plum)["#composer-text"].fill("a draft, too")
     window["#composer-text"].blur()
-    window.opens("#/lobby").page.reload()
-    window.is_connected("offline")
-    expect(window["#me-name"]).to_have_text("kiwi")
-    expect(window.messages("waits for the server")).to_have_attribute("data-state", "waiting")
-    window.goes_to(plum)
-    expect(window["#composer-text"]).to_have_value("a draft, too")
-    expect(window["#messages-top"]).to_have_text(
-        "What was said will appear here once you are connected."
-    )
+    for size in (PHONE, DESKTOP):
+        window.resized(size).opens("#/lobby").page.reload()
+        window.is_connected("offline")
+        expect(window["#me-name"]).to_have_text("kiwi")
+        expect(window.messages("waits for the server")).to_have_attribute("data-state", "waiting")
+        window.goes_to(plum)
+        expect(window["#composer-text"]).to_have_value("a draft, too")
+        expect(window["#messages-top"]).to_have_text(
+            "What was said will appear here once you are connected."
+        )
     stage.comes_back()
     window["#connection-retry"].or_(window['#connection[data-state="online"]']).first.wait_for(
         state="attached"
@@ -70,15 +76,14 @@ def test_the_page_and_what_waits_are_shown_while_the_server_is_away(
     assert stage.world.close() == []
 
 
-def test_nothing_but_the_page_s_own_files_is_kept(stage: Stage) -> None:
-    window = is_ready(stage.world.someone("kiwi").enters())
+def test_nothing_but_the_page_s_own_files_is_kept(world: World) -> None:
+    window = is_ready(world.someone("kiwi", service_workers="allow").enters())
     window.says("a message")
     [paths] = window.page.evaluate(KEPT).values()
     assert "/" in paths
     assert "/static/js/browser/strings/zh.js" in paths
     for path in paths:
         assert path == "/" or path.startswith("/static/")
-    assert stage.world.close() == []
 
 
 def test_a_new_version_is_taken_at_the_next_load(
@@ -114,16 +119,18 @@ def test_a_new_version_is_taken_at_the_next_load(
     assert stage.world.close() == []
 
 
-def test_a_browser_finds_what_it_needs_to_install_the_page(browser: Browser, lab: Lab) -> None:
+def test_a_browser_finds_what_it_needs_to_install_the_page(
+    browser: Browser, server: Server
+) -> None:
     path = find_chromium(whole=True)
     if path is None:
         pytest.skip("no Chromium here that can install pages (on Debian: apt install chromium)")
     with launch(browser.browser_type, path) as whole:
-        _check_manifest(Stage(whole, lab))
+        _check_manifest(World(whole, server, new_ids(), service_workers="allow"))
 
 
-def _check_manifest(stage: Stage) -> None:
-    window = stage.world.newcomer().window().opens()
+def _check_manifest(world: World) -> None:
+    window = world.newcomer().window().opens()
     session = window.page.context.new_cdp_session(window.page)
     found = session.send("Page.getAppManifest")
     assert found["errors"] == []
@@ -132,4 +139,4 @@ def _check_manifest(stage: Stage) -> None:
     # All that keeps this browser from it is that it is one for a test.
     errors = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
     assert [error["errorId"] for error in errors] == ["in-incognito"]
-    assert stage.world.close() == []
+    assert world.close() == []

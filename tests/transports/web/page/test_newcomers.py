@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.system.wire_client import PASSWORD
-from tests.transports.web.page.chromium import DESKTOP, PHONE, Someone, Window, World
+from tests.transports.web.page.chromium import DESKTOP, PHONE, Window, World
 
 SIZES = pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 Size = tuple[int, int]
@@ -17,32 +17,35 @@ Size = tuple[int, int]
 # ---------------------------------------------------------------- people
 
 
-@SIZES
-def test_who_is_offline_is_found_by_name_once_one_has_talked(world: World, size: Size) -> None:
-    person = world.someone("kiwi", size=size)
+def test_who_is_offline_is_found_by_name_once_one_has_talked(world: World) -> None:
+    person = world.someone("kiwi")
     lime = world.registered("lime the absent")
     with world.server.client() as other:
         other.enter(lime)
         other.tell(person.user_id, "goodbye")
-    window = person.enters("#/people")
-    window["#people-search"].fill("absent")
-    row = window[f'.person[data-user="{lime}"]']
-    expect(row).to_contain_text("lime the absent")
-    expect(row).to_contain_text("Offline")
-    row.click()
-    expect(window["#room-title"]).to_have_text("lime the absent")
+    window = person.enters()
+    for size in (PHONE, DESKTOP):
+        window.resized(size).page.evaluate("location.hash = '#/people'")
+        window["#people-search"].fill("absent")
+        row = window[f'.person[data-user="{lime}"]']
+        expect(row).to_contain_text("lime the absent")
+        expect(row).to_contain_text("Offline")
+        row.click()
+        expect(window["#room-title"]).to_have_text("lime the absent")
+        window.goes_to("lobby")
 
 
-@SIZES
 @pytest.mark.parametrize(("locale", "words"), [("en-GB", "Nobody has"), ("zh-CN", "没有人使用")])
 def test_a_number_that_nobody_has_is_told_before_one_writes(
-    world: World, size: Size, locale: str, words: str
+    world: World, locale: str, words: str
 ) -> None:
-    window = world.someone("kiwi", size=size, locale=locale).enters("#/u8000000000000001")
-    expect(window["#messages-top"]).to_contain_text(words)
-    expect(window["#messages-top"]).to_contain_text("8000000000000001")
-    window.goes_to(world.registered("lime"))
-    expect(window["#messages-top"]).not_to_contain_text(words)
+    window = world.someone("kiwi", locale=locale).enters("#/u8000000000000001")
+    for size in (PHONE, DESKTOP):
+        window.resized(size).goes_to(8000000000000001)
+        expect(window["#messages-top"]).to_contain_text(words)
+        expect(window["#messages-top"]).to_contain_text("8000000000000001")
+        window.goes_to(world.registered("lime"))
+        expect(window["#messages-top"]).not_to_contain_text(words)
 
 
 @SIZES
@@ -58,8 +61,10 @@ def test_escape_empties_the_search_before_it_closes_it(world: World, size: Size)
     search.press("Escape")
     expect(search).to_have_value("")
     expect(search).to_be_visible()
+    expect(search).to_be_focused()
     search.press("Escape")
     expect(search).to_be_hidden()
+    expect(window["#people"]).to_be_hidden()
 
 
 def test_escape_empties_the_search_also_before_the_list_of_people_has_come(world: World) -> None:
@@ -86,17 +91,21 @@ def test_escape_empties_the_search_also_before_the_list_of_people_has_come(world
 # ---------------------------------------------------------------- registering
 
 
-def registering(world: World, size: Size, **more: str) -> Window:
-    window = world.newcomer(size=size, **more).window().opens()
+def registering(world: World, **more: str) -> Window:
+    window = world.newcomer(**more).window().opens()
     window["#choose-register"].click()
     return window
 
 
-@SIZES
-def test_a_free_number_is_suggested_and_taken_by_a_click(world: World, size: Size) -> None:
-    window = registering(world, size)
-    window["#register-suggest"].click()
-    expect(window["#register-id"]).to_have_value(re.compile(r"^\d{6}$"))
+def test_a_free_number_is_suggested_and_taken_by_a_click(world: World) -> None:
+    window = registering(world)
+    for size in (DESKTOP, PHONE):
+        window.resized(size)["#register-id"].fill("kiwi")
+        window["#register-id"].blur()
+        is_marked(window, "register-id", "is no number")
+        window["#register-suggest"].click()
+        expect(window["#register-id"]).not_to_have_attribute("aria-invalid", "true")
+        expect(window["#register-id"]).to_have_value(re.compile(r"^\d{6}$"))
     window["#register-name"].fill("👨‍👩‍👧 Kiwi")
     window["#register-password"].fill(PASSWORD)
     window["#register-submit"].click()
@@ -113,20 +122,17 @@ WRONG = [
 ]
 
 
-@SIZES
-@pytest.mark.parametrize(("field", "text", "english", "chinese"), WRONG)
-def test_a_field_says_what_is_wrong_with_what_is_in_it(
-    world: World, size: Size, field: str, text: str, english: str, chinese: str
-) -> None:
-    for locale, words in (("en-GB", english), ("zh-CN", chinese)):
-        window = registering(world, size, locale=locale)
-        box = window[f"#register-{field}"]
-        box.fill(text)
-        box.blur()
-        is_marked(window, f"register-{field}", words)
-        box.fill("7" * 7)
-        box.blur()
-        expect(box).not_to_have_attribute("aria-invalid", "true")
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+def test_a_field_says_what_is_wrong_with_what_is_in_it(world: World, locale: str) -> None:
+    window = registering(world, locale=locale)
+    for size in (PHONE, DESKTOP):
+        window.resized(size)
+        for field, text, english, chinese in WRONG:
+            box = window[f"#register-{field}"]
+            box.fill(text)
+            box.blur()
+            is_marked(window, f"register-{field}", english if locale == "en-GB" else chinese)
+            is_put_right(window, f"register-{field}")
 
 
 def is_marked(window: Window, field: str, words: str) -> None:
@@ -137,27 +143,36 @@ def is_marked(window: Window, field: str, words: str) -> None:
     expect(window[f".field:has(#{field}) .error"]).to_contain_text(words)
 
 
-@SIZES
-@pytest.mark.parametrize(
-    ("name", "password", "field", "english", "chinese"),
-    [
-        ("kiwi", "short", "password", "at least 6 characters", "至少 6 个字符"),
-        ("ki\u200bwi", PASSWORD, "name", "can’t be seen", "看不见的字符"),
-        ("a" + "\u0301" * 5, PASSWORD, "name", "at most 4 accents", "最多有 4 个"),
-    ],
-)
+def is_put_right(window: Window, field: str) -> None:
+    """With something else in it, the field is marked no more."""
+    window[f"#{field}"].fill("7" * 7)
+    window[f"#{field}"].blur()
+    expect(window[f"#{field}"]).not_to_have_attribute("aria-invalid", "true")
+
+
+REFUSED = [
+    ("kiwi", "short", "password", "at least 6 characters", "至少 6 个字符"),
+    ("ki\u200bwi", PASSWORD, "name", "can’t be seen", "看不见的字符"),
+    ("a" + "\u0301" * 5, PASSWORD, "name", "at most 4 accents", "最多有 4 个"),
+]
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
 def test_what_the_server_refuses_is_told_in_the_pages_language_at_the_field(
-    world: World, size: Size, name: str, password: str, field: str, english: str, chinese: str
+    world: World, locale: str
 ) -> None:
-    for locale, words in (("en-GB", english), ("zh-CN", chinese)):
-        window = registering(world, size, locale=locale)
-        window["#register-suggest"].click()
-        window["#register-name"].fill(name)
-        window["#register-password"].fill(password)
-        window["#register-submit"].click()
-        is_marked(window, f"register-{field}", words)
-        text = window["#register-error"].inner_text()
-        assert bool(re.search(r"[一-鿿]", text)) is (locale == "zh-CN"), text
+    window = registering(world, locale=locale)
+    window["#register-suggest"].click()
+    for size in (PHONE, DESKTOP):
+        window.resized(size)
+        for name, password, field, english, chinese in REFUSED:
+            window["#register-name"].fill(name)
+            window["#register-password"].fill(password)
+            window["#register-submit"].click()
+            is_marked(window, f"register-{field}", english if locale == "en-GB" else chinese)
+            text = window["#register-error"].inner_text()
+            assert bool(re.search(r"[一-鿿]", text)) is (locale == "zh-CN"), text
+            is_put_right(window, f"register-{field}")
 
 
 def test_a_new_password_that_is_too_short_is_told_at_its_field(world: World) -> None:
@@ -190,9 +205,9 @@ FOUR_MINUTES_APART = r"""(() => {
 })()"""
 
 
-def has_talked_every_four_minutes(world: World, size: Size) -> Window:
+def has_talked_every_four_minutes(world: World) -> Window:
     """The messages of somebody who said something every four minutes, as the browser has it."""
-    person = world.someone("kiwi", size=size)
+    person = world.someone("kiwi")
     lime = world.registered("lime")
     with world.server.client() as other:
         other.enter(lime)
@@ -205,62 +220,65 @@ def has_talked_every_four_minutes(world: World, size: Size) -> Window:
     return window
 
 
-@SIZES
-def test_a_group_has_a_time_every_five_minutes(world: World, size: Size) -> None:
-    window = has_talked_every_four_minutes(world, size)
-    # Four minutes apart each: the first two stand together, then the next two.
-    expect(window["#message-list .message.head time"]).to_have_count(3)
+def test_a_group_has_a_time_every_five_minutes(world: World) -> None:
+    window = has_talked_every_four_minutes(world)
+    for size in (PHONE, DESKTOP):
+        # Four minutes apart each: the first two stand together, then the next two.
+        expect(window.resized(size)["#message-list .message.head time"]).to_have_count(3)
 
 
-@SIZES
-def test_each_message_shows_its_time_when_pointed_at_and_says_it(world: World, size: Size) -> None:
-    window = world.someone("kiwi", size=size).enters("#/lobby")
-    window.says(f"one {world.registered()}")
-    window.says(f"two {world.registered()}")
+def test_each_message_shows_its_time_when_pointed_at_and_says_it(world: World) -> None:
+    person = world.someone("kiwi")
+    window = person.enters(f"#/u{person.user_id}")
+    window.says("one")
+    window.says("two")
     last = window["#message-list .message"].last
     time = last.locator("time")
-    expect(time).to_have_text(re.compile(r"\d:\d\d"))
-    expect(time).to_have_css("opacity", "0")
-    last.hover()
-    expect(time).to_have_css("opacity", "1")
-    window["#room-title"].hover()
-    expect(time).to_have_css("opacity", "0")
-    window["#messages"].press("Enter")
-    expect(last).to_be_focused()
-    expect(time).to_have_css("opacity", "1")
-    window.page.keyboard.press("ArrowUp")
-    expect(last).not_to_be_focused()
-    said = last.aria_snapshot()
-    assert re.search(r"time: \d+:\d\d", said), said
+    for size in (PHONE, DESKTOP):
+        window.resized(size)["#room-title"].hover()
+        expect(time).to_have_text(re.compile(r"\d:\d\d"))
+        expect(time).to_have_css("opacity", "0")
+        last.hover()
+        expect(time).to_have_css("opacity", "1")
+        window["#room-title"].hover()
+        expect(time).to_have_css("opacity", "0")
+        window["#messages"].press("Enter")
+        expect(last).to_be_focused()
+        expect(time).to_have_css("opacity", "1")
+        window.page.keyboard.press("ArrowUp")
+        expect(last).not_to_be_focused()
+        said = last.aria_snapshot()
+        assert re.search(r"time: \d+:\d\d", said), said
 
 
 # ---------------------------------------------------------------- the title, and what is unread
 
 
-@SIZES
-def test_the_title_names_the_conversation(world: World, size: Size) -> None:
+def test_the_title_names_the_conversation(world: World) -> None:
     lime = world.registered("lime")
-    window = world.someone("kiwi", size=size).enters("#/lobby")
-    expect(window.page).to_have_title("Lobby · Chatroom")
-    window.page.evaluate(f"location.hash = '#/u{lime}'")
-    expect(window.page).to_have_title(re.compile(f"^(lime|User {lime}) · Chatroom$"))
+    window = world.someone("kiwi").enters("#/lobby")
+    for size in (PHONE, DESKTOP):
+        window.resized(size).goes_to("lobby")
+        expect(window.page).to_have_title("Lobby · Chatroom")
+        window.page.evaluate(f"location.hash = '#/u{lime}'")
+        expect(window.page).to_have_title(re.compile(f"^(lime|User {lime}) · Chatroom$"))
 
 
-@SIZES
-def test_a_conversation_is_marked_as_unread_in_all_tabs_until_it_is_opened(
-    world: World, size: Size
-) -> None:
-    person = world.someone("kiwi", size=size)
+def test_a_conversation_is_marked_as_unread_in_all_tabs_until_it_is_opened(world: World) -> None:
+    person = world.someone("kiwi")
     one, two = person.enters("#/lobby"), person.enters()
-    one["#mark-unread"].click()
-    for window in (one, two):
-        expect(window.unread("lobby")).to_have_attribute("data-flagged", "true")
-        expect(window.unread("lobby").get_by_label("Marked as unread")).to_be_attached()
-    one.reloads()
-    expect(one.unread("lobby")).to_have_attribute("data-flagged", "true")
-    one.unread("lobby").click()
-    for window in (one, two):
-        expect(window.unread("lobby")).to_have_attribute("data-flagged", "false")
+    for size in (PHONE, DESKTOP):
+        for window in (one, two):
+            window.resized(size)
+        one.goes_to("lobby")["#mark-unread"].click()
+        for window in (one, two):
+            expect(window.unread("lobby")).to_have_attribute("data-flagged", "true")
+            expect(window.unread("lobby").get_by_label("Marked as unread")).to_be_attached()
+        one.reloads()
+        expect(one.unread("lobby")).to_have_attribute("data-flagged", "true")
+        one.unread("lobby").click()
+        for window in (one, two):
+            expect(window.unread("lobby")).to_have_attribute("data-flagged", "false")
 
 
 # ---------------------------------------------------------------- keys, and the look of things
@@ -286,40 +304,44 @@ def test_a_question_mark_lists_the_keys_unless_one_writes(world: World) -> None:
 DARK, LIGHT = "rgb(18, 20, 22)", "rgb(244, 242, 238)"
 
 
-@SIZES
-def test_the_theme_is_the_systems_or_the_chosen_one_and_is_kept(world: World, size: Size) -> None:
-    person = world.someone("kiwi", size=size, color_scheme="light")
-    window = person.enters()
+def test_the_theme_is_the_systems_or_the_chosen_one_and_is_kept(world: World) -> None:
+    window = world.someone("kiwi").enters()
     body = window["body"]
-    expect(body).to_have_css("background-color", LIGHT)
-    window.opens_settings()
-    window['[data-theme="dark"]'].click()
-    expect(body).to_have_css("background-color", DARK)
-    expect(window['[data-theme="dark"]']).to_have_attribute("aria-pressed", "true")
-    window.reloads()
-    expect(body).to_have_css("background-color", DARK)
-    window.page.emulate_media(color_scheme="dark")
-    window.opens_settings()
-    window['[data-theme="light"]'].click()
-    expect(body).to_have_css("background-color", LIGHT)
-    window['[data-theme="system"]'].click()
-    expect(body).to_have_css("background-color", DARK)
+    for size in (PHONE, DESKTOP):
+        window.resized(size).page.emulate_media(color_scheme="light")
+        expect(body).to_have_css("background-color", LIGHT)
+        window.opens_settings()
+        window['[data-theme="dark"]'].click()
+        expect(body).to_have_css("background-color", DARK)
+        expect(window['[data-theme="dark"]']).to_have_attribute("aria-pressed", "true")
+        window.reloads()
+        expect(body).to_have_css("background-color", DARK)
+        window.page.emulate_media(color_scheme="dark")
+        window.opens_settings()
+        window['[data-theme="light"]'].click()
+        expect(body).to_have_css("background-color", LIGHT)
+        window['[data-theme="system"]'].click()
+        expect(body).to_have_css("background-color", DARK)
+        window.page.keyboard.press("Escape")
+        expect(window["#settings"]).to_be_hidden()
 
 
-@SIZES
-def test_the_size_of_the_text_is_chosen_and_nothing_is_cut_off(world: World, size: Size) -> None:
-    window = world.someone("kiwi", size=size).enters()
-    window.opens_settings()
-    window['[data-size="150"]'].click()
-    window.page.keyboard.press("Escape")
-    expect(window["html"]).to_have_css("font-size", "24px")
-    window.page.evaluate("location.hash = '#/people'")
-    person = window[".person"].first
-    expect(person).to_be_visible()
-    assert person.evaluate("node => node.scrollHeight <= node.clientHeight")
-    fits_sideways(window)
+def test_the_size_of_the_text_is_chosen_and_nothing_is_cut_off(world: World) -> None:
+    window = world.someone("kiwi").enters()
+    for size, percent, pixels in ((PHONE, 150, 24), (DESKTOP, 100, 16), (DESKTOP, 150, 24)):
+        window.resized(size).opens_settings()
+        window[f'[data-size="{percent}"]'].click()
+        window.page.keyboard.press("Escape")
+        expect(window["html"]).to_have_css("font-size", f"{pixels}px")
+        window.page.evaluate("location.hash = '#/people'")
+        person = window[".person"].first
+        expect(person).to_be_visible()
+        assert person.evaluate("node => node.scrollHeight <= node.clientHeight")
+        fits_sideways(window)
+        window.page.evaluate("location.hash = ''")
     window.reloads()
-    expect(window["html"]).to_have_css("font-size", "24px")
+    for size in (PHONE, DESKTOP):
+        expect(window.resized(size)["html"]).to_have_css("font-size", "24px")
 
 
 def fits_sideways(window: Window) -> None:
@@ -337,19 +359,19 @@ window.Notification = class { static permission = "default";
 """
 
 
-@SIZES
 def test_one_is_asked_about_notifications_when_one_wants_them_and_a_closed_question_is_explained(
-    world: World, size: Size
+    world: World,
 ) -> None:
-    person = world.someone("kiwi", size=size)
+    person = world.someone("kiwi", size=PHONE)
     person.context.add_init_script(ASKED)
     window = person.enters()
     window.opens_settings()
     assert window.page.evaluate("window.asked") == 0
-    window["#notify"].click()
-    expect(window["#notify-note"]).to_contain_text("closed without an answer")
-    expect(window["#notify"]).to_be_visible()
-    assert window.page.evaluate("window.asked") == 1
+    for times, size in enumerate((PHONE, DESKTOP), 1):
+        window.resized(size)["#notify"].click()
+        expect(window["#notify-note"]).to_contain_text("closed without an answer")
+        expect(window["#notify"]).to_be_visible()
+        assert window.page.evaluate("window.asked") == times
 
 
 def test_notifications_that_the_browser_denies_are_explained(world: World) -> None:
@@ -364,10 +386,9 @@ def test_notifications_that_the_browser_denies_are_explained(world: World) -> No
 # ---------------------------------------------------------------- other ways to look at a page
 
 
-def walks_through(person: Someone) -> Window:
+def walks_through(window: Window, size: Size) -> Window:
     """The screens that one sees most, one after the other."""
-    window = person.enters("#/lobby")
-    window.says(f"hello from {person.user_id}")
+    window.resized(size).goes_to("lobby").says(f"hello from {size}")
     fits_sideways(window)
     expect(window["#composer-text"]).to_be_in_viewport()
     window.page.evaluate("location.hash = '#/people'")
@@ -386,7 +407,7 @@ def test_zoomed_all_is_there_and_nothing_has_to_be_scrolled_sideways(
     # A browser's zoom is a smaller window with larger pixels.
     width, height = 1280 // zoom, 1024 // zoom
     person = world.someone("kiwi", size=(width, height), device_scale_factor=zoom)
-    walks_through(person)
+    walks_through(person.enters("#/lobby"), (width, height))
     window = world.newcomer(size=(width, height), device_scale_factor=zoom).window().opens()
     window["#choose-register"].click()
     window["#register-submit"].scroll_into_view_if_needed()
@@ -394,25 +415,29 @@ def test_zoomed_all_is_there_and_nothing_has_to_be_scrolled_sideways(
     fits_sideways(window)
 
 
-@SIZES
-def test_with_forced_colours_what_is_chosen_and_what_is_whose_is_still_told(
-    world: World, size: Size
-) -> None:
-    person = world.someone("kiwi", size=size, forced_colors="active")
-    window = walks_through(person)
-    assert window.page.evaluate("matchMedia('(forced-colors: active)').matches")
-    bubble = window["#message-list .bubble"].last
-    expect(bubble).to_have_css("border-top-style", "solid")
-    window.opens_settings()
-    chosen = window['#settings-theme [aria-pressed="true"]']
-    assert chosen.evaluate("node => getComputedStyle(node).borderTopWidth") != "0px"
+def test_with_forced_colours_what_is_chosen_and_what_is_whose_is_still_told(world: World) -> None:
+    window = world.someone("kiwi", forced_colors="active").enters("#/lobby")
+    for size in (PHONE, DESKTOP):
+        walks_through(window, size)
+        assert window.page.evaluate("matchMedia('(forced-colors: active)').matches")
+        bubble = window["#message-list .bubble"].last
+        expect(bubble).to_have_css("border-top-style", "solid")
+        window.opens_settings()
+        chosen = window['#settings-theme [aria-pressed="true"]']
+        assert chosen.evaluate("node => getComputedStyle(node).borderTopWidth") != "0px"
+        window.page.keyboard.press("Escape")
+        expect(window["#settings"]).to_be_hidden()
 
 
-@SIZES
-def test_where_less_motion_is_wanted_nothing_moves(world: World, size: Size) -> None:
-    person = world.someone("kiwi", size=size, reduced_motion="reduce")
-    window = walks_through(person)
-    window.opens_settings()
+def test_where_less_motion_is_wanted_nothing_moves(world: World) -> None:
+    window = world.someone("kiwi", reduced_motion="reduce").enters("#/lobby")
+    for size in (PHONE, DESKTOP):
+        walks_through(window, size).opens_settings()
+        nothing_moves(window)
+        window.page.keyboard.press("Escape")
+
+
+def nothing_moves(window: Window) -> None:
     moving = "document.getAnimations().map((one) => one.animationName ?? one.transitionProperty)"
     assert window.page.evaluate(moving) == []
     slow = """[...document.querySelectorAll('*')].filter((node) => {

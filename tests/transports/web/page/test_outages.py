@@ -19,7 +19,7 @@ class Stage:
         self._lab = lab
         self._web = f"tcp:{own_port()}:interface=127.0.0.1"
         self.server: Server = lab.server("--web", self._web)
-        self.world = World(browser, self.server, new_ids())
+        self.world = World(browser, self.server, new_ids(), service_workers="allow")
 
     def dies(self) -> None:
         self.server.kill()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.system.lab import Server
@@ -15,34 +14,34 @@ NO_TIMER_SAVES = """
 const real = window.setTimeout;
 window.setTimeout = (call, ms, ...more) => (ms === 300 ? 1e9 : real(call, ms, ...more));
 """
-both_sizes = pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 
 
-@both_sizes
 def test_what_was_being_written_when_the_session_ended_is_there_after_the_next_login(
-    world: World, server: Server, size: tuple[int, int]
+    world: World, server: Server
 ) -> None:
-    person = world.someone("kiwi", size=size)
+    person = world.someone("kiwi")
     plum = world.registered("plum")
     person.context.add_init_script(NO_TIMER_SAVES)
     window = person.enters(f"#/u{plum}")
     keyboard = window.page.keyboard
-    window["#composer-text"].focus()
-    keyboard.type("half a sentence")
-    Admin("--data", str(server.data)).says("kick", person.user_id, "--reason", "a rest")
-    window.is_asked_to_log_in()
-    keyboard.type(" and its other half")
-    keyboard.press("Enter")
-    # What is being typed is nobody's password.
-    for field in ("#login-id", "#login-password"):
-        assert "half" not in window[field].input_value()
-    expect(window["#login-password"]).not_to_be_focused()
-    expect(window["#login-notice"]).to_contain_text("a rest")
-    expect(window["#login-notice"]).to_contain_text("What kiwi wrote and did not send is kept")
-    window.logs_in(person.user_id, PASSWORD).is_online()
-    # One is where one was.
-    expect(window["#room-title"]).to_have_text(f"User {plum}")
-    expect(window["#composer-text"]).to_have_value("half a sentence")
+    for size in (PHONE, DESKTOP):
+        window.resized(size)["#composer-text"].fill("")
+        window["#composer-text"].focus()
+        keyboard.type(f"half a sentence at {size}")
+        Admin("--data", str(server.data)).says("kick", person.user_id, "--reason", "a rest")
+        window.is_asked_to_log_in()
+        keyboard.type(" and its other half")
+        keyboard.press("Enter")
+        # What is being typed is nobody's password.
+        for field in ("#login-id", "#login-password"):
+            assert "half" not in window[field].input_value()
+        expect(window["#login-password"]).not_to_be_focused()
+        expect(window["#login-notice"]).to_contain_text("a rest")
+        expect(window["#login-notice"]).to_contain_text("What kiwi wrote and did not send is kept")
+        window.logs_in(person.user_id, PASSWORD).is_online()
+        # One is where one was.
+        expect(window["#room-title"]).to_have_text(f"User {plum}")
+        expect(window["#composer-text"]).to_have_value(f"half a sentence at {size}")
 
 
 def test_what_was_being_written_when_the_page_went_is_there_after_a_reload(world: World) -> None:

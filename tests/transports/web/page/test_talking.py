@@ -65,7 +65,7 @@ def test_two_browsers_and_a_terminal_talk_together(world: World) -> None:
     expect(lime.messages("for plum alone")).to_have_count(0)
 
 
-def test_each_message_is_once_in_every_tab_of_its_author(world: World) -> None:
+def test_each_message_is_once_in_every_tab_which_agree_on_what_is_unread(world: World) -> None:
     person = world.someone("kiwi")
     one, two = person.enters(), person.enters()
     one.says("said in one tab")
@@ -73,11 +73,7 @@ def test_each_message_is_once_in_every_tab_of_its_author(world: World) -> None:
     expect(two.messages("said in one tab")).to_have_class(re.compile("own"))
     two.says("and in the other")
     one.sees("and in the other")
-
-
-def test_tabs_agree_on_what_is_unread(world: World) -> None:
-    person = world.someone("kiwi")
-    one, two = person.enters(), person.enters()
+    # What is unread is so in all of them, too.
     lime = world.registered("lime")
     with client(world, lime) as other:
         for number in range(3):
@@ -318,7 +314,7 @@ def window_owner(window: Window) -> int:
     return int(number)
 
 
-def test_what_overrides_the_direction_stays_in_its_message(world: World) -> None:
+def test_what_overrides_the_direction_and_what_a_link_opens_stays_apart(world: World) -> None:
     window = world.someone("kiwi").enters()
     lime = world.registered("lime")
     with client(world, lime) as other:
@@ -329,10 +325,7 @@ def test_what_overrides_the_direction_stays_in_its_message(world: World) -> None
     assert bubble.evaluate("node => getComputedStyle(node).direction") == "ltr"
     last = window.unread("lobby").locator(".last bdi").last
     assert last.evaluate("node => getComputedStyle(node).unicodeBidi") == "isolate"
-
-
-def test_links_open_elsewhere_and_give_nothing_away(world: World) -> None:
-    window = world.someone("kiwi").enters()
+    # Links open elsewhere and give nothing away.
     window.says("see https://example.org/a?b=c, and tell me")
     link = window["#message-list a"].last
     expect(link).to_have_attribute("href", "https://example.org/a?b=c")

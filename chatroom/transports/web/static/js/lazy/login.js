@@ -20,10 +20,13 @@ export class LoginView {
     for (const button of document.querySelectorAll(".reveal")) {
       button.addEventListener("click", () => reveal(button));
     }
-    for (const name of ["login", "register"]) $(`${name}-form`).addEventListener("change", judge);
+    for (const name of ["login", "register"]) {
+      $(`${name}-form`).addEventListener("input", unmark);
+      $(`${name}-form`).addEventListener("change", judge);
+    }
     $("register-suggest").addEventListener("click", ({ target }) => {
       $("register-id").value = target.dataset.id;
-      judge({ target: $("register-id") });
+      unmark({ target: $("register-id") });
       $("register-name").focus();
     });
     suggest();
@@ -136,8 +139,15 @@ const FAULTS = {
 
 function judge({ target: field }) {
   const fault = field.value && FAULTS[field.id]?.(field);
-  // What the server said of another field stays.
-  if (fault || field.getAttribute("aria-invalid") === "true") showError(field.form, fault ? field : null, fault, { focus: false });
+  if (fault) showError(field.form, field, fault, { focus: false });
+}
+
+/**
+ * What was wrong with a field is over once something else is in it. Not when one leaves it: that is by
+ * a click on the button, which would move away from under the pointer. What is said of another stays.
+ */
+function unmark({ target: field }) {
+  if (field.getAttribute("aria-invalid") === "true") showError(field.form, null, null);
 }
 
 /** A number that is most likely free: only the server knows, and tells who takes one that is not. */

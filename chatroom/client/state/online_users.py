@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from chatroom.protocol import messages as wire
 
 
-class Roster:
+class OnlineUsers:
     """The users online by id, kept up to date from logins and presence."""
 
     def __init__(self) -> None:
-        self.online: dict[int, wire.Person] = {}
-        #: How many are online, of whom `online` may have only some.
+        self.by_id: dict[int, wire.Person] = {}
+        #: How many are online, of whom `by_id` may have only some.
         self.count = 0
-        #: There are so many users that their comings and goings are not told.
+        #: There are so many users that not every change of presence is told.
         self.partial = False
 
     def replace(self, people: Iterable[wire.Person], count: int | None = None) -> list[wire.Person]:
@@ -25,27 +25,27 @@ class Roster:
         now = {person.user_id: person for person in people if _is_here(person)}
         self.count = len(now) if count is None else count
         self.partial = len(now) < self.count
-        changes = [person for person in now.values() if self.online.get(person.user_id) != person]
+        changes = [person for person in now.values() if self.by_id.get(person.user_id) != person]
         if not self.partial:
             changes += [
                 wire.Person(gone.user_id, gone.user_name, wire.Status.OFFLINE)
-                for gone in self.online.values()
+                for gone in self.by_id.values()
                 if gone.user_id not in now
             ]
-        self.online.clear()
-        self.online.update(now)
+        self.by_id.clear()
+        self.by_id.update(now)
         return changes
 
     def change(self, presence: wire.PresenceMes) -> None:
-        """Take what the server tells of comings and goings."""
+        """Apply the changes that the server tells."""
         self.count = presence.online
         # Whoever came or went untold stays unknown until the whole list is asked for again.
         self.partial = self.partial or presence.partial
         for person in presence.changes:
             if _is_here(person):
-                self.online[person.user_id] = person
+                self.by_id[person.user_id] = person
             else:
-                self.online.pop(person.user_id, None)
+                self.by_id.pop(person.user_id, None)
 
 
 def _is_here(person: wire.Person) -> bool:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from chatroom.protocol import messages as wire
+from chatroom.protocol.codec import WireError, decode, encode, frame, other_protocol
 from chatroom.protocol.display_names import MAX_NAME, check_name, tidy_name
-from chatroom.protocol.messages import Code, Message, Seq, WireError, decode, encode
+from chatroom.protocol.messages import Code, Message, Seq
 
 # ---------------------------------------------------------------- any message of any type
 
@@ -166,7 +167,7 @@ def test_no_two_fields_of_a_message_differ_only_in_case() -> None:
 
 
 def test_a_frame_is_a_big_endian_length_and_the_payload() -> None:
-    assert wire.frame(b"x" * 258) == b"\x00\x00\x01\x02" + b"x" * 258
+    assert frame(b"x" * 258) == b"\x00\x00\x01\x02" + b"x" * 258
 
 
 # ---------------------------------------------------------------- anything at all arrives
@@ -489,9 +490,9 @@ def test_a_name_that_was_tidied_can_be_a_name(name: str) -> None:
     [(b"GET ", "HTTP"), (b"POST", "HTTP"), (b"SSH-", "SSH"), (b"\x16\x03\x01\x02", "TLS")],
 )
 def test_the_greetings_of_other_protocols_are_known(begin: bytes, protocol: str) -> None:
-    assert wire.other_protocol(int.from_bytes(begin)) == protocol
+    assert other_protocol(int.from_bytes(begin)) == protocol
 
 
 @pytest.mark.parametrize("length", [0, 65537, 2**32 - 1, 2**40])
 def test_a_length_is_no_greeting(length: int) -> None:
-    assert wire.other_protocol(length) is None
+    assert other_protocol(length) is None

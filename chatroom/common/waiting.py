@@ -1,4 +1,4 @@
-"""Waiting: for a while, for no longer than that, and for one event together with others."""
+"""Waiting for no longer than a given time, and for one event together with others."""
 
 from __future__ import annotations
 
@@ -7,16 +7,9 @@ from typing import TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from chatroom.client.base.interfaces import Clock
+from chatroom.common.clock import Clock
 
 ResultT = TypeVar("ResultT")
-
-
-def pause(clock: Clock, seconds: float) -> Deferred[None]:
-    """Fires after so many seconds; can be cancelled."""
-    over: Deferred[None] = Deferred(lambda _: timer.cancel())
-    timer = clock.callLater(seconds, over.callback, None)
-    return over
 
 
 def within(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
-from chatroom.client.base.waiting import Waiters, pause, within
+from chatroom.common.clock import pause
+from chatroom.common.waiting import Waiters, within
 from tests.client.stage import Outcome
 
 

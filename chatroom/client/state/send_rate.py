@@ -17,7 +17,7 @@ LEAST: Final = 1.0
 FORGET: Final = 60.0
 
 
-class Pace:
+class SendRate:
     """As fast as can be until the server refuses; then at about the rate that it took.
 
     Between two refusals the server took as many messages as it lets through in that time: so the

@@ -1,4 +1,4 @@
-"""What belongs to whoever is logged in: their conversations, and what they have sent."""
+"""The state of the user who is logged in: conversations, presence, unsent messages."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from chatroom.client.state.convert import (
     room_of,
 )
 from chatroom.client.state.marks import Marks
+from chatroom.client.state.online_users import OnlineUsers
 from chatroom.client.state.position import Position
-from chatroom.client.state.roster import Roster
-from chatroom.client.state.send_queue import Outbox
+from chatroom.client.state.send_queue import SendQueue
 from chatroom.protocol import messages as wire
 
 _log = Logger()
 
 
-class Session:
-    """Takes what the link brings, in order, and keeps what has to outlive a connection."""
+class UserState:
+    """Handles the server's messages in order; keeps what outlives a connection."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Session:
         #: Whose position it is; None until the first login.
         self._position_of: int | None = None
         self.login: Login | None = None
-        self.roster = Roster()
+        self.online_users = OnlineUsers()
         self.busy = False
         self._clock = clock
         self._status_due: Timer | None = None
@@ -67,7 +67,7 @@ class Session:
             chance=chance,
         )
         self.marks = Marks(clock, timing.confirm, position, self.link.send)
-        self.outbox = Outbox(clock, timing, chance, self._overdue)
+        self.send_queue = SendQueue(clock, timing, chance, self._overdue)
         self._handlers: dict[type[wire.Message], Callable[[Any], None]] = {
             wire.SmsMes: self._sms,
             wire.PrivateMes: self._private,
@@ -94,11 +94,11 @@ class Session:
         self.position.adopt(welcome.rooms, welcome.inbox)
         if not resumed:  # else what is left of the late ones comes first
             self._late = login.unread
-        changes = self.roster.replace(login.users, login.online)
+        changes = self.online_users.replace(login.users, login.online)
         self.marks.logged_in(welcome.inbox, login.read)
         if self.busy:
             self.say_status()
-        self.outbox.open(connection.send_payload)
+        self.send_queue.open(connection.send_payload)
         if before is not None:
             self._tell("on_presence", changes, login.online)
 
@@ -110,7 +110,7 @@ class Session:
 
     def link_down(self) -> None:
         """What is under way has no answer; it is sent again on the next connection."""
-        self.outbox.shut()
+        self.send_queue.shut()
 
     def gave_up(self, error: NotConnected) -> None:
         """Nobody is logged in any more; the position stays, should the same user come back."""
@@ -120,9 +120,9 @@ class Session:
             self._status_due.cancel()
             self._status_due = None
         self._late = 0
-        self.roster.replace([])
+        self.online_users.replace([])
         self.marks.clear()
-        self.outbox.fail_all(error)
+        self.send_queue.fail_all(error)
 
     def say_status(self) -> None:
         """Tell the server whether the person is busy."""
@@ -156,7 +156,7 @@ class Session:
         is_new = self.position.took(room, incoming.seq)
         self._progress()
         if incoming.own and incoming.id is not None:
-            if self.outbox.settle(incoming.id, incoming.seq, wire.Code.OK):
+            if self.send_queue.settle(incoming.id, incoming.seq, wire.Code.OK):
                 return  # said here; its acknowledgement was lost with a connection
         if not is_new:
             return
@@ -167,21 +167,21 @@ class Session:
         self._tell("on_text", incoming)
 
     def _acknowledged(self, ack: wire.AckMes) -> None:
-        place = self.outbox.room_of(ack.id)
+        place = self.send_queue.room_of(ack.id)
         if place is None:
             return
         if ack.code in (wire.Code.OK, wire.Code.KEPT):
             seq = read_seq(ack.seq)
             self.position.took(place[0], seq)
             self._progress()
-            self.outbox.settle(ack.id, seq, ack.code)
+            self.send_queue.settle(ack.id, seq, ack.code)
         else:
             after = None if ack.retry_after is UNSET else ack.retry_after
             until = None if ack.until is UNSET else ack.until
-            self.outbox.refuse(ack.id, ack.code, ack.error, after, until)
+            self.send_queue.refuse(ack.id, ack.code, ack.error, after, until)
 
     def _presence(self, presence: wire.PresenceMes) -> None:
-        self.roster.change(presence)
+        self.online_users.change(presence)
         self._tell("on_presence", presence.changes, presence.online)
 
     def _received_elsewhere(self, mark: wire.ReceivedMes) -> None:
@@ -194,7 +194,7 @@ class Session:
     def _error(self, error: wire.ErrorMes) -> None:
         if error.id is not UNSET:
             after = None if error.retry_after is UNSET else error.retry_after
-            self.outbox.refuse(error.id, error.code, error.error, after)
+            self.send_queue.refuse(error.id, error.code, error.error, after)
         elif error.code == wire.Code.CLOSED or error.reconnect is False:
             self.link.server_closes(error)
         elif error.code == wire.Code.GONE:
@@ -206,7 +206,7 @@ class Session:
 
     def _too_fast(self, about: str, wait: int) -> None:
         """Something that gets no other answer was refused: say it again once it may be said."""
-        self.outbox.hold(wait, too_fast=True)
+        self.send_queue.hold(wait, too_fast=True)
         if about == "ReadMes":
             self.marks.refused(wait)
         elif about == "StatusMes":
@@ -233,7 +233,7 @@ class Session:
 
     def _progress(self) -> None:
         self.link.progress()
-        self.outbox.touched()
+        self.send_queue.touched()
 
     def _overdue(self) -> None:
         self.link.drop(words.NOT_ACKNOWLEDGED)

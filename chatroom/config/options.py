@@ -1,0 +1,285 @@
+"""What an operator can set, each written down once for command line and environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
+
+from chatroom.config.option_parsers import (
+    admission,
+    argon2,
+    endpoint,
+    flag,
+    folder,
+    host_name,
+    network,
+    node,
+    number,
+    one_of,
+    seconds,
+    seconds_or_none,
+)
+from chatroom.config.redis_address import RedisAddress
+from chatroom.protocol import messages as wire
+
+#: What is asked of new passwords: their length alone, or that they are not easily guessed.
+Policy = Literal["open", "strict"]
+#: When the private store's writes reach the disk: before each answer, or once a second.
+Fsync = Literal["always", "everysec"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting: ``--name`` on the command line, ``variable`` in the environment.
+
+    ``parse`` takes what was written and raises `ValueError` with the reason why it can't be taken.
+    ``default`` is read by it too; None means that there is none, and `Settings` holds None.
+    A flag is given without a value on the command line, and as ``1`` or ``0`` in the environment.
+    """
+
+    name: str
+    placeholder: str
+    default: str | None
+    help: str
+    parse: Callable[[str], Any]
+    many: bool = False
+    flag: bool = False
+
+    @property
+    def field(self) -> str:
+        """The name in `Settings`."""
+        return self.name.replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        return "CHATROOM_" + self.field.upper()
+
+
+#: In the order of ``--help``.
+OPTIONS: Final = (
+    Option(
+        "listen",
+        "ENDPOINT",
+        "tcp:8889",
+        "Where to take connections, as a Twisted server endpoint; may be given several times.",
+        endpoint,
+        many=True,
+    ),
+    Option(
+        "tls-self-signed",
+        "",
+        "0",
+        "Make a certificate, keep it in the data folder, and speak TLS by it on every tcp:"
+        " endpoint of --listen.",
+        flag,
+        flag=True,
+    ),
+    Option(
+        "web",
+        "ENDPOINT",
+        None,
+        "Where to serve the page for browsers, and its WebSocket, as a Twisted server endpoint; may"
+        " be given several times.",
+        endpoint,
+        many=True,
+    ),
+    Option(
+        "web-host",
+        "NAME",
+        None,
+        "A name by which browsers may ask for the page, besides addresses and localhost; may be"
+        " given several times. [default: any, but none at a loopback address that no trusted proxy"
+        " uses]",
+        host_name,
+        many=True,
+    ),
+    Option(
+        "trusted-proxy",
+        "ADDRESS",
+        None,
+        "A proxy in front of the page, or a network of them: its X-Forwarded-For and"
+        " X-Forwarded-Proto are believed. May be given several times.",
+        network,
+        many=True,
+    ),
+    Option(
+        "redis",
+        "URL",
+        None,
+        "The Redis that holds everything: redis://, rediss:// (TLS) or unix://, with user, password"
+        " and database where it needs them. Without it the server runs a private Valkey in its data"
+        " folder.",
+        RedisAddress.parse,
+    ),
+    Option(
+        "data",
+        "DIR",
+        "chatroom-data",
+        "The data folder, made if it is not there; one server at a time.",
+        folder,
+    ),
+    Option(
+        "node",
+        "NAME",
+        None,
+        "This server's name among those that share a Redis. [default: a random one, kept in the"
+        " data folder]",
+        node,
+    ),
+    Option(
+        "fsync",
+        "WHEN",
+        "everysec",
+        "When the private Valkey's writes reach the disk: always (before each is acknowledged) or"
+        " everysec (a crash of the machine may cost the last second).",
+        one_of(*get_args(Fsync)),
+    ),
+    Option(
+        "store-timeout",
+        "SECONDS",
+        "4",
+        "How long a request may wait for the store, in seconds.",
+        seconds,
+    ),
+    Option(
+        "min-password-length",
+        "N",
+        "6",
+        "Shortest password of a new account, in characters.",
+        number(1, wire.MAX_PASSWORD),
+    ),
+    Option(
+        "password-policy",
+        "POLICY",
+        "open",
+        "What is asked of new passwords: open (their length) or strict (8 characters, and none that"
+        " is easily guessed).",
+        one_of(*get_args(Policy)),
+    ),
+    Option(
+        "registration",
+        "HOW",
+        "open",
+        "Who may register: open (everybody), closed (nobody) or invite:SECRET (who says SECRET;"
+        " CHATROOM_REGISTRATION keeps it out of the list of processes).",
+        admission,
+    ),
+    Option(
+        "registration-rate",
+        "N",
+        "20",
+        "Most registrations in an hour from one address that is no private one, in accounts; 0: any"
+        " number.",
+        number(0, 1_000_000),
+    ),
+    Option(
+        "login-failures",
+        "N",
+        "10",
+        "Wrong passwords in 10 minutes from one address, in tries, after which it has to wait; 0:"
+        " any number, also at one account.",
+        number(0, 1_000_000),
+    ),
+    Option(
+        "login-timeout",
+        "SECONDS",
+        "30",
+        "How long a client may be connected without logging in, in seconds; 0: any time.",
+        seconds_or_none,
+    ),
+    Option(
+        "max-logins",
+        "N",
+        "100",
+        "How many logins and registrations are under way together, more wait in line; 0: any"
+        " number.",
+        number(0, 1_000_000),
+    ),
+    Option(
+        "argon2",
+        "T,KIB,P",
+        "2,19456,1",
+        "What one password hash (argon2id) costs: passes, memory in KiB, lanes.",
+        argon2,
+    ),
+    Option(
+        "hash-threads",
+        "N",
+        "2",
+        "How many passwords are hashed at once, in threads.",
+        number(1, 64),
+    ),
+    Option(
+        "max-frame",
+        "BYTES",
+        str(wire.MAX_FRAME),
+        "Largest frame taken from a client, in bytes.",
+        number(wire.MAX_FRAME_BEFORE_LOGIN, 16 * 1024 * 1024),
+    ),
+    Option(
+        "message-burst",
+        "N",
+        "20",
+        "How many messages and requests of one account are taken at once; 0: no limit.",
+        number(0, 1_000_000),
+    ),
+    Option(
+        "message-rate",
+        "N",
+        "5",
+        "How many of them a second are taken after that; 0: no limit.",
+        number(0, 1_000_000),
+    ),
+    Option(
+        "byte-rate",
+        "BYTES",
+        "131072",
+        "How much one connection may send a second, in bytes; four times that at once. 0: no"
+        " limit.",
+        number(0, 1024 * 1024 * 1024),
+    ),
+    Option(
+        "max-per-address",
+        "N",
+        "100",
+        "How many connections there may be from one address (an IPv6 /64); 0: no limit.",
+        number(0, 1_000_000_000),
+    ),
+    Option(
+        "max-connections",
+        "N",
+        None,
+        "How many connections there may be altogether; 0: no limit. [default: from the limit on"
+        " open files]",
+        number(0, 1_000_000_000),
+    ),
+    Option(
+        "send-queue",
+        "BYTES",
+        "1048576",
+        "What may wait for one slow client before it is disconnected, in bytes.",
+        number(wire.MAX_FRAME_BEFORE_LOGIN, 1024 * 1024 * 1024),
+    ),
+    Option(
+        "room-history",
+        "N",
+        "100000",
+        "How much of the room is kept, in messages.",
+        number(1, 1_000_000_000),
+    ),
+    Option(
+        "mailbox-unread",
+        "N",
+        "10000",
+        "Most unread private messages of one user, in messages; beyond it the sender is refused.",
+        number(1, 1_000_000_000),
+    ),
+    Option(
+        "mailbox-history",
+        "N",
+        "10000",
+        "How many private messages of one user are kept once they are read, in messages.",
+        number(0, 1_000_000_000),
+    ),
+)
