@@ -26,7 +26,7 @@ from chatroom.limits.connections import ConnectionLimit
 from chatroom.limits.file_descriptors import most_connections, raise_limit
 from chatroom.limits.rate import RateLimits
 from chatroom.node.node import Node
-from chatroom.ops.diagnostics import Internals
+from chatroom.ops.diagnostics import Diagnostics
 from chatroom.ops.launch import HangUp, Launch, end_in_order
 from chatroom.ops.listening import Ports
 from chatroom.ops.preflight import check_endpoints, check_redis, check_user
@@ -92,7 +92,7 @@ class ChatService(Service):
         self._threads = HashThreads(reactor, settings.hash_threads)
         accounts = _accounts(self._store, self._threads, settings)
         self.node = _node(reactor, self._store, accounts, settings, name)
-        self._internals = Internals(reactor, self.node)
+        self._diagnostics = Diagnostics(reactor, self.node)
         # Here, where twistd has not yet changed to another user, who might not read what it loads.
         self._site = self._make_site() if settings.web else None
 
@@ -102,7 +102,7 @@ class ChatService(Service):
         self._launch.bound_log()
         self._hang_up.start()
         self._threads.start()
-        self._internals.start()
+        self._diagnostics.start()
         self._starting = Deferred.fromCoroutine(self._start())
         self._starting.addErrback(self._start_failed)
 
@@ -152,7 +152,7 @@ class ChatService(Service):
             await self._goodbye()
         await self._store.stop()
         self._threads.stop()
-        self._internals.stop()
+        self._diagnostics.stop()
         if self._private is not None:
             await self._private.stopService()
         self._hang_up.stop()
@@ -230,7 +230,7 @@ def make_service(settings: Settings, owner: tuple[int, int] | None = None) -> IS
     try:
         private, address = _check(reactor, settings, folder, owner)
     except KeyboardInterrupt:
-        # Reaching for a store can take a while, and twistd does not yet take Ctrl-C for an end.
+        # Connecting to a store can take a while, and twistd does not yet take Ctrl-C for an end.
         raise StartError("interrupted") from None
     service = MultiService()
     chat: Any = ChatService(reactor, settings, folder, private, address)

@@ -189,7 +189,7 @@ async def test_while_the_store_is_out_of_reach_it_says_so_and_can_be_stopped(
     monkeypatch.setattr(store_start, "PATIENCE", 0.02)
     chat = put_together(folder, RedisAddress(path=str(folder / "nothing.sock")))
     chat.startService()
-    await until(lambda: sum("Still reaching" in line for line in logged) >= 2)
+    await until(lambda: sum("Still connecting" in line for line in logged) >= 2)
     await chat.stopService()
     assert not any("Traceback" in line or "can't start" in line for line in logged)
 
@@ -355,7 +355,7 @@ def test_a_redis_that_answers_will_do(folder: Path, valkey: Valkey) -> None:
     assert make_service(asked_for(folder, redis=f"unix://{valkey.socket}")) is not None
 
 
-def test_ctrl_c_while_reaching_for_the_store_is_no_fault(
+def test_ctrl_c_while_connecting_to_the_store_is_no_fault(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object) -> None:
@@ -513,7 +513,7 @@ def test_a_redis_that_lets_us_in_is_fine(
     master = b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
     address = answering(b"+O|K\r\n", b"+OK\r\n", b"+PONG\r\n", master)
     check_redis(address, 5)
-    assert capsys.readouterr().err == f"chatroom: reaching for the store at {address}\n"
+    assert capsys.readouterr().err == f"chatroom: connecting to the store at {address}\n"
     assert ":p@" not in str(address)
 
 
@@ -538,7 +538,7 @@ def test_a_replica_is_refused_and_its_primary_named(
     [
         ([b"-WRONGPASS invalid username-password pair\r\n"], "it says WRONGPASS"),
         ([b"+OK\r\n", b"-ERR DB index is out of range\r\n"], "it says ERR DB index"),
-        ([b"HTTP/1.1 400 Bad Request\r\n"], "what answers there is no Redis"),
+        ([b"HTTP/1.1 400 Bad Request\r\n"], "the server there is not a Redis"),
         ([b""], "it closed the connection"),
     ],
 )

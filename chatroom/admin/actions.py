@@ -166,7 +166,7 @@ def _ask_password() -> str:
     with _interruptible():
         password = getpass("New password: ")
         if getpass("The same again: ") != password:
-            raise Failed("these two are not the same: nothing was changed")
+            raise Failed("the two passwords differ: nothing was changed")
     return password
 
 
@@ -193,7 +193,7 @@ async def delete(context: Context, args: Namespace) -> None:
 
 def _confirm(account: Account) -> None:
     if not sys.stdin.isatty():
-        raise Failed("this deletes for good, and nobody is here to be asked: give --yes")
+        raise Failed("this deletes for good, and there is no terminal to ask on: give --yes")
     print(  # noqa: T201 - the question; the answer is not to be in what a program reads
         f"Delete user {account.user_id} ({printable(account.name)}) and its mailbox for good? "
         "Type its id: ",

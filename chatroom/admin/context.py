@@ -1,4 +1,4 @@
-"""What all commands of ``chatroom-admin`` share: the store, who asks, and where the answer goes."""
+"""What all commands of ``chatroom-admin`` share: the store, the operator's name, the output."""
 
 from __future__ import annotations
 

@@ -25,14 +25,14 @@ def duration(text: str) -> int:
     found = re.fullmatch(r"([1-9][0-9]{0,9})([smhdw])", text)
     seconds = int(found[1]) * _UNITS[found[2]] if found else 0
     if not 0 < seconds <= MAX_DAYS * 86_400:
-        raise ValueError(f"{text!r} is no time up to {MAX_DAYS}d: write 30m, 12h, 7d or 2w")
+        raise ValueError(f"{text!r} is not a duration up to {MAX_DAYS}d: write 30m, 12h, 7d or 2w")
     return seconds
 
 
 def user_id(text: str) -> int:
     """:raises ValueError: it is no account's id."""
     if not (re.fullmatch("[0-9]{1,16}", text) and 1 <= int(text) <= 2**53 - 1):
-        raise ValueError(f"{text!r} is no user id: a whole number from 1 to {2**53 - 1}")
+        raise ValueError(f"{text!r} is not a user id (a whole number from 1 to {2**53 - 1}")
     return int(text)
 
 
@@ -71,5 +71,5 @@ def announcement(text: str) -> str:
     return text
 
 
-#: A number of lines.
+#: How many lines to print.
 count: Final = number(1, 100_000)

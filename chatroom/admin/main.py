@@ -56,7 +56,7 @@ async def run(reactor: Any, args: Namespace, output: Output) -> int:
     except Failed as error:
         return _fail(str(error))
     except StoreUnavailable as error:
-        return _fail(f"the store did not answer, so it may be done or not: {error}")
+        return _fail(f"the store did not answer: this may have been done or not: {error}")
     except (EOFError, KeyboardInterrupt):
         return _fail("nothing was done")
     except BrokenPipeError:

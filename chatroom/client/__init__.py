@@ -105,7 +105,7 @@ async def connect(
         await client.connect()
     except NotConnected:
         raise
-    except BaseException:  # given up: nobody will have the client
+    except BaseException:  # cancelled: nobody gets the client
         client.close(timeout=0)
         raise
     return client

@@ -51,7 +51,7 @@ async def _contained(coroutine: Coroutine[Any, Any, Any], loop: asyncio.Abstract
     try:
         return await _bridged(coroutine, loop)
     except (SystemExit, KeyboardInterrupt):
-        # Left to the task, it would break the event loop as well; this is for whoever waits.
+        # Raised in the task, it would also break the event loop; the caller is to get it.
         return Failure()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from msgspec import UNSET
@@ -17,7 +18,7 @@ from chatroom.client.base.monotonic_timers import steady
 from chatroom.client.base.timing import Timing
 from chatroom.client.callbacks import Callbacks
 from chatroom.client.lifecycle import Lifecycle
-from chatroom.client.outgoing import Outgoing, Unsent
+from chatroom.client.outgoing import Outgoing
 from chatroom.client.state.checking import check
 from chatroom.client.state.convert import read_text
 from chatroom.client.state.position import Position
@@ -233,10 +234,8 @@ class ChatClient:
         :raises Unconfirmed: there is no outcome within ``timeout``.
         :raises NotConnected: nobody is logged in, or that ended before there was an outcome.
         """
-        message = Unsent(
-            room, lambda: wire.SmsMes(content, room=room), {"content": content, "room": room}
-        )
-        return self._outgoing.send(message, message_id, timeout)
+        message = partial(wire.SmsMes, content, room=room)
+        return self._outgoing.send(room, message, message_id, timeout, content=content, room=room)
 
     def send_private(
         self,
@@ -247,10 +246,8 @@ class ChatClient:
         message_id: str | None = None,
     ) -> Deferred[Sent]:
         """Send a message to one user; as `send`, with code 202 where the recipient is away."""
-        message = Unsent(
-            None, lambda: wire.PrivateMes(content, to_user_id=to), {"to": to, "content": content}
-        )
-        return self._outgoing.send(message, message_id, timeout)
+        message = partial(wire.PrivateMes, content, to_user_id=to)
+        return self._outgoing.send(None, message, message_id, timeout, to=to, content=content)
 
     def history(
         self,
@@ -287,7 +284,7 @@ class ChatClient:
             try:
                 return History([read_text(text, reader) for text in answer.messages], answer.more)
             except codec.WireError as error:
-                raise Refused(wire.Code.MALFORMED, words.no_message(error)) from None
+                raise Refused(wire.Code.MALFORMED, words.NO_MESSAGE.filled(problem=error)) from None
 
         return Deferred.fromCoroutine(work())
 
@@ -317,7 +314,7 @@ class ChatClient:
             while after is not None:
                 page = await self.users_page(after, wire.MAX_USERS)
                 people += page.users
-                # A server that does not get on must not keep its client here for ever.
+                # A server that repeats a page must not keep the client in this loop.
                 after = page.next if page.next is not None and page.next > after else None
             self._user.online_users.replace(people)
             return people
@@ -325,7 +322,7 @@ class ChatClient:
         return Deferred.fromCoroutine(work())
 
     def users_page(self, after: int = 0, limit: int = 100) -> Deferred[wire.UsersResMes]:
-        """Those who are online, in the order of their ids, from the one that follows ``after``."""
+        """A page of the users online, by id, starting behind ``after``."""
         return Deferred.fromCoroutine(
             self._outgoing.ask(
                 lambda: wire.UsersMes(after, limit), wire.UsersResMes, after=after, limit=limit

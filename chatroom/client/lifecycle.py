@@ -94,7 +94,7 @@ class Lifecycle:
         """A callback ends the program: what it was called with counts as shown."""
         self.leaving = words.CLOSING
         self._user.marks.flush()
-        # A turn later: who waited for the login, say, may only be on the way to `when_ended`.
+        # A turn later: a caller that waited for the login may be about to call `when_ended`.
         gone = self._link.close(error).addCallback(lambda _: pause(self._clock, 0))
         gone.addCallback(lambda _: self._stop_reactor())
 
@@ -107,10 +107,10 @@ class Lifecycle:
                 self._reactor.callWhenRunning(self._reactor.stop)
 
     async def _when_connected(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask on the connection, made if need be.
+        """Send a request; connect first if needed.
 
-        A server hangs up on who does not log in for a while. Where that crosses with the question,
-        it is asked once more on another connection.
+        A server disconnects a client that has not logged in for a while. If that crosses with the
+        request, it is sent once more on another connection.
         """
         dismissed = False
         while True:

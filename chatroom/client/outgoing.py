@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from twisted.internet.defer import Deferred, fail
 
@@ -21,17 +22,8 @@ from chatroom.protocol import messages as wire
 AnswerT = TypeVar("AnswerT", bound=wire.Message)
 
 
-class Unsent(NamedTuple):
-    """A message before it is checked: what it is made of, and how."""
-
-    #: None: a private message.
-    room: str | None
-    build: Callable[[], wire.Text]
-    arguments: Mapping[str, object]
-
-
 class Outgoing:
-    """Sends and asks for whoever is logged in."""
+    """Sends messages and requests for the user who is logged in."""
 
     def __init__(self, user: UserState, lifecycle: Lifecycle, clock: Clock) -> None:
         self._user = user
@@ -39,28 +31,34 @@ class Outgoing:
         self._lifecycle = lifecycle
         self._clock = clock
 
-    def send(self, unsent: Unsent, message_id: str | None, timeout: float | None) -> Deferred[Sent]:
-        """As `chatroom.client.ChatClient.send`."""
+    def send(
+        self,
+        where: str | None,
+        build: Callable[..., wire.Text],
+        message_id: str | None,
+        timeout: float | None,
+        **arguments: object,
+    ) -> Deferred[Sent]:
+        """As `chatroom.client.ChatClient.send`.
+
+        :param where: the room, or None for a private message.
+        :param build: makes the message, given its id.
+        :param arguments: what the user gave, to be checked first.
+        """
         name = secrets.token_urlsafe(16) if message_id is None else message_id
-
-        def build_named() -> wire.Text:
-            message = unsent.build()
-            message.id = name
-            return message
-
         try:
             self._check_logged_in()
             if name in self._user.send_queue:
                 raise SendRefused(wire.Code.MALFORMED, words.UNDER_WAY)
             _, payload = checked(
-                SendRefused, build_named, message_id=message_id, **unsent.arguments
+                SendRefused, partial(build, id=name), message_id=message_id, **arguments
             )
         except ChatError as error:
             return fail(error)
-        sent = self._user.send_queue.add(name, unsent.room, payload)
+        sent = self._user.send_queue.add(name, where, payload)
         if timeout is None:
             return sent
-        late = Unconfirmed(words.unconfirmed(timeout))
+        late = Unconfirmed(words.UNCONFIRMED.filled(seconds=timeout))
         return within(sent, timeout, self._clock, late)
 
     async def ask(

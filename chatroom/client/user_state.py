@@ -81,7 +81,7 @@ class UserState:
     # ------------------------------------------------------------ for the link
 
     def resume(self, user_id: int) -> wire.Resume | None:
-        """Go on where this user was; somebody else begins anew."""
+        """Where this user resumes; a different user starts from the beginning."""
         if self._position_of not in (None, user_id):
             self.position.clear()
         return self.position.resume()
@@ -113,7 +113,7 @@ class UserState:
         self.send_queue.shut()
 
     def gave_up(self, error: NotConnected) -> None:
-        """Nobody is logged in any more; the position stays, should the same user come back."""
+        """The login has ended; the position is kept in case the same user logs in again."""
         self.login = None
         self.busy = False
         if self._status_due is not None:
@@ -170,7 +170,7 @@ class UserState:
         place = self.send_queue.room_of(ack.id)
         if place is None:
             return
-        if ack.code in (wire.Code.OK, wire.Code.KEPT):
+        if ack.code in (wire.Code.OK, wire.Code.STORED_OFFLINE):
             seq = read_seq(ack.seq)
             self.position.took(place[0], seq)
             self._progress()
@@ -202,7 +202,7 @@ class UserState:
         elif error.code == wire.Code.TOO_FAST and error.about is not UNSET:
             self._too_fast(error.about, 1 if error.retry_after is UNSET else error.retry_after)
         else:
-            _log.info("the server said {code}: {text}", code=error.code, text=error.error)
+            _log.info("Error {code} from the server: {text}", code=error.code, text=error.error)
 
     def _too_fast(self, about: str, wait: int) -> None:
         """Something that gets no other answer was refused: say it again once it may be said."""
@@ -221,7 +221,7 @@ class UserState:
         self.say_status()
 
     def _gone(self, rooms: dict[str, str] | UnsetType, inbox: str | UnsetType) -> None:
-        """Go on where the server can: it holds no more of what came before."""
+        """Resume from the oldest message that the server still holds."""
         gaps = [Gap(room, read_seq(seq)) for room, seq in (rooms or {}).items()]
         if inbox is not UNSET:
             gaps.append(Gap(None, read_seq(inbox)))

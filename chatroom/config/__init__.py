@@ -1,1 +1,1 @@
-"""What an operator sets, and the data folder."""
+"""The operator's settings, and the data folder."""

@@ -1,4 +1,4 @@
-"""The data folder: made, checked, locked against a second server, and the node's name in it."""
+"""The data folder: creates, checks and locks it, and keeps the node's name in it."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class DataFolder:
         self._lock: int | None = None
 
     def open(self) -> None:
-        """Make the folder unless it is there, and lock it.
+        """Create the folder unless it exists, and lock it.
 
-        Blocks no longer than the file system does, and is meant for before the reactor runs and
-        before twistd forks, so that a refusal reaches the person who started it.
+        To be called before the reactor runs and twistd forks, so that an error reaches the person
+        who starts the server.
 
         :raises StartError: it can't be used, or another server uses it.
         """
@@ -66,7 +66,7 @@ class DataFolder:
         self.record_process()
 
     def record_process(self) -> None:
-        """Write down who holds the lock; again after a fork, in the process that goes on."""
+        """Write the process id into the lock file; after a fork once more."""
         if self._lock is None:
             raise RuntimeError("the data folder is not open")
         # Always as long, over what was there: needs no room on a full disk. Nothing depends on it.
@@ -74,13 +74,13 @@ class DataFolder:
             os.pwrite(self._lock, b"%-10d\n" % os.getpid(), 0)
 
     def close(self) -> None:
-        """Give the lock back. The process's end does it too."""
+        """Release the lock, as the end of the process does too."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def subfolder(self, name: str) -> Path:
-        """A folder in it that only the server's user can enter, made unless it is there.
+        """A folder in it that only the server's user can enter, created unless it exists.
 
         :raises StartError: it can't be made.
         """
@@ -106,7 +106,7 @@ class DataFolder:
         return name.decode("ascii").strip()
 
     def read(self, file: Path) -> bytes | None:
-        """What a file in it holds; None: there is none.
+        """The content of a file in it; None: there is no such file.
 
         :raises StartError: it can't be read.
         """
@@ -142,7 +142,7 @@ class DataFolder:
     def _check(self) -> None:
         status = self.path.stat()
         if not self.path.is_dir():
-            raise StartError(f"{self.path} is no folder; give --data another one")
+            raise StartError(f"{self.path} is not a folder; give --data another one")
         if status.st_mode & 0o002:
             raise StartError(
                 f"every user of this machine can write to {self.path}; "

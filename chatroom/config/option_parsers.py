@@ -1,4 +1,4 @@
-"""Readers of what was written for an option: each raises `ValueError` with the reason why not."""
+"""Parsers for option values; each raises `ValueError` with what is wrong."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Argon2:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Who may register: nobody if ``closed``; else who says ``invite``, if it is not empty."""
+    """Who may register: nobody if ``closed``; else who gives ``invite``, unless it is empty."""
 
     closed: bool = False
     invite: str = field(default="", repr=False)
@@ -39,7 +39,7 @@ class Admission:
 def number(least: int, most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
-            raise ValueError(f"{text!r} is no whole number from {least} to {most}")
+            raise ValueError(f"{text!r} must be a whole number from {least} to {most}")
         return int(text)
 
     return parse
@@ -51,7 +51,7 @@ def seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0.1 <= seconds <= 60:
-        raise ValueError(f"{text!r} is no number of seconds from 0.1 to 60")
+        raise ValueError(f"{text!r} must be a number of seconds from 0.1 to 60")
     return seconds
 
 
@@ -62,14 +62,14 @@ def seconds_or_none(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not (seconds == 0 or 1 <= seconds <= 3600):
-        raise ValueError(f"{text!r} is neither 0 nor a number of seconds from 1 to 3600")
+        raise ValueError(f"{text!r} must be 0 or a number of seconds from 1 to 3600")
     return seconds
 
 
 def one_of(first: str, second: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in (first, second):
-            raise ValueError(f"{text!r} is neither {first} nor {second}")
+            raise ValueError(f"{text!r} must be {first} or {second}")
         return text
 
     return parse
@@ -77,7 +77,7 @@ def one_of(first: str, second: str) -> Callable[[str], str]:
 
 def flag(text: str) -> bool:
     if text not in ("0", "1"):
-        raise ValueError(f"{text!r} is neither 1 nor 0")
+        raise ValueError(f"{text!r} must be 1 or 0")
     return text == "1"
 
 
@@ -102,7 +102,7 @@ def endpoint(text: str) -> str:
         ) from None
     except Exception as error:  # noqa: BLE001 - parsers of any plugin, each with errors of its own
         raise ValueError(
-            f"{text!r} is no endpoint to listen on ({error}): write for example tcp:8889 or "
+            f"{text!r} is not an endpoint to listen on ({error}): write for example tcp:8889 or "
             "tcp:8889:interface=127.0.0.1"
         ) from None
     port = re.match(r"(?:tcp6?|ssl|tls):(?:port=)?(\d+)", text)
@@ -125,7 +125,7 @@ def host_name(text: str) -> str:
         name = ""
     if not re.fullmatch(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", name):
         raise ValueError(
-            f"{text!r} is no name of a host: write for example chat.example.org, without scheme and"
+            f"{text!r} is not a host name: write for example chat.example.org, without scheme and"
             " port"
         )
     return name
@@ -142,19 +142,19 @@ def network(text: str) -> Network:
         return addresses.network(text)
     except ValueError:
         raise ValueError(
-            f"{text!r} is no address and no network: write for example 127.0.0.1 or 10.0.0.0/8"
+            f"{text!r} is not an address or a network: write for example 127.0.0.1 or 10.0.0.0/8"
         ) from None
 
 
 def admission(text: str) -> Admission:
-    """What can't be taken is not shown: it may hold the secret."""
+    """An error does not show the text: it may hold the secret."""
     how, colon, secret = text.partition(":")
     if how == "invite" and secret:
         if len(secret) > wire.MAX_INVITE:
             raise ValueError(f"an invitation has at most {wire.MAX_INVITE} characters")
         return Admission(invite=secret)
     if colon or how not in ("open", "closed"):
-        raise ValueError("neither open nor closed nor invite:SECRET")
+        raise ValueError("must be open, closed or invite:SECRET")
     return Admission(closed=how == "closed")
 
 

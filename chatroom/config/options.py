@@ -1,4 +1,4 @@
-"""What an operator can set, each written down once for command line and environment."""
+"""The server's options, each declared once for command line and environment."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ Fsync = Literal["always", "everysec"]
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One setting: ``--name`` on the command line, ``variable`` in the environment.
+    """One option: ``--name`` on the command line, ``variable`` in the environment.
 
-    ``parse`` takes what was written and raises `ValueError` with the reason why it can't be taken.
-    ``default`` is read by it too; None means that there is none, and `Settings` holds None.
+    ``parse`` reads the text, and raises `ValueError` with what is wrong with it. ``default`` goes
+    through it too; None: there is no default, and `Settings` holds None.
     A flag is given without a value on the command line, and as ``1`` or ``0`` in the environment.
     """
 

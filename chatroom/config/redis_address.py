@@ -86,11 +86,11 @@ def _port(parts: SplitResult) -> int:
     except ValueError:
         port = 0
     if port == 0:
-        raise ValueError(f"the port is no number from 1 to 65535; {_ESCAPES}")
+        raise ValueError(f"the port must be a number from 1 to 65535; {_ESCAPES}")
     return DEFAULT_PORT if port is None else port
 
 
 def _database(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
-        raise ValueError("the database is no number: write /0 (TCP) or ?db=0 (Unix socket)")
+        raise ValueError("the database must be a number: write /0 (TCP) or ?db=0 (Unix socket)")
     return int(text)

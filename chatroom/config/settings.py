@@ -51,10 +51,10 @@ class Settings:
 def read(
     given: Mapping[str, Sequence[str]], called: Callable[[Option], str] = lambda o: f"--{o.name}"
 ) -> Settings:
-    """Settings from what was written, by `Option.field`; what is absent has its default.
+    """Settings from texts by `Option.field`; an absent one has its default.
 
-    :param called: how the reader of an error knows an option.
-    :raises ValueError: one of them can't be taken; the text names it, and says what can.
+    :param called: the name of an option in error messages.
+    :raises ValueError: one of them is invalid; the text names it, and says what is valid.
     """
     values: dict[str, Any] = {}
     for option in OPTIONS:
@@ -68,13 +68,13 @@ def read(
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
-    """Settings from ``CHATROOM_LISTEN``, ``CHATROOM_REDIS`` and so on; an empty one is as none.
+    """Settings from ``CHATROOM_LISTEN``, ``CHATROOM_REDIS`` and so on; empty counts as absent.
 
-    Several endpoints in ``CHATROOM_LISTEN`` are separated by blanks, and so it is with all that can
-    be given several times: endpoints have colons, equals signs and backslashes of their own, so one
-    that holds a blank can only be given by ``--listen``.
+    Several values of an option that can be given several times are separated by blanks. Endpoints
+    have colons, equals signs and backslashes of their own, so one that holds a blank can only be
+    given by ``--listen``.
 
-    :raises StartError: one of them can't be taken.
+    :raises StartError: one of them is invalid.
     """
     given: dict[str, list[str]] = {}
     for option in OPTIONS:

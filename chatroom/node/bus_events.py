@@ -14,17 +14,17 @@ from chatroom.protocol import messages as wire
 from chatroom.protocol import refusals
 from chatroom.protocol.messages import LOBBY, Message, Seq
 from chatroom.store.events import (
+    AccountStatusEvent,
     AddressesEvent,
     AnnounceEvent,
+    DuplicateEvent,
     EndEvent,
     Ending,
-    KnownEvent,
     MailboxEvent,
-    OversightEvent,
+    ModerationEvent,
     PresenceEvent,
     PrivateEvent,
     ReadEvent,
-    StandingEvent,
 )
 from chatroom.store.records import Entry
 
@@ -63,7 +63,7 @@ class BusEvents:
 
     def mailbox_events(self, events: Sequence[MailboxEvent]) -> None:
         for event in events:
-            if isinstance(event, StandingEvent):
+            if isinstance(event, AccountStatusEvent):
                 self._moderation.accounts_changed(event.owner)
                 continue
             for session in self._sessions.of(event.owner):
@@ -74,7 +74,7 @@ class BusEvents:
 
     # ---- operators and presence
 
-    def oversight_event(self, event: OversightEvent) -> None:
+    def moderation_event(self, event: ModerationEvent) -> None:
         if isinstance(event, AddressesEvent):
             self._moderation.addresses_changed()
         elif isinstance(event, AnnounceEvent):
@@ -110,7 +110,7 @@ class BusEvents:
         for session in self._sessions.all():
             session.fell_behind()
 
-    def lapsed(self) -> None:
+    def lease_lost(self) -> None:
         """The store had taken this node for dead: say who is here, and read what was missed."""
         _log.info("The store had lost sight of this node: telling it again who is online")
         self._lapses += 1
@@ -153,10 +153,10 @@ def _tell(session: Session, event: MailboxEvent) -> None:
         return
     if isinstance(event, PrivateEvent):
         inbox.deliver(event.entry)
-    elif isinstance(event, KnownEvent):
+    elif isinstance(event, DuplicateEvent):
         if event.origin == session.tag:
             inbox.acknowledge(event.seq, event.id, event.code, event.sent_at)
-    elif not isinstance(event, EndEvent | StandingEvent) and event.origin != session.tag:
+    elif not isinstance(event, EndEvent | AccountStatusEvent) and event.origin != session.tag:
         mark: Message = (
             wire.ReadMes(peer=event.peer, seq=str(event.seq))
             if isinstance(event, ReadEvent)

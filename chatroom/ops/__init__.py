@@ -1,1 +1,1 @@
-"""How the process starts, and how it is looked into."""
+"""Starting the process, and diagnostics."""

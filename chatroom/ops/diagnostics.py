@@ -1,4 +1,4 @@
-"""One line about the inside of the running server, whenever SIGUSR2 asks for it."""
+"""Logs one line of diagnostics whenever SIGUSR2 arrives."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from chatroom.node.node import Node
 _log = Logger()
 
 
-class Internals:
-    """Answers the signal from `start` to `stop`; both are called in the main thread."""
+class Diagnostics:
+    """Handles the signal between `start` and `stop`; call both in the main thread."""
 
     def __init__(self, reactor: Any, node: Node) -> None:
         self._reactor = reactor
@@ -32,9 +32,9 @@ class Internals:
             self._before = None
 
     def counts(self) -> dict[str, int]:
-        """What there is of everything that should not pile up.
+        """Counts of everything that should not pile up.
 
-        Lets Python collect its garbage, and goes through all objects: some 0.5 s for a million.
+        Collects garbage and goes through all objects: some 0.5 s for a million.
         """
         gc.collect()
         sessions = self._node.sessions.all()
@@ -57,4 +57,4 @@ class Internals:
 
     def _tell(self) -> None:
         line = " ".join([f"{name}={number}" for name, number in self.counts().items()])
-        _log.info("Internals: {line}", line=line)
+        _log.info("Diagnostics: {line}", line=line)

@@ -1,4 +1,4 @@
-"""What twistd leaves a service no option for: pidfile, bound of the log, exit status, SIGHUP.
+"""What twistd has no option for: a stale pidfile, the log's size, the exit status, SIGHUP.
 
 twistd hands neither its runner nor its configuration to what it runs. The runner is found on the
 stack above, where it is the same for the plugin and for a ``.tac`` file.

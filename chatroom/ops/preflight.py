@@ -1,4 +1,4 @@
-"""What can be found out before the reactor runs: ports, what a user may do, whether Redis answers.
+"""Checks before the reactor runs: ports, the user's permissions, whether Redis answers.
 
 A start that fails later would tell nobody: once the reactor runs, twistd exits with 0, and a
 daemonised one has no terminal any more.
@@ -29,7 +29,7 @@ from chatroom.config.errors import StartError
 from chatroom.config.redis_address import RedisAddress
 from chatroom.store.redis.connection import primary_of
 
-#: What a server says that will soon be ready.
+#: The error of a server that will soon be ready.
 _NOT_YET = "LOADING"
 
 
@@ -186,12 +186,12 @@ def check_user(owner: tuple[int, int], folder: Path) -> None:
 
 
 def check_redis(address: RedisAddress, timeout: float) -> None:
-    """Whether the Redis answers; says on standard error that it is being reached for.
+    """Whether the Redis answers; says on standard error that it connects.
 
     :param timeout: seconds for each step.
     :raises StartError: it does not, or refuses.
     """
-    print(f"chatroom: reaching for the store at {address}", file=sys.stderr)  # noqa: T201
+    print(f"chatroom: connecting to the store at {address}", file=sys.stderr)  # noqa: T201
     try:
         with _connect(address, timeout) as connection:
             if address.password is not None:
@@ -243,7 +243,7 @@ def _ask(connection: socket.socket, *command: str, optional: bool = False) -> An
         try:
             reply = reader.gets()
         except hiredis.ProtocolError:
-            raise OSError(0, "what answers there is no Redis") from None
+            raise OSError(0, "the server there is not a Redis") from None
     if isinstance(reply, hiredis.ReplyError) and not (optional or str(reply).startswith(_NOT_YET)):
         raise OSError(0, f"it says {reply}")
     return reply

@@ -53,8 +53,8 @@ class StoreStart:
         if self._private is not None:
             self._private.startService()
             await self._private.when_ready()
-        where = "its private store" if self._private is not None else str(self._address)
-        _log.info("Reaching for {where}", where=where)
+        where = "the private store" if self._private is not None else str(self._address)
+        _log.info("Connecting to {where}", where=where)
         self._still_connecting.start(PATIENCE, now=False)
         try:
             for line in await self._start(node):
@@ -85,7 +85,7 @@ class StoreStart:
             except StoreRefused:
                 raise
             except StoreUnavailable as error:
-                _log.warn("Looking at the store again, which was lost: {error}", error=error)
+                _log.warn("The store was lost meanwhile, trying again: {error}", error=error)
 
     async def _recognise(self, private: PrivateStore) -> None:
         try:
@@ -104,4 +104,4 @@ class StoreStart:
         return f"the Redis at {self._address} (this node's name: {name}, in {folder})"
 
     def _say_why_not(self) -> None:
-        _log.info("Still reaching for the store: {why}", why=self._store.why_not)
+        _log.info("Still connecting to the store: {why}", why=self._store.why_not)

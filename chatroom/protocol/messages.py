@@ -77,7 +77,7 @@ class Code(IntEnum):
     """Result codes. 500, 505 and 506 mean what they mean in the original program."""
 
     OK = 200
-    KEPT = 202
+    STORED_OFFLINE = 202
     MALFORMED = 400
     NOT_LOGGED_IN = 401
     WRONG_PASSWORD = 403

@@ -60,7 +60,7 @@ def _settled(result: Receipt | Failure, session: Session, message: wire.Text, ro
 def _answer(result: Receipt | Failure, session: Session, message: wire.Text, room: str) -> None:
     if isinstance(result, Failure):
         session.failed(result, message)
-    elif result.outcome is Outcome.KNOWN:
+    elif result.outcome is Outcome.DUPLICATE:
         # For a private message the bus brings it, in its place among the others.
         if room in session.feeds and message.id:
             session.feeds[room].acknowledge(result.seq, message.id, result.code, result.sent_at)

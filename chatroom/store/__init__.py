@@ -1,1 +1,1 @@
-"""All that knows Redis: the interface, its implementation, and the private server."""
+"""The store: its interface, the implementation on Redis, and the private server."""

@@ -1,4 +1,4 @@
-"""What a node hears by the bus: events of mailboxes, presence and moderation."""
+"""Events that the bus brings to a node: of mailboxes, presence and moderation."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class PrivateEvent(msgspec.Struct, kw_only=True, gc=False):
     entry: Entry
 
 
-class KnownEvent(msgspec.Struct, kw_only=True, gc=False):
-    """A session sent again a private message that its owner's mailbox holds already."""
+class DuplicateEvent(msgspec.Struct, kw_only=True, gc=False):
+    """A session resent a private message that its owner's mailbox holds already."""
 
     owner: int
     origin: str
@@ -48,7 +48,7 @@ class ReadEvent(msgspec.Struct, kw_only=True, gc=False):
 
 
 class Ending(Enum):
-    """Why a user's sessions end from outside."""
+    """Why a user's sessions are ended by somebody else."""
 
     PASSWORD_CHANGED = "password"  # noqa: S105 - a reason, not one of them
     KICKED = "kicked"
@@ -63,17 +63,19 @@ class EndEvent(msgspec.Struct, kw_only=True, gc=False):
     text: str = ""
 
 
-class StandingEvent(msgspec.Struct, kw_only=True, gc=False):
-    """The account of ``owner`` was banned, muted, or deleted, or is free again: read it anew."""
+class AccountStatusEvent(msgspec.Struct, kw_only=True, gc=False):
+    """``owner`` was banned, muted or deleted, or a sanction ended: read the account anew."""
 
     owner: int
 
 
-MailboxEvent = PrivateEvent | KnownEvent | ReceivedEvent | ReadEvent | EndEvent | StandingEvent
+MailboxEvent = (
+    PrivateEvent | DuplicateEvent | ReceivedEvent | ReadEvent | EndEvent | AccountStatusEvent
+)
 
 
 class PresenceEvent(msgspec.Struct, kw_only=True, gc=False):
-    """What changed among the users of ``node``; ``reset``: ``present`` is all there is now."""
+    """Changes among the users of ``node``; ``reset``: ``present`` is the whole list now."""
 
     node: str
     present: list[Person]
@@ -89,20 +91,20 @@ class AnnounceEvent(msgspec.Struct, kw_only=True, gc=False):
 
 
 class AddressesEvent(msgspec.Struct, kw_only=True, gc=False):
-    """The banned addresses are others now."""
+    """The banned addresses have changed."""
 
 
 class DeletedEvent(msgspec.Struct, kw_only=True, gc=False):
-    """An account is gone: what it wrote is nobody's any more."""
+    """An account was deleted: its messages have no author any more."""
 
     user_id: int
 
 
-OversightEvent = AnnounceEvent | AddressesEvent | DeletedEvent
+ModerationEvent = AnnounceEvent | AddressesEvent | DeletedEvent
 
 
 class BusListener(Protocol):
-    """What a node does with what the bus brings. Nothing of it may raise."""
+    """Handles what the bus brings to a node. No method may raise."""
 
     def room_entries(self, room: str, entries: Sequence[Entry]) -> None:
         """Messages of a room, in order, each exactly once, with none left out."""
@@ -110,8 +112,8 @@ class BusListener(Protocol):
     def mailbox_events(self, events: Sequence[MailboxEvent]) -> None:
         """What concerns users that are online on this node."""
 
-    def oversight_event(self, event: OversightEvent) -> None:
-        """An operator did what concerns every node."""
+    def moderation_event(self, event: ModerationEvent) -> None:
+        """An operator's action that concerns every node."""
 
     def presence_event(self, event: PresenceEvent) -> None:
         """Users of a node came, changed or went; what this node itself told comes back too."""
@@ -120,8 +122,8 @@ class BusListener(Protocol):
         """The store holds less than this node had handed out, of rooms or of what concerns it.
 
         From these places on the rooms are told from now on; what is there after them is new. Then
-        comes `lapsed`.
+        comes `lease_lost`.
         """
 
-    def lapsed(self) -> None:
-        """The store had taken this node for dead: mailbox and oversight events may be missing."""
+    def lease_lost(self) -> None:
+        """The store considered this node dead: mailbox and moderation events may be missing."""

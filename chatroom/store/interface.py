@@ -57,7 +57,7 @@ class AccountStore(Protocol):
     ) -> Deferred[None]:
         """End a user's sessions on every node, all but the one with the tag ``except_session``."""
 
-    # ---- what is to be had only so often
+    # ---- limits on guesses and registrations
 
     def guess_wait(
         self, user_id: int, address: str, *, by_address: int, at_account: int
@@ -72,7 +72,7 @@ class AccountStore(Protocol):
         """
 
     def count_failure(self, user_id: int, address: str, *, window: int) -> Deferred[None]:
-        """A guess was wrong: it counts until ``window`` seconds after the first that counts."""
+        """Count a wrong guess, until ``window`` seconds after the first one that counts."""
 
     def remember_address(
         self, user_id: int, address: str, *, most: int, lifetime: int
@@ -186,7 +186,7 @@ class ModerationStore(Protocol):
     def announce(self, text: str) -> Deferred[int]:
         """Tell everybody who is online now; how many nodes were told."""
 
-    # ---- looking
+    # ---- queries
 
     def user_ids(self, after: int, limit: int) -> Deferred[list[int]]:
         """The first ``limit`` ids of accounts above ``after``, those of the original included."""
@@ -203,7 +203,7 @@ class ModerationStore(Protocol):
         Those that `AccountStore.remember_address` was told of; in milliseconds since 1970, UTC.
         """
 
-    # ---- the record
+    # ---- the audit log
 
     def record(self, action: Action) -> Deferred[None]:
         """Keep what an operator asked for, and no more than the last `MOST_ACTIONS` of these."""
@@ -222,7 +222,7 @@ class Store(AccountStore, ConversationStore, PresenceStore, ModerationStore, Pro
         """What each node has counted that lives, by its name; a node that counted nothing: {}."""
 
     def start(self, listener: BusListener, rooms: Sequence[str]) -> Deferred[dict[str, Seq]]:
-        """Reach the store, take this node's name, and follow the bus.
+        """Connect to the store, take this node's name, and follow the bus.
 
         Fires with the place in each room from which on the listener is told. Before that the
         listener has got a `PresenceEvent` with ``reset`` for each other node.

@@ -19,7 +19,7 @@ MOST_ACTIONS = 10_000
 
 
 class StoreUnavailable(Exception):
-    """The store can't be reached, or refuses. What was asked may or may not have been done."""
+    """The store is out of reach, or refused. The request may or may not have been carried out."""
 
 
 class Sanction(msgspec.Struct, kw_only=True, gc=False):
@@ -35,7 +35,7 @@ class Sanction(msgspec.Struct, kw_only=True, gc=False):
 
 
 class Measure(Enum):
-    """What an account can be kept from."""
+    """A kind of sanction: what an account may not do."""
 
     #: Being online.
     BAN = "ban"
@@ -48,7 +48,7 @@ class Account(msgspec.Struct, kw_only=True, gc=False):
 
     ``password`` is an argon2 hash, or, while ``legacy``, the clear text that the original program
     left in the hash ``users``. ``generation`` rises when all tokens are to become void. ``banned``
-    and ``muted`` are what is in force.
+    and ``muted`` are the sanctions in force.
     """
 
     user_id: int
@@ -71,7 +71,7 @@ class Account(msgspec.Struct, kw_only=True, gc=False):
 
 
 class Token(msgspec.Struct, kw_only=True, gc=False):
-    """Who a token belongs to, and the account's ``generation`` when it was made."""
+    """Whose token it is, and the account's ``generation`` when it was created."""
 
     user_id: int
     generation: int
@@ -108,7 +108,7 @@ class Entry(msgspec.Struct, kw_only=True, gc=False):
 
 
 def nameless(entry: Entry) -> Entry:
-    """A message whose author's account was deleted, as it is read from then on."""
+    """A message of a deleted account, as it is read from then on: without the author's name."""
     return replace(entry, post=replace(entry.post, name="", sex=""))
 
 
@@ -117,7 +117,7 @@ class Outcome(Enum):
 
     STORED = "stored"
     #: The same id with the same content was stored before.
-    KNOWN = "known"
+    DUPLICATE = "known"
     #: The same id was stored before with other content.
     CONFLICT = "conflict"
     NO_RECIPIENT = "no recipient"
@@ -127,9 +127,9 @@ class Outcome(Enum):
 
 
 class Receipt(msgspec.Struct, kw_only=True, gc=False):
-    """The store's answer to a `Post`; ``seq`` and ``code`` only with STORED and KNOWN.
+    """The store's answer to a `Post`; ``seq`` and ``code`` only with STORED and DUPLICATE.
 
-    ``sent_at``, as `Entry` has it, only with KNOWN.
+    ``sent_at``, as `Entry` has it, only with DUPLICATE.
     """
 
     outcome: Outcome

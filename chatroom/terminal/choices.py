@@ -8,8 +8,8 @@ from twisted.internet.defer import DeferredList
 
 from chatroom.protocol.messages import LOBBY, MAX_USERS, Code, Status
 from chatroom.terminal import input_checks, texts
-from chatroom.terminal.arrivals import Arrivals
 from chatroom.terminal.dialogue import Dialogue, Field
+from chatroom.terminal.incoming.arrivals import Arrivals
 from chatroom.terminal.screen import BadLine, Screen, Style
 from chatroom.terminal.screen.glyphs import harmless_name
 from chatroom.terminal.wording import Wording
@@ -112,9 +112,9 @@ class Choices:
         to = input_checks.user_id(peer)
         sent = await self._client.send_private(to, content, timeout=SEND_TIMEOUT)
         self._arrivals.log.said(to, sent.seq)
-        # Who answers has seen what there was to answer.
+        # Sending an answer means having read what came before.
         self._arrivals.mark_read(to, sent.seq)
-        text = texts.KEPT if sent.code == Code.KEPT else texts.DELIVERED
+        text = texts.KEPT if sent.code == Code.STORED_OFFLINE else texts.DELIVERED
         self._screen.show(self._say(text), Style.GOOD)
 
     async def list_messages(self) -> None:

@@ -12,10 +12,10 @@ from chatroom.client.base.model import State
 from chatroom.client.chat_client import ChatClient
 from chatroom.client.connection.trust import Trust
 from chatroom.terminal import input_checks, texts
-from chatroom.terminal.arrivals import Arrivals
 from chatroom.terminal.certificate_prompt import CertificatePrompt
 from chatroom.terminal.choices import Choices
 from chatroom.terminal.dialogue import Dialogue
+from chatroom.terminal.incoming.arrivals import Arrivals
 from chatroom.terminal.language import in_language
 from chatroom.terminal.screen import BadLine, EndOfInput, OutputClosed, Screen, Style
 from chatroom.terminal.screen.glyphs import harmless_name
@@ -137,7 +137,7 @@ class Menus:
                     self._no_choice(texts.WRONG_INPUT, choice)
 
     async def _main_menu(self) -> bool:
-        """Whether the person chose to leave; if not, nobody is logged in any more.
+        """Whether the person chose to leave; if not, the login has ended.
 
         A person sees the menu at the login and on demand: after each action it would push the talk
         off the screen. A script's output has it before each choice.

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pytest_twisted import blockon
+from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
+
+from tests.serving import Serving
 
 
 @pytest.fixture
@@ -22,3 +26,12 @@ def logged() -> Iterator[list[Exception]]:
     publisher.addObserver(observe)
     yield failures
     publisher.removeObserver(observe)
+
+
+@pytest.fixture
+def serving() -> Iterator[Serving]:
+    """A real server in this process."""
+    serving = Serving()
+    blockon(Deferred.fromCoroutine(serving.start()))
+    yield serving
+    blockon(Deferred.fromCoroutine(serving.stop()))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pytest_twisted import blockon, ensureDeferred
+from pytest_twisted import ensureDeferred
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 
@@ -44,14 +43,6 @@ ASYNCIO = "from twisted.internet import asyncioreactor; asyncioreactor.install()
 
 either_reactor = pytest.mark.parametrize("install", ["", ASYNCIO], ids=["default", "asyncio"])
 either_kind = pytest.mark.parametrize("kind", ["def", "async def"], ids=["plain", "async"])
-
-
-@pytest.fixture
-def serving() -> Iterator[Serving]:
-    serving = Serving()
-    blockon(Deferred.fromCoroutine(serving.start()))
-    yield serving
-    blockon(Deferred.fromCoroutine(serving.stop()))
 
 
 class HangingUp(Factory):

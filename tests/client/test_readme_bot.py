@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from pytest_twisted import blockon, ensureDeferred
+from pytest_twisted import ensureDeferred
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
@@ -38,14 +36,6 @@ class Running(ProcessProtocol):
     def processEnded(self, reason: Failure) -> None:
         reason.trap(ProcessDone, ProcessTerminated)
         self.ended.callback(None)
-
-
-@pytest.fixture
-def serving() -> Iterator[Serving]:
-    serving = Serving()
-    blockon(Deferred.fromCoroutine(serving.start()))
-    yield serving
-    blockon(Deferred.fromCoroutine(serving.stop()))
 
 
 def test_the_readme_shows_the_bot_as_it_is() -> None:

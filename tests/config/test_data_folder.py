@@ -103,7 +103,7 @@ def test_the_node_has_one_name_for_good(tmp_path: Path, opened: Opener) -> None:
 
 def test_what_is_no_folder_is_refused(tmp_path: Path, opened: Opener) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StartError, match="is no folder; give --data another one"):
+    with pytest.raises(StartError, match="is not a folder; give --data another one"):
         opened(tmp_path / "file")
     with pytest.raises(StartError, match=r"can't be used by user \w+: Not a directory"):
         opened(tmp_path / "file" / "below")

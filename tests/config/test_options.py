@@ -134,7 +134,7 @@ def test_several_endpoints() -> None:
 @pytest.mark.parametrize(("text", "on"), [("1", True), ("0", False), ("", False)])
 def test_a_flag_in_the_environment_is_1_or_0(text: str, on: bool) -> None:
     assert settings.from_environment({"CHATROOM_TLS_SELF_SIGNED": text}).tls_self_signed is on
-    with pytest.raises(StartError, match="CHATROOM_TLS_SELF_SIGNED: 'yes' is neither 1 nor 0"):
+    with pytest.raises(StartError, match="CHATROOM_TLS_SELF_SIGNED: 'yes' must be 1 or 0"):
         settings.from_environment({"CHATROOM_TLS_SELF_SIGNED": "yes"})
 
 
@@ -184,32 +184,32 @@ def test_version_is_ours(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--bad"], "option --bad not recognized"),
         (["extra"], "Wrong number of arguments"),
-        (["--max-frame", "12x"], "--max-frame: '12x' is no whole number from 4096 to 16777216"),
-        (["--max-frame=4095"], "--max-frame: '4095' is no whole number"),
-        (["--max-frame=٤٠٩٦"], "is no whole number"),
-        (["--hash-threads", "-1"], "--hash-threads: '-1' is no whole number"),
+        (["--max-frame", "12x"], "--max-frame: '12x' must be a whole number from 4096 to 16777216"),
+        (["--max-frame=4095"], "--max-frame: '4095' must be a whole number"),
+        (["--max-frame=٤٠٩٦"], "must be a whole number"),
+        (["--hash-threads", "-1"], "--hash-threads: '-1' must be a whole number"),
         (["--argon2", "2,19456"], "--argon2: '2,19456' is not passes,KiB,lanes"),
         (["--argon2", "0,19456,1"], "passes are from 1"),
         (["--argon2", "2,16,4"], "memory is from 32 KiB"),
-        (["--fsync", "never"], "--fsync: 'never' is neither always nor everysec"),
-        (["--store-timeout", "soon"], "is no number of seconds from 0.1 to 60"),
-        (["--store-timeout", "nan"], "is no number of seconds"),
+        (["--fsync", "never"], "--fsync: 'never' must be always or everysec"),
+        (["--store-timeout", "soon"], "must be a number of seconds from 0.1 to 60"),
+        (["--store-timeout", "nan"], "must be a number of seconds"),
         (["--node", "a b"], "--node: 'a b': 1 to 64 letters"),
-        (["--listen", "foo"], "--listen: 'foo' is no endpoint to listen on"),
+        (["--listen", "foo"], "--listen: 'foo' is not an endpoint to listen on"),
         (["--listen", "tcp:99999"], "a port is a number from 0 to 65535"),
-        (["--listen", "tcp:x"], "'tcp:x' is no endpoint"),
+        (["--listen", "tcp:x"], "'tcp:x' is not an endpoint"),
         (["--listen", "ssl:1:privateKey=/no/key.pem"], "/no/key.pem: No such file or directory"),
         (["--listen", "ssl:1:privateKey=k:sslmethod=TLSv1_METHOD"], "leave sslmethod out"),
         (["--tls-self-signed=1"], "option --tls-self-signed must not have an argument"),
-        (["--password-policy", "none"], "--password-policy: 'none' is neither open nor strict"),
-        (["--registration", "invite:"], "neither open nor closed nor invite:SECRET"),
+        (["--password-policy", "none"], "--password-policy: 'none' must be open or strict"),
+        (["--registration", "invite:"], "must be open, closed or invite:SECRET"),
         (["--registration", "invite:" + "x" * 257], "an invitation has at most 256 characters"),
-        (["--login-timeout", "0.5"], "is neither 0 nor a number of seconds from 1 to 3600"),
-        (["--login-timeout", "nan"], "is neither 0 nor a number of seconds"),
-        (["--login-failures", "-1"], "--login-failures: '-1' is no whole number"),
-        (["--web", "8890"], "--web: '8890' is no endpoint to listen on"),
-        (["--trusted-proxy", "nginx"], "--trusted-proxy: 'nginx' is no address and no network"),
-        (["--trusted-proxy", "10.0.0.0/33"], "is no address and no network"),
+        (["--login-timeout", "0.5"], "must be 0 or a number of seconds from 1 to 3600"),
+        (["--login-timeout", "nan"], "must be 0 or a number of seconds"),
+        (["--login-failures", "-1"], "--login-failures: '-1' must be a whole number"),
+        (["--web", "8890"], "--web: '8890' is not an endpoint to listen on"),
+        (["--trusted-proxy", "nginx"], "--trusted-proxy: 'nginx' is not an address or a network"),
+        (["--trusted-proxy", "10.0.0.0/33"], "is not an address or a network"),
         (["--redis", "http://localhost"], "--redis: not a Redis URL"),
     ],
 )
@@ -231,7 +231,8 @@ def test_registration_is_open_or_closed(text: str, closed: bool) -> None:
 
 
 def test_a_bad_variable_is_named_as_a_variable() -> None:
-    with pytest.raises(StartError, match=r"^CHATROOM_MAX_FRAME: 'x' is no whole number") as caught:
+    said = "^CHATROOM_MAX_FRAME: 'x' must be a whole number"
+    with pytest.raises(StartError, match=said) as caught:
         settings.from_environment({"CHATROOM_MAX_FRAME": "x"})
     assert "\n" not in str(caught.value)
 

@@ -13,15 +13,15 @@ from msgspec.structs import replace
 from chatroom.common.clock import Clock
 from chatroom.protocol.messages import SEQ_ZERO, Person, Seq
 from chatroom.store.events import (
+    AccountStatusEvent,
     DeletedEvent,
-    KnownEvent,
+    DuplicateEvent,
     MailboxEvent,
-    OversightEvent,
+    ModerationEvent,
     PresenceEvent,
     PrivateEvent,
     ReadEvent,
     ReceivedEvent,
-    StandingEvent,
 )
 from chatroom.store.records import (
     MOST_ACTIONS,
@@ -80,7 +80,7 @@ class Conversation:
         content, receipt = known
         if content != (post.to, post.content):
             return Receipt(outcome=Outcome.CONFLICT)
-        return replace(receipt, outcome=Outcome.KNOWN)
+        return replace(receipt, outcome=Outcome.DUPLICATE)
 
     def remember(self, post: Post, receipt: Receipt) -> None:
         if post.id:
@@ -119,7 +119,7 @@ class Node:
     run: object
     alive_until: float
     users: dict[int, Person] = field(default_factory=dict)
-    events: list[MailboxEvent | OversightEvent] = field(default_factory=list)
+    events: list[MailboxEvent | ModerationEvent] = field(default_factory=list)
 
 
 class MemoryBackend:
@@ -208,12 +208,12 @@ class MemoryBackend:
         if user_id not in self.accounts:
             return False
         self.sanctions[user_id, measure] = sanction
-        self.wake(StandingEvent(owner=user_id))
+        self.wake(AccountStatusEvent(owner=user_id))
         return True
 
     def lift(self, user_id: int, measure: Measure) -> bool:
         lifted = self.in_force(self.sanctions.pop((user_id, measure), None))
-        self.wake(StandingEvent(owner=user_id))
+        self.wake(AccountStatusEvent(owner=user_id))
         return lifted is not None
 
     def delete(self, user_id: int) -> bool:
@@ -231,7 +231,7 @@ class MemoryBackend:
         for room in self.rooms.values():
             room.known.pop(user_id, None)
         self.limits.forget(user_id)
-        self.wake(StandingEvent(owner=user_id))
+        self.wake(AccountStatusEvent(owner=user_id))
         self.tell_nodes(DeletedEvent(user_id=user_id))
         return True
 
@@ -239,7 +239,7 @@ class MemoryBackend:
         self.audit.append(replace(action, at=self.now_ms()))
         del self.audit[:-MOST_ACTIONS]
 
-    def tell_nodes(self, event: OversightEvent) -> int:
+    def tell_nodes(self, event: ModerationEvent) -> int:
         living = [node for node in self.nodes.values() if self.alive(node)]
         for node in living:
             node.events.append(event)
@@ -283,9 +283,9 @@ class MemoryBackend:
         mine, theirs = self.mailbox(post.user_id), self.mailbox(post.to)
         receipt = mine.recall(post)
         if receipt is not None:
-            if receipt.outcome is Outcome.KNOWN:
+            if receipt.outcome is Outcome.DUPLICATE:
                 self.wake(
-                    KnownEvent(
+                    DuplicateEvent(
                         owner=post.user_id,
                         origin=post.origin,
                         id=post.id,

@@ -18,7 +18,7 @@ from chatroom.store.events import (
     EndEvent,
     Ending,
     MailboxEvent,
-    OversightEvent,
+    ModerationEvent,
     PresenceEvent,
 )
 from chatroom.store.records import (
@@ -412,7 +412,7 @@ class MemoryStore:
     def _beat(self) -> None:
         if self._listener is not None and self.trouble in (Trouble.NONE, Trouble.FORGETS):
             if not self.backend.beat(self._node, self._run):
-                self._listener.lapsed()
+                self._listener.lease_lost()
 
     def _look_around(self, listener: BusListener) -> None:
         for name, node in self.backend.nodes.items():
@@ -448,8 +448,8 @@ class MemoryStore:
             events, node.events = node.events, []
             mail: list[MailboxEvent] = []
             for event in events:
-                if isinstance(event, OversightEvent):
-                    self._listener.oversight_event(event)
+                if isinstance(event, ModerationEvent):
+                    self._listener.moderation_event(event)
                 else:
                     mail.append(event)
             self._listener.mailbox_events(mail)

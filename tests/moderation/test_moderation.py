@@ -215,7 +215,7 @@ def test_a_changed_password_spares_its_session_also_after_a_lapse(world: World) 
     client.says(wire.PasswordMes(user_pwd="secret", new_pwd="another"))
     world.settle()
     assert client.take_one(wire.PasswordResMes).code == 200
-    world.node().bus_events.lapsed()
+    world.node().bus_events.lease_lost()
     world.wait(3)
     assert not client.closed
     assert other.closed

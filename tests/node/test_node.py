@@ -95,7 +95,7 @@ def test_a_lapse_passes_over_nothing_though_more_comes_before_it_is_mended(world
     node, events = world.node("two"), world.backend
     for _ in range(2):
         events.nodes["two"].users.clear()
-        node.bus_events.lapsed()
+        node.bus_events.lease_lost()
     sender.says(private(2, "one"), private(3, "uno"))
     for _ in range(4):
         world.clock.turn()
@@ -187,6 +187,6 @@ def test_a_fault_while_looking_for_what_was_missed_is_logged(
     world.member(1)
     failing: Deferred[None] = Deferred()
     monkeypatch.setattr(world.node().presence, "publish_again", lambda: failing)
-    world.node().bus_events.lapsed()
+    world.node().bus_events.lease_lost()
     failing.errback(ZeroDivisionError())
     world.settle()

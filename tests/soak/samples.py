@@ -56,7 +56,7 @@ class Probe:
             await deferLater(self._reactor, 0.02)
             with self._log.open("rb") as log:
                 log.seek(self._read)
-                found = re.search(rb"Internals: (.*)\n", log.read())
+                found = re.search(rb"Diagnostics: (.*)\n", log.read())
             if found is not None:
                 line = found[1].decode()
                 return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)}

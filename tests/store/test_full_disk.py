@@ -122,7 +122,7 @@ async def test_once_there_is_room_what_waited_is_handed_out(
     assert told.mail == []
     disk.free()
     await until(lambda: told.mail)
-    await until(lambda: said(logged, "written again"))
+    await until(lambda: said(logged, "writes its file again"))
     assert len(said(logged, "Nothing is acknowledged")) == 1
 
 

@@ -155,4 +155,4 @@ class TestTrouble:
         store.recover()
         again = store.append_to_room(LOBBY, post(1, "hi", id="a"))
         clock.advance(0)
-        assert result(again).outcome is Outcome.KNOWN
+        assert result(again).outcome is Outcome.DUPLICATE

@@ -368,7 +368,7 @@ def test_on_a_terminal_it_asks_for_the_password_twice_and_shows_none(
         terminal.sees("The same again: ")
         terminal.type("another one")
         assert terminal.ends() == 1
-        assert "not the same: nothing was changed" in terminal.said
+        assert "passwords differ: nothing was changed" in terminal.said
     with Terminal(program=program) as terminal:
         terminal.sees("New password: ")
         terminal.press("\x03")

@@ -51,7 +51,7 @@ def the_line(ended: Ended) -> str:
     assert ended.status == 1, ended.said
     assert ended.output == ""
     lines = ended.errors.splitlines()
-    if lines[0].startswith("chatroom: reaching for the store at"):
+    if lines[0].startswith("chatroom: connecting to the store at"):
         del lines[0]
     assert len(lines) == 1, ended.said
     assert lines[0].startswith("chatroom: ")
@@ -185,7 +185,7 @@ def test_a_certificate_of_its_own_that_is_broken(lab: Lab) -> None:
 
 def test_a_data_folder_that_is_a_file(chatroom: Start, lab: Lab) -> None:
     (lab.folder / "file").touch()
-    assert "is no folder; give --data another one" in chatroom(data="file", both=True)
+    assert "is not a folder; give --data another one" in chatroom(data="file", both=True)
 
 
 def test_a_data_folder_inside_of_a_file(chatroom: Start, lab: Lab) -> None:
@@ -349,7 +349,7 @@ def test_a_missing_password(chatroom: Start, valkey: Valkey) -> None:
 def test_a_port_where_something_else_answers(chatroom: Start, answering: Answering) -> None:
     port = answering(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
     line = chatroom("--redis", f"redis://127.0.0.1:{port}")
-    assert "what answers there is no Redis" in line
+    assert "the server there is not a Redis" in line
 
 
 def test_a_redis_that_does_not_answer(chatroom: Start, answering: Answering) -> None:
@@ -409,7 +409,7 @@ def test_no_tls_where_tls_was_asked_for(chatroom: Start, answering: Answering) -
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--listen", "nonsense"], "'nonsense' is no endpoint to listen on"),
+        (["--listen", "nonsense"], "'nonsense' is not an endpoint to listen on"),
         (["--redis", "http://localhost"], "--redis: not a Redis URL"),
         (["--no-such-option"], "--no-such-option not recognized"),
         (["too much"], "chatroom --help"),
@@ -421,13 +421,13 @@ def test_a_bad_option(chatroom: Start, options: list[str], words: str) -> None:
 
 def test_a_bad_option_ends_both_ways_of_starting_alike(chatroom: Start) -> None:
     line = chatroom("--max-frame", "many", both=True)
-    assert "--max-frame: 'many' is no whole number" in line
+    assert "--max-frame: 'many' must be a whole number" in line
 
 
 @pytest.mark.parametrize(
     ("variable", "words"),
     [
-        ("CHATROOM_LISTEN", "CHATROOM_LISTEN: 'nonsense' is no endpoint to listen on"),
+        ("CHATROOM_LISTEN", "CHATROOM_LISTEN: 'nonsense' is not an endpoint to listen on"),
         ("CHATROOM_ARGON2", "CHATROOM_ARGON2: 'nonsense' is not passes,KiB,lanes"),
     ],
 )
@@ -452,7 +452,7 @@ def test_a_start_that_is_interrupted_while_it_waits_says_nothing_frightening(
     options = ["chatroom", *ANY_PORT, "--data", "data", "--redis", f"redis://127.0.0.1:{port}"]
     command = [TWISTD, "-n", "--pidfile=", *options]
     process = lab.start(command, output, errors, environment())
-    while "reaching for the store" not in errors.read_text():
+    while "connecting to the store" not in errors.read_text():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) != 0

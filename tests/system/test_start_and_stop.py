@@ -260,8 +260,8 @@ def test_sigusr2_tells_what_is_inside(lab: Lab) -> None:
     with server.client() as alice, server.client():
         alice.enter(100)
         server.send_signal(signal.SIGUSR2)
-        until(lambda: "Internals: " in server.log())
-        [line] = re.findall(r"Internals: (.*)", server.log())
+        until(lambda: "Diagnostics: " in server.log())
+        [line] = re.findall(r"Diagnostics: (.*)", server.log())
         counts = {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", line)}
         assert {name: counts[name] for name in ("sessions", "members", "queued")} == {
             "sessions": 2,

@@ -161,5 +161,5 @@ def test_one_stops_and_the_other_goes_on(lab: Lab, valkey_binary: Path) -> None:
             assert alice.say("still here").code == 200
         assert one.stop() is not None
         assert two.errors().splitlines() == [
-            f"chatroom: reaching for the store at unix://{valkey.socket}"
+            f"chatroom: connecting to the store at unix://{valkey.socket}"
         ]

@@ -96,7 +96,9 @@ class Session:
             self.server.mailboxes.setdefault(int(to), []).append(message)
         for other in there:
             other.give(message)
-        self.give(wire.AckMes(str(message.id), Code.OK if there else Code.KEPT, message.seq))
+        self.give(
+            wire.AckMes(str(message.id), Code.OK if there else Code.STORED_OFFLINE, message.seq)
+        )
 
     def UsersMes(self, message: wire.UsersMes) -> None:
         people = self.server.people()

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from chatroom.client.base.errors import NotConnected
 from chatroom.client.base.model import Gap, History, Login, State
 from chatroom.protocol.messages import Person, ReadMes, ReceivedMes, Seq, Status
-from chatroom.terminal.message_log import MAX_READ, MessageLog
+from chatroom.terminal.incoming.message_log import MAX_READ, MessageLog
 from chatroom.terminal.wording import Wording
 
 from .menu_stage import GONE, MING, TOM, Stage, message, private

@@ -19,13 +19,18 @@ class Words(str):
     zh: str
 
     def __new__(cls, en: str, zh: str | None = None) -> Self:
-        """:param zh: what another one said and nobody has translated is the same in both."""
+        """:param zh: the Chinese; left out, it is the English, or the Chinese that ``en`` has."""
         words = super().__new__(cls, en)
         words.zh = getattr(en, "zh", en) if zh is None else zh
         return words
 
+    def filled(self, **values: object) -> Words:
+        """With values put in for the names in braces, each in its own language where it has two."""
+        chinese = {name: getattr(value, "zh", value) for name, value in values.items()}
+        return Words(self.format(**values), self.zh.format(**chinese))
 
-#: Of each code of the protocol: for where a server says nothing, or what nobody here knows.
+
+#: By the protocol's codes: used where the server sends no text, or one in one language only.
 _BY_CODE: Final[dict[int, Words]] = {
     Code.MALFORMED: Words("the server did not understand this", "服务器不明白这个请求"),
     Code.NOT_LOGGED_IN: Words("not logged in", "没有登录"),
@@ -69,7 +74,7 @@ def of_server(code: int, text: str) -> Words:
 
 
 def _halves(text: str) -> list[tuple[str, str]]:
-    """What ``"Chinese (English)"`` could be made of, which one gets who has not logged in."""
+    """The possible splits of ``"Chinese (English)"``, which a server sends before the login."""
     if not text.endswith(")"):
         return []
     starts = re.finditer(r" \(", text)
@@ -107,42 +112,21 @@ LOGGED_IN_ALREADY: Final = Words("somebody is logged in already", "已经登录�
 UNDER_WAY: Final = Words("a message of this id is under way", "这个编号的消息正在发送")
 ROOM_AND_PEER: Final = Words("either a room or a peer, not both", "room和peer只能给一个")
 STILL_UNDER_WAY: Final = Words("still under way", "还没有完成")
-
-
-def no_answer(seconds: float) -> Words:
-    return Words(f"no answer within {seconds:g} seconds", f"{seconds:g}秒内没有回答")
-
-
-def no_answer_to_request(seconds: float) -> Words:
-    return Words(
-        f"the server gave no answer within {seconds:g} seconds", f"服务器在{seconds:g}秒内没有回答"
-    )
-
-
-def silent(seconds: float) -> Words:
-    return Words(
-        f"nothing was heard of the server for {seconds:g} seconds",
-        f"服务器已经{seconds:g}秒没有消息",
-    )
-
-
-def unconfirmed(seconds: float) -> Words:
-    return Words(f"not acknowledged within {seconds:g} seconds", f"{seconds:g}秒内没有得到确认")
-
-
-def no_message(problem: object) -> Words:
-    return Words(
-        f"the server sent what is no message: {problem}", f"服务器发来的不是消息: {problem}"
-    )
-
-
-def frame_too_long(length: int) -> Words:
-    return Words(
-        f"the server sent a frame of {length} bytes, more than can be taken",
-        f"服务器发来的数据有{length}个字节, 太长了",
-    )
-
-
-def login_refused(why: str) -> Words:
-    zh = getattr(why, "zh", why)
-    return Words(f"the server refused the login: {why}", f"服务器拒绝了登录: {zh}")
+NO_ANSWER: Final = Words("no answer within {seconds:g} seconds", "{seconds:g}秒内没有回答")
+NO_ANSWER_TO_REQUEST: Final = Words(
+    "the server gave no answer within {seconds:g} seconds", "服务器在{seconds:g}秒内没有回答"
+)
+SILENT: Final = Words(
+    "nothing was heard of the server for {seconds:g} seconds", "服务器已经{seconds:g}秒没有消息"
+)
+UNCONFIRMED: Final = Words(
+    "not acknowledged within {seconds:g} seconds", "{seconds:g}秒内没有得到确认"
+)
+NO_MESSAGE: Final = Words(
+    "the server sent what is no message: {problem}", "服务器发来的不是消息: {problem}"
+)
+FRAME_TOO_LONG: Final = Words(
+    "the server sent a frame of {length} bytes, more than can be taken",
+    "服务器发来的数据有{length}个字节, 太长了",
+)
+LOGIN_REFUSED: Final = Words("the server refused the login: {why}", "服务器拒绝了登录: {why}")

@@ -29,7 +29,7 @@ class State(Enum):
 class Incoming:
     """A message to be shown to the person."""
 
-    #: "system": the server's operator speaks, to everybody who is there; it has no place.
+    #: "system": an announcement by the server's operator; it has no place.
     kind: Literal["room", "private", "system"]
     #: The room's name; None for a private message.
     room: str | None
@@ -47,7 +47,7 @@ class Incoming:
     id: str | None
     #: Written by this account: elsewhere, when it comes by itself.
     own: bool
-    #: It waited in the mailbox while nobody of this account was there to get it.
+    #: It waited in the mailbox while this account was not logged in anywhere.
     late: bool = False
 
 

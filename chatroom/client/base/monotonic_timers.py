@@ -1,4 +1,4 @@
-"""Timers that the machine's clock does not move, on a reactor that is somebody else's.
+"""Timers that do not depend on the machine's clock, on a reactor of the host program.
 
 Twisted's reactors run their timers by the wall clock: while that is set back, they stand still. A
 program of our own changes that for its reactor (`chatroom.common.clock.keep_time`). A library must

@@ -1,4 +1,4 @@
-"""The end of a connection that is not made again, and those who wait for it."""
+"""The end of a connection that is not made again, for all callers that wait for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chatroom.common.waiting import Waiters
 
 
 class Ending:
-    """Tells everybody who waits when the end has come; who asks later hears it at once."""
+    """Fires the waiting Deferreds when the end has come; later ones fire at once."""
 
     def __init__(self) -> None:
         self._waiters = Waiters()

@@ -56,7 +56,7 @@ class Owner(Protocol):
         """The connection is gone, be it that another one follows or not."""
 
     def gave_up(self, error: NotConnected) -> None:
-        """No connection follows by itself: nobody is logged in any more."""
+        """The login has ended, and no new connection is made."""
 
     def state_changed(self, state: State) -> None:
         """The link's `state` and `why` are new."""
@@ -168,7 +168,7 @@ class Link:
             self._connection.expect_close(why, final=self._sent_away)
 
     def log_out(self) -> Deferred[None]:
-        """Forget who is logged in, on both sides, and disconnect; fires when that is done."""
+        """End the login on both sides, and disconnect; fires when that is done."""
         said = self.send(wire.LogoutMes())
         return self._leave(State.OFFLINE, words.LOGGED_OUT, server_first=said)
 
@@ -204,7 +204,7 @@ class Link:
         self._connection = None
         self._owner.link_down()
         if self.state is not State.ONLINE:
-            return  # whoever makes the connection learns it from the login that fails
+            return  # the code that makes the connection learns it from the failed login
         if self._clock.seconds() - self._online_since >= self._timing.stable_after:
             self._backoff.reset()
         if self.identity is None or not self._reconnect or self._sent_away:
@@ -236,7 +236,7 @@ class Link:
         """Log why there is no connection yet, once for each reason."""
         if why != self.why:
             self.why = why
-            _log.info("no connection, trying again until there is one: {why}", why=why)
+            _log.info("Not connected, retrying: {why}", why=why)
 
     def _no_longer_awaited(self, failure: Failure) -> Failure:
         """When the last caller that waited has cancelled, stop trying."""
@@ -264,7 +264,7 @@ class Link:
             except NotConnected as error:
                 self.why = error.words
             except LoginRefused as error:
-                self.why = words.login_refused(error.words)
+                self.why = words.LOGIN_REFUSED.filled(why=error.words)
                 self.drop(self.why)
                 if is_final(error):
                     self._give_up(self.why)
@@ -274,7 +274,7 @@ class Link:
 
     async def _open(self) -> ClientProtocol:
         seconds = self._timing.connect
-        error = NotConnected(words.no_answer(seconds))
+        error = NotConnected(words.NO_ANSWER.filled(seconds=seconds))
         try:
             made = self._endpoint.connect(self._factory)
             connection: ClientProtocol = await within(made, seconds, self._clock, error)
@@ -330,7 +330,7 @@ class Link:
         self._tell_end(error)
 
     def _tell_end(self, error: BaseException | None) -> None:
-        """Tell those who wait for the end; nothing where it goes on already."""
+        """Report the end, unless another connection is being made already."""
         if self.state in (State.OFFLINE, State.CLOSED):
             self.ending.come(error)
 
@@ -353,4 +353,4 @@ class Link:
 
 def _log_unless_cancelled(failure: Any) -> None:
     if failure.check(CancelledError) is None:
-        _log.failure("the client's connection", failure)
+        _log.failure("Unhandled error in the client's connection", failure)

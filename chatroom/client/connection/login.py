@@ -21,7 +21,7 @@ _LATER: Final = frozenset({wire.Code.TOO_FAST, wire.Code.UNAVAILABLE, wire.Code.
 
 @dataclass
 class Identity:
-    """Who is logged in, and with what."""
+    """A user and the credentials to log in with."""
 
     user_id: int
     password: str | None = field(repr=False)
@@ -30,7 +30,7 @@ class Identity:
 
 
 def is_final(error: LoginRefused) -> bool:
-    """Whether trying again is of no use."""
+    """Whether a retry can't succeed."""
     return error.code not in _LATER
 
 
@@ -68,11 +68,11 @@ async def _ask(
         answer = await connection.ask(message, wire.LoginResMes, LoginRefused)
         welcome = read_welcome(identity.user_id, answer)
     except CancelledError:
-        # The server may log it in all the same, and nobody here would know.
+        # The server may complete the login all the same, unnoticed here.
         connection.drop(words.LOGIN_GIVEN_UP)
         raise
     except codec.WireError as error:
-        why = words.no_message(error)
+        why = words.NO_MESSAGE.filled(problem=error)
         connection.drop(why)
         raise NotConnected(why, final=True) from None
     identity.token = welcome.login.token or None

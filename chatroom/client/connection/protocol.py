@@ -181,15 +181,15 @@ class ClientProtocol(Int32StringReceiver):
             self._take(codec.decode(payload))
         except codec.WireError as problem:
             if problem.fatal or problem.type_name is None or problem.type_name in wire.MESSAGES:
-                self.not_understood(words.no_message(problem))
+                self.not_understood(words.NO_MESSAGE.filled(problem=problem))
             # A type that this client does not know is a newer server's, and is left alone.
 
     def lengthLimitExceeded(self, length: int) -> None:
         """What follows such a frame can't be split into frames."""
-        self.not_understood(words.frame_too_long(length))
+        self.not_understood(words.FRAME_TOO_LONG.filled(length=length))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Fail what waits and tell who this connection worked for."""
+        """Fail the waiting requests, and report the loss."""
         self._is_lost = True
         why = self.over or self._goodbye or self._last_words or one_line(reason.value)
         self.over = why
@@ -215,7 +215,7 @@ class ClientProtocol(Int32StringReceiver):
     def _check_silence(self) -> None:
         silence = self._clock.seconds() - self._heard_at
         if silence >= self._timing.silence:
-            self.drop(words.silent(self._timing.silence))
+            self.drop(words.SILENT.filled(seconds=self._timing.silence))
         elif silence >= self._timing.ping_after:
             self.send(wire.PingMes())
             pause = min(self._timing.ping_after, self._timing.silence - silence)

@@ -165,7 +165,7 @@ class Requests:
             request.deferred.callback(result)
 
     def _overdue(self) -> None:
-        self._give_up(words.no_answer_to_request(self._timeout))
+        self._give_up(words.NO_ANSWER_TO_REQUEST.filled(seconds=self._timeout))
 
     def _cancelled(self, request: _Request) -> None:
         if request is not self._current:
@@ -173,7 +173,7 @@ class Requests:
 
 
 def _anew(error: NotConnected) -> NotConnected:
-    """One for each who waits: a traceback belongs to one of them."""
+    """A new error for each caller: a traceback belongs to one of them."""
     return NotConnected(error.words, final=error.final)
 
 

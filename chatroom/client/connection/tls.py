@@ -28,7 +28,7 @@ from chatroom.client.base.interfaces import Endpoint
 from chatroom.client.connection.trust import Problem, Trust
 from chatroom.common.fingerprint import fingerprint
 
-#: OpenSSL's codes (x509_vfy.h) for a chain that leads to nobody whom the roots know.
+#: OpenSSL's codes (x509_vfy.h) for a chain that ends at no authority that the system trusts.
 _UNKNOWN: Final = {
     2: "its issuer is unknown",
     18: "it is self-signed",

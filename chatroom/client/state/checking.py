@@ -29,22 +29,11 @@ class _Rule(NamedTuple):
     zh: str
 
 
-def _is_number(least: int) -> Callable[[Any], bool]:
-    # True is an int, and no number to anybody else.
-    return lambda value: (
-        isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MAX_INTEGER
-    )
-
-
 def _is_text(value: Any, most: int | None = None, least: int = 0) -> bool:
     if not isinstance(value, str) or not least <= len(value) <= (most or len(value)):
         return False
-    # Lone surrogates are no text: half a character, which nobody could be sent.
+    # Lone surrogates are half a character, and can't be encoded in UTF-8.
     return not any("\ud800" <= char <= "\udfff" for char in value)
-
-
-def _is_password(value: Any) -> bool:
-    return _is_text(value) and len(value.encode()) <= wire.MAX_PASSWORD
 
 
 def _is_name(value: Any) -> bool:
@@ -60,7 +49,10 @@ def _is_name(value: Any) -> bool:
 def _number(label: str, least: int = 1) -> _Rule:
     most = _MAX_INTEGER
     return _Rule(
-        _is_number(least),
+        # True is an int, and no number to anybody else.
+        lambda value: (
+            isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+        ),
         label,
         f"a whole number from {least} to {most}",
         f"从{least}到{most}的整数",
@@ -79,7 +71,7 @@ def _text(label: str, most: int) -> _Rule:
 def _password(label: str) -> _Rule:
     most = wire.MAX_PASSWORD
     return _Rule(
-        _is_password,
+        lambda value: _is_text(value) and len(value.encode()) <= most,
         label,
         f"a text of at most {most} bytes in UTF-8",
         f"最多{most}个字节(UTF-8)的文本",

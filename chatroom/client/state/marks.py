@@ -93,7 +93,7 @@ class Marks:
         self._saying = self._clock.callLater(wait, self._say_more)
 
     def clear(self) -> None:
-        """Nobody is logged in any more."""
+        """The login has ended."""
         self._stop()
         self._stop_saying()
         self._unsaid.clear()

@@ -1,4 +1,4 @@
-"""Who is online, as far as the server tells."""
+"""The users online, as far as the server has told."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class OnlineUsers:
     def change(self, presence: wire.PresenceMes) -> None:
         """Apply the changes that the server tells."""
         self.count = presence.online
-        # Whoever came or went untold stays unknown until the whole list is asked for again.
+        # Changes that were not told stay unknown until the whole list is fetched.
         self.partial = self.partial or presence.partial
         for person in presence.changes:
             if _is_here(person):

@@ -37,7 +37,7 @@ class Position:
         return Position(dict(self.rooms), self.inbox)
 
     def clear(self) -> None:
-        """Forget everything: somebody else logs in."""
+        """Forget everything: another user logs in."""
         self.rooms.clear()
         self.inbox = None
 

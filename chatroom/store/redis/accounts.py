@@ -1,4 +1,4 @@
-"""Accounts and tokens in Redis, the original program's accounts included; and what is counted."""
+"""Accounts, tokens and limits in Redis, the original program's accounts included."""
 
 from __future__ import annotations
 

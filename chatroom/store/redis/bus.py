@@ -1,4 +1,4 @@
-"""The bus in Redis: what this node hears of rooms, mailboxes and other nodes.
+"""The bus in Redis: this node reads rooms, its mailbox events and other nodes' presence.
 
 The streams are the bus. A node follows its rooms, its own events and everybody's presence by one
 ``XREAD BLOCK`` after another, each from the places that it has handed out. So a broken connection
@@ -23,7 +23,7 @@ from chatroom.store.events import (
     BusListener,
     DeletedEvent,
     MailboxEvent,
-    OversightEvent,
+    ModerationEvent,
     PresenceEvent,
 )
 from chatroom.store.records import StoreUnavailable
@@ -32,9 +32,9 @@ from chatroom.store.redis.connection import Connection, NotWritten
 from chatroom.store.redis.conversations import entry_from, readable, room_key
 from chatroom.store.redis.lua import Script
 
-#: Seconds after which a node that does not say that it lives is taken for dead.
+#: Seconds without a heartbeat after which a node is considered dead.
 NODE_LIFETIME = 15
-#: Seconds between two times that a node says so.
+#: Seconds between two heartbeats.
 HEARTBEAT = 5
 #: Seconds that one blocking read waits for something new.
 BLOCK = 2
@@ -98,8 +98,8 @@ class Bus:
         self._unheard = 0
         self._others: set[str] = set()
         self._listener: BusListener | None = None
-        #: An answer to a heartbeat was lost: that this node had lapsed is said only once.
-        self._may_have_lapsed = False
+        #: An answer to a heartbeat was lost: that this node lost its lease is said only once.
+        self._may_have_lost_lease = False
         self._reading: Deferred[None] | None = None
         self._heartbeat = LoopingCall(self._beat)
         self._heartbeat.clock = clock
@@ -124,7 +124,7 @@ class Bus:
             places[room] = Seq.parse(self._positions[key])
         await self._commands.confirm()
         await self._learn_deleted()
-        await self._look_around(listener)
+        await self._read_presence(listener)
         self._listener = listener
         self._in_step = True
         self._heartbeat.start(HEARTBEAT, now=False).addErrback(
@@ -144,16 +144,16 @@ class Bus:
             await self._commands.run(self._leave_node, self._node, self._run)
 
     async def reconnected(self) -> None:
-        """The store is back: say at once that this node lives, and look around again."""
+        """The store is back: send a heartbeat at once, and read presence again."""
         if self._listener is not None:
             # Before anything else is asked of it: what comes from here on is new.
             await self._find_places(self._listener)
             await self._beat_once(self._listener)
             await self._learn_deleted()
-            await self._look_around(self._listener)
+            await self._read_presence(self._listener)
 
     def out_of_step(self) -> None:
-        """A connection was lost: the next one may lead to a store that holds something else."""
+        """A connection was lost: the next one may lead to a store with other data."""
         self._in_step = False
 
     async def _find_places(self, listener: BusListener) -> None:
@@ -183,32 +183,32 @@ class Bus:
                 "The store holds less than this node has read from it (it failed over, or is a "
                 "backup): clients that know more are told so"
             )
-            self._may_have_lapsed = True
+            self._may_have_lost_lease = True
             rooms = {room: Seq.parse(self._positions[key]) for key, room in self._rooms.items()}
-            _tell(listener.store_lost, rooms)
+            _notify(listener.store_lost, rooms)
 
     # ---- other nodes
 
-    async def _look_around(self, listener: BusListener) -> None:
-        """Learn anew who is online on the other nodes."""
+    async def _read_presence(self, listener: BusListener) -> None:
+        """Read who is online on the other nodes."""
         names = await self._commands.call("SMEMBERS", "chatroom:nodes")
         others = {name.decode() for name in names} - {self._node}
         for node in self._others - others - {self._node}:
             gone = PresenceEvent(node=node, present=[], gone=[], reset=True)
-            _tell(listener.presence_event, gone)
+            _notify(listener.presence_event, gone)
         self._others = others
         for node in others:
             users = await self._commands.call("HVALS", f"chatroom:node:{node}:users")
             present = [_person_decoder.decode(user) for user in users]
             event = PresenceEvent(node=node, present=present, gone=[], reset=True)
-            _tell(listener.presence_event, event)
+            _notify(listener.presence_event, event)
 
     async def _beat(self) -> None:
         if self._listener is not None and self._commands.ready:
             try:
                 await self._beat_once(self._listener)
             except StoreUnavailable as error:
-                _log.debug("No heartbeat: {error}", error=error)
+                _log.debug("The heartbeat failed: {error}", error=error)
 
     @property
     def hears_itself(self) -> bool:
@@ -237,7 +237,7 @@ class Bus:
                 self._beats + 1,
             )
         except StoreUnavailable:
-            self._may_have_lapsed = True
+            self._may_have_lost_lease = True
             raise
         self._beats += 1
         if state == b"taken":
@@ -245,10 +245,10 @@ class Bus:
                 "Another server runs under the node name {node}: each needs its own",
                 node=self._node,
             )
-        if state != b"alive" or self._may_have_lapsed:
-            self._may_have_lapsed = False
+        if state != b"alive" or self._may_have_lost_lease:
+            self._may_have_lost_lease = False
             # At once: the next heartbeat finds nothing amiss any more.
-            _tell(listener.lapsed)
+            _notify(listener.lease_lost)
             await self._learn_deleted()
 
     async def _learn_deleted(self) -> None:
@@ -303,11 +303,11 @@ class Bus:
             except NotWritten as error:
                 if not waited:
                     waited = True
-                    _log.error("Nothing is acknowledged, as the store says that {why}", why=error)
+                    _log.error("Nothing is acknowledged: the store says that {why}", why=error)
                 await deferLater(self._clock, ASK_AGAIN)
                 continue
             if waited:
-                _log.info("The store's file is written again, and what waited is acknowledged")
+                _log.info("The store writes its file again; what waited is acknowledged")
             return
 
     async def _gather(self) -> None:
@@ -325,12 +325,12 @@ class Bus:
         if key == _PRESENCE:
             for event in readable(presence_from, found):
                 self._others.add(event.node)
-                _tell(listener.presence_event, event)
+                _notify(listener.presence_event, event)
         elif key == self._events_key:
             self._tell_events(listener, readable(event_from, self._without_beats(found)))
         else:
             self._handed_out[key].extend(seq.decode() for seq, _ in found)
-            _tell(listener.room_entries, self._rooms[key], readable(entry_from, found))
+            _notify(listener.room_entries, self._rooms[key], readable(entry_from, found))
 
     def _without_beats(self, found: Sequence[Any]) -> list[Any]:
         """The events but for this node's own heartbeats, which are heard."""
@@ -344,31 +344,31 @@ class Bus:
         return events
 
     def _tell_events(
-        self, listener: BusListener, events: Sequence[MailboxEvent | OversightEvent]
+        self, listener: BusListener, events: Sequence[MailboxEvent | ModerationEvent]
     ) -> None:
         mail: list[MailboxEvent] = []
         for event in events:
-            if isinstance(event, OversightEvent):
+            if isinstance(event, ModerationEvent):
                 if isinstance(event, DeletedEvent):
                     self._deleted.add(event.user_id)
-                _tell(listener.oversight_event, event)
+                _notify(listener.moderation_event, event)
             else:
                 mail.append(event)
-        _tell(listener.mailbox_events, mail)
+        _notify(listener.mailbox_events, mail)
 
 
 def _lifetime_ms() -> int:
     return round(NODE_LIFETIME * 1000)
 
 
-def _tell(what: Callable[..., None], *news: object) -> None:
-    """Hand something to the listener, whose errors must not stop the bus or the heartbeat."""
+def _notify(what: Callable[..., None], *news: object) -> None:
+    """Call the listener, whose errors must not stop the bus or the heartbeat."""
     try:
         what(*news)
     except Exception:  # noqa: BLE001
-        _log.failure("What the bus brought could not be dealt with")
+        _log.failure("Unhandled error in a bus listener")
 
 
 def _stopped_reading(failure: Failure) -> None:
     if not failure.check(CancelledError):
-        _log.failure("The bus is no longer followed", failure)
+        _log.failure("The bus is not read any more", failure)

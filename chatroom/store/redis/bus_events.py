@@ -8,19 +8,19 @@ import msgspec
 
 from chatroom.protocol.messages import Person, Seq
 from chatroom.store.events import (
+    AccountStatusEvent,
     AddressesEvent,
     AnnounceEvent,
     DeletedEvent,
+    DuplicateEvent,
     EndEvent,
     Ending,
-    KnownEvent,
     MailboxEvent,
-    OversightEvent,
+    ModerationEvent,
     PresenceEvent,
     PrivateEvent,
     ReadEvent,
     ReceivedEvent,
-    StandingEvent,
 )
 from chatroom.store.redis.conversations import Fields, entry_from, sent_at_of
 
@@ -38,7 +38,7 @@ def presence_from(_seq: bytes, fields: Fields) -> PresenceEvent:
     )
 
 
-_OVERSIGHT: dict[bytes, Callable[[bytes, dict[bytes, bytes]], OversightEvent]] = {
+_MODERATION: dict[bytes, Callable[[bytes, dict[bytes, bytes]], ModerationEvent]] = {
     b"announce": lambda seq, named: AnnounceEvent(
         text=named[b"t"].decode(), at=int(named.get(b"at", Seq.parse(seq).ms))
     ),
@@ -47,15 +47,15 @@ _OVERSIGHT: dict[bytes, Callable[[bytes, dict[bytes, bytes]], OversightEvent]] =
 }
 
 
-def event_from(seq: bytes, fields: Fields) -> MailboxEvent | OversightEvent:
+def event_from(seq: bytes, fields: Fields) -> MailboxEvent | ModerationEvent:
     named = dict(zip(fields[::2], fields[1::2], strict=True))
     owner, kind = int(named[b"u"]), named[b"k"]
     if kind == b"private":
         return PrivateEvent(owner=owner, entry=entry_from(named[b"s"], fields))
-    if kind in _OVERSIGHT:
-        return _OVERSIGHT[kind](seq, named)
+    if kind in _MODERATION:
+        return _MODERATION[kind](seq, named)
     if kind == b"standing":
-        return StandingEvent(owner=owner)
+        return AccountStatusEvent(owner=owner)
     origin = named[b"o"].decode()
     if kind == b"end":
         why, text = Ending(named[b"w"].decode()), named[b"t"].decode()
@@ -65,7 +65,7 @@ def event_from(seq: bytes, fields: Fields) -> MailboxEvent | OversightEvent:
         return ReceivedEvent(owner=owner, origin=origin, seq=place)
     if kind == b"read":
         return ReadEvent(owner=owner, origin=origin, peer=int(named[b"p"]), seq=place)
-    return KnownEvent(
+    return DuplicateEvent(
         owner=owner,
         origin=origin,
         id=named[b"i"].decode(),

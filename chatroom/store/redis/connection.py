@@ -89,7 +89,7 @@ class _Protocol(txredisapi.RedisProtocol):  # type: ignore[misc]  # no types
         try:
             super().dataReceived(data, *rest)
         except (txredisapi.RedisError, ValueError) as error:
-            self.lost_why = f"what answers is no Redis: {error}"
+            self.lost_why = f"the server is not a Redis: {error}"
             self.abort()
 
     def abort(self) -> None:
@@ -404,11 +404,11 @@ class Connection:
 
 
 class StoreRefused(StoreUnavailable):
-    """The server answered that it won't."""
+    """The server refused the command."""
 
 
 class NotWritten(StoreRefused):
-    """What it has answered last is in its memory, but could not be written to its file."""
+    """The last answer is in the server's memory, but could not be written to its file."""
 
 
 class _UnknownScript(StoreRefused):

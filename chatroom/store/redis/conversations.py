@@ -90,7 +90,7 @@ def readable(read: Callable[[bytes, Fields], T], found: Sequence[Any]) -> list[T
         try:
             things.append(read(seq, fields))
         except (ValueError, KeyError):
-            _log.failure("In the store but unreadable, so left out: {seq}", seq=seq)
+            _log.failure("An entry in the store is unreadable and was left out: {seq}", seq=seq)
     return things
 
 

@@ -1,4 +1,4 @@
-"""Looks at a Redis that others run: can it do what is needed, and does it keep what it is given?"""
+"""Checks a Redis that others run: is it new enough, and does it keep its data?"""
 
 from __future__ import annotations
 

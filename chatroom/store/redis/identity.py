@@ -1,4 +1,4 @@
-"""Whether a private store is the one that its folder had before: an id, kept in both."""
+"""The id of a private store, kept in its folder as well: tells whether it is the same one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _KEY = "chatroom:store"
 
 
 class StoreEmpty(StoreUnavailable):
-    """There is nothing in it, though there was."""
+    """The store is empty, though it held data before."""
 
 
 async def identify(commands: Connection, known: str) -> str:

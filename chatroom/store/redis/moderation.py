@@ -1,4 +1,4 @@
-"""What operators do, in Redis: bans, mutes, deleted accounts, and the record of it."""
+"""Moderation in Redis: bans, mutes, deleted accounts, and the audit log."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class ModerationTable:
     async def announce(self, text: str) -> int:
         return int(await self._commands.write(self._announce, text))
 
-    # ---- looking
+    # ---- queries
 
     @returns_deferred
     async def user_ids(self, after: int, limit: int) -> list[int]:
@@ -155,7 +155,7 @@ class ModerationTable:
             for address, until in zip(flat[::2], flat[1::2], strict=True)
         }
 
-    # ---- the record
+    # ---- the audit log
 
     @returns_deferred
     async def record(self, action: Action) -> None:

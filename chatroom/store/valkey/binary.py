@@ -53,7 +53,7 @@ def _candidates() -> Iterator[Path]:
 def _version(path: Path) -> str:
     """:raises ValueError: it can't be run, or is too old; the text goes on after its path."""
     if not os.access(path, os.X_OK):
-        raise ValueError("is no program")
+        raise ValueError("is not executable")
     try:
         ran = subprocess.run(  # nosec B603 # noqa: S603 - it will be run for good
             [str(path), "--version"], capture_output=True, text=True, timeout=10, check=False

@@ -1,8 +1,8 @@
 """Checks each second how much room the private store's disk has, so that it never is quite full.
 
-While less than a reserve is left, nothing new is taken in: the reserve is for what goes on (logins,
-marks, what operators do), and for what one second brings. On a disk that is full all the same the
-store refuses to write, and what it could not write is not acknowledged.
+While less than a reserve is left, new messages and accounts are refused: the reserve is for the
+rest (logins, marks, what operators do), and for what one second brings. On a disk that is full all
+the same the store refuses to write, and what it could not write is not acknowledged.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from chatroom.store.valkey.disk_loop import DiskLoop
 #: Bytes that are kept in reserve; of a small disk this share of it.
 RESERVE: Final = 16 * 1024 * 1024
 SHARE: Final = 1 / 16
-#: By so much more must be free before new messages are taken again: not to go to and fro.
+#: Messages are taken again once this many reserves are free, so as not to switch to and fro.
 AGAIN: Final = 1.25
 
 _log = Logger()
 
 
 class DiskSpace(DiskLoop):
-    """Tells whether there is room.
+    """Watches the free space.
 
-    :param folder: on the disk that is looked at.
-    :param tell: called with what holds now whenever that has changed; there is room at first.
+    :param folder: any on that disk.
+    :param tell: called with whether there is room, when that changes; there is at first.
     """
 
     failed = "Free disk space could not be read"

@@ -1,4 +1,4 @@
-"""A private store that outlived its chat server: seen by its lock, and stopped."""
+"""Finds a private store that outlived its chat server, by its lock, and stops it."""
 
 from __future__ import annotations
 

@@ -16,15 +16,15 @@ from twisted.python.logfile import LogFile
 
 
 class Run(ProcessProtocol):
-    """One process, from its start to its end, and what it says meanwhile.
+    """One process, from its start to its end, and its output.
 
     ``ended`` fires when it has gone. Then ``why`` says how; ``by_itself``: it was no signal.
 
     :param hear: called with each line that it says.
     """
 
-    #: Seconds for the rest of its output once it has ended. A child of its own that rewrites the
-    #: append-only file may hold the pipe open for longer.
+    #: Seconds to wait for the rest of its output once it has ended. A child of its own that
+    #: rewrites the append-only file may hold the pipe open for longer.
     _GRACE = 0.2
 
     def __init__(

@@ -217,8 +217,8 @@ class PrivateStore(Service):
         try:
             await self._keep_running()
         except Exception:  # noqa: BLE001 - whatever it is, it must not vanish
-            _log.failure("The private store is not watched any more")
-            self._failed = StartError("the private store is not watched any more")
+            _log.failure("The private store is not supervised any more")
+            self._failed = StartError("the private store is not supervised any more")
         self._ready = False
         self._settle(self._failed or StartError("the private store was stopped"))
 
@@ -263,7 +263,7 @@ class PrivateStore(Service):
             deaths = 0 if self._reactor.seconds() - started >= STEADY else deaths
             pause = PAUSES[min(deaths, len(PAUSES) - 1)]
             deaths += 1
-            _log.error("Starting it again {when}: {why}", when=_when(pause), why=why)
+            _log.error("Restarting the private store {when}: {why}", when=_when(pause), why=why)
             await self._sleep(pause)
 
     def _spawn(self) -> Run:

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 
 class EndOfInput(Exception):
-    """There are no more answers, and none will come.
+    """The input has ended: there are no more answers.
 
     ``reason`` says what is wrong with that: one of `texts`, not translated yet, with the ``values``
     that it wants. Empty: nothing is.
@@ -23,7 +23,7 @@ class EndOfInput(Exception):
 
 
 class OutputClosed(Exception):
-    """Nobody reads what is printed any more."""
+    """The reader of the output has closed it."""
 
 
 class BadLine(Exception):

@@ -1,4 +1,4 @@
-"""Who has the terminal, and whether Ctrl-Z can stop us: somebody has to be there to continue us."""
+"""Whether the terminal is ours, and whether Ctrl-Z may stop us: only if a shell can continue us."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ def is_in_front(fd: int) -> bool:
 
 
 def wait_for_front(fd: int) -> None:
-    """In the background, be stopped as the kernel stops who changes the terminal from there."""
+    """In the background, stop, as the kernel stops a program that changes the terminal."""
     while not is_in_front(fd) and can_be_stopped():
         os.kill(0, signal.SIGTTOU)

@@ -66,7 +66,7 @@ class LineScreen(Protocol):
         #: The end of the input, once it was met.
         self._end: EndOfInput | None = None
         self._output_closed = False
-        #: Output was lost; a question was asked that nobody saw.
+        #: Output was lost; a question was asked that could not be shown.
         self._lost = self._in_vain = False
         self._closed: Deferred[None] | None = None
 

@@ -114,7 +114,7 @@ class BusContract:
         await nodes.pass_time(1.25 * LIFETIME)
         assert (await tell(other, 2, 1, "hi")).code == 202
         await nodes.thaw(silent)
-        await until(lambda: told.lapses == 1)
+        await until(lambda: told.leases_lost == 1)
         await heard_all(other, told)
         assert told.mail == []
 
@@ -165,9 +165,9 @@ class BusContract:
         await nodes.pass_time(1.25 * LIFETIME)
         await until(lambda: not told_two.people("one"))
         await say(two, 2, "meanwhile")
-        assert told_one.lapses == 0
+        assert told_one.leases_lost == 0
         await nodes.thaw(one)
-        await until(lambda: told_one.lapses)
+        await until(lambda: told_one.leases_lost)
         await until(lambda: told_one.texts() == ["meanwhile"])
         await one.reset_presence([person(1)])
         await until(lambda: told_two.people("one"))
@@ -180,7 +180,7 @@ class BusContract:
         _, told_two = await nodes.started("two")
         await one.update_presence([person(1)], [])
         await nodes.pass_time(1.5 * LIFETIME)
-        assert (told_one.lapses, told_two.lapses) == (0, 0)
+        assert (told_one.leases_lost, told_two.leases_lost) == (0, 0)
         assert told_two.people("one") == {1: person(1)}
 
     # ---- marks

@@ -7,7 +7,7 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.defer import Deferred, gatherResults
 
 from chatroom.protocol.messages import SEQ_ZERO
-from chatroom.store.events import KnownEvent, PrivateEvent
+from chatroom.store.events import DuplicateEvent, PrivateEvent
 from chatroom.store.interface import Store
 from chatroom.store.records import Account, Outcome, Receipt
 from tests.store.contract.nodes import Nodes, heard_all, people, person, post, tell, until
@@ -115,11 +115,11 @@ class MailboxContract:
         first = await tell(one, ANN, BEN, "hi", id="a")
         await one.update_presence([person(ANN), person(BEN)], [])
         again = await two.append_private(post(ANN, "hi", id="a", to=BEN, origin="phone"))
-        assert (again.outcome, again.seq, again.code) == (Outcome.KNOWN, first.seq, 202)
+        assert (again.outcome, again.seq, again.code) == (Outcome.DUPLICATE, first.seq, 202)
         await until(lambda: told.mail)
         [stored] = await one.mailbox_after(ANN, SEQ_ZERO, 10)
         [event] = told.mail
-        assert event == KnownEvent(
+        assert event == DuplicateEvent(
             owner=ANN, origin="phone", id="a", seq=first.seq, code=202, sent_at=stored.sent_at
         )
         assert await texts(one, BEN) == await texts(one, ANN) == ["hi"]

@@ -8,7 +8,7 @@ import pytest
 from pytest_twisted import ensureDeferred
 
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO
-from chatroom.store.events import AddressesEvent, AnnounceEvent, DeletedEvent, StandingEvent
+from chatroom.store.events import AccountStatusEvent, AddressesEvent, AnnounceEvent, DeletedEvent
 from chatroom.store.interface import Store
 from chatroom.store.records import Account, Action, Measure, Outcome, Sanction, Token
 from tests.store.contract.accounts import BIGGEST_ID, account
@@ -27,7 +27,7 @@ from tests.store.contract.nodes import (
 ODD_REASON = "\u00fc 0 \n'\\\" spam"
 
 
-async def standing(store: Store, user_id: int) -> Account:
+async def read_account(store: Store, user_id: int) -> Account:
     found = await store.account(user_id)
     assert found is not None
     return found
@@ -44,13 +44,13 @@ class ModerationContract:
         store = await nodes.make()
         await people(store, BIGGEST_ID)
         assert await store.impose(BIGGEST_ID, measure, seconds=0, reason=ODD_REASON)
-        found = await standing(store, BIGGEST_ID)
+        found = await read_account(store, BIGGEST_ID)
         sanction = found.banned if measure is Measure.BAN else found.muted
         assert sanction == Sanction(until=0, reason=ODD_REASON, left=math.inf)
         assert (found.banned is None) == (measure is Measure.MUTE)
         assert await store.sanctioned() == [BIGGEST_ID]
         assert await store.lift(BIGGEST_ID, measure)
-        found = await standing(store, BIGGEST_ID)
+        found = await read_account(store, BIGGEST_ID)
         assert (found.banned, found.muted) == (None, None)
         assert await store.sanctioned() == []
         assert not await store.lift(BIGGEST_ID, measure)
@@ -61,15 +61,15 @@ class ModerationContract:
         await people(store, 1)
         await store.impose(1, Measure.BAN, seconds=100, reason="")
         await store.impose(1, Measure.MUTE, seconds=3600, reason="")
-        found = await standing(store, 1)
+        found = await read_account(store, 1)
         assert found.banned is not None
         assert found.muted is not None
         assert 0 < found.banned.left <= 100
         assert 3500 < found.muted.left <= 3600
         assert 3500_000 <= found.muted.until - found.banned.until < 3600_000
         await nodes.pass_time(101)
-        assert (await standing(store, 1)).banned is None
-        assert (await standing(store, 1)).muted is not None
+        assert (await read_account(store, 1)).banned is None
+        assert (await read_account(store, 1)).muted is not None
         assert await store.sanctioned() == [1]
         assert not await store.lift(1, Measure.BAN)
 
@@ -91,7 +91,7 @@ class ModerationContract:
         await other.impose(1, Measure.MUTE, seconds=0, reason="")
         await other.lift(1, Measure.MUTE)
         await heard_all(other, told, elsewhere)
-        assert (told.mail, elsewhere.mail) == ([StandingEvent(owner=1)] * 2, [])
+        assert (told.mail, elsewhere.mail) == ([AccountStatusEvent(owner=1)] * 2, [])
 
     # ---- addresses
 
@@ -115,10 +115,10 @@ class ModerationContract:
         store, told = await nodes.started("one")
         _, elsewhere = await nodes.started("two")
         await store.ban_addresses("192.0.2.1/32", seconds=0, reason="")
-        await until(lambda: told.oversight and elsewhere.oversight)
+        await until(lambda: told.moderation and elsewhere.moderation)
         await store.unban_addresses("192.0.2.1/32")
-        await until(lambda: len(told.oversight) == len(elsewhere.oversight) == 2)
-        assert told.oversight == elsewhere.oversight == [AddressesEvent()] * 2
+        await until(lambda: len(told.moderation) == len(elsewhere.moderation) == 2)
+        assert told.moderation == elsewhere.moderation == [AddressesEvent()] * 2
 
     # ---- announcements
 
@@ -131,11 +131,11 @@ class ModerationContract:
         await nodes.pass_time(1.25 * LIFETIME)
         assert await store.announce(ODD_REASON) == 2
         await heard_all(store, told, elsewhere)
-        [event] = told.oversight
+        [event] = told.moderation
         assert isinstance(event, AnnounceEvent)
         assert event.text == ODD_REASON
         assert event.at >= 1_700_000_000_000
-        assert (elsewhere.oversight, unheard.oversight) == ([event], [])
+        assert (elsewhere.moderation, unheard.moderation) == ([event], [])
 
     # ---- deleting
 
@@ -198,8 +198,8 @@ class ModerationContract:
         await say(store, 2, "from two")
         await tell(store, 1, 2, "psst")
         await store.delete_account(1)
-        await until(lambda: told.oversight)
-        assert told.oversight == [DeletedEvent(user_id=1)]
+        await until(lambda: told.moderation)
+        assert told.moderation == [DeletedEvent(user_id=1)]
         later, _ = await nodes.started("two")
         for reader in (store, later):
             after = await reader.room_after(LOBBY, SEQ_ZERO, 10)
@@ -217,7 +217,7 @@ class ModerationContract:
         await store.update_presence([person(1)], [])
         await store.delete_account(1)
         await until(lambda: told.mail)
-        assert told.mail == [StandingEvent(owner=1)]
+        assert told.mail == [AccountStatusEvent(owner=1)]
 
     # ---- looking
 
@@ -296,7 +296,7 @@ class ModerationContract:
         store, told = await nodes.started("one")
         await people(store, 1, 2, 3)
         await store.delete_account(3)
-        await until(lambda: told.oversight)
+        await until(lambda: told.moderation)
         await store.append_private(post(1, "hi", to=2))
         [entry] = await store.mailbox_after(2, SEQ_ZERO, 10)
         assert entry.post.name == "user 1"

@@ -10,7 +10,7 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
 from chatroom.protocol.messages import LOBBY, Person, Seq
-from chatroom.store.events import AnnounceEvent, MailboxEvent, OversightEvent, PresenceEvent
+from chatroom.store.events import AnnounceEvent, MailboxEvent, ModerationEvent, PresenceEvent
 from chatroom.store.interface import Store
 from chatroom.store.records import Account, Entry, Post, Receipt
 
@@ -32,8 +32,8 @@ class Recorder:
         self.room: list[Entry] = []
         self.mail: list[MailboxEvent] = []
         self.presence: list[PresenceEvent] = []
-        self.oversight: list[OversightEvent] = []
-        self.lapses = 0
+        self.moderation: list[ModerationEvent] = []
+        self.leases_lost = 0
         #: What `heard_all` waits for.
         self.marks: list[str] = []
         #: From where on the lobby is told after each time that the store had lost something.
@@ -46,11 +46,11 @@ class Recorder:
     def mailbox_events(self, events: Sequence[MailboxEvent]) -> None:
         self.mail += events
 
-    def oversight_event(self, event: OversightEvent) -> None:
+    def moderation_event(self, event: ModerationEvent) -> None:
         if isinstance(event, AnnounceEvent) and event.text.startswith(_MARK):
             self.marks.append(event.text)
         else:
-            self.oversight.append(event)
+            self.moderation.append(event)
 
     def presence_event(self, event: PresenceEvent) -> None:
         self.presence.append(event)
@@ -58,8 +58,8 @@ class Recorder:
     def store_lost(self, rooms: Mapping[str, Seq]) -> None:
         self.losses.append(rooms[LOBBY])
 
-    def lapsed(self) -> None:
-        self.lapses += 1
+    def lease_lost(self) -> None:
+        self.leases_lost += 1
 
     def people(self, node: str) -> dict[int, Person]:
         """Who is online on a node, from all that was told."""

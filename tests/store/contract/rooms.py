@@ -82,7 +82,7 @@ class RoomContract:
         first = await one.append_to_room(LOBBY, post(1, "hi", id="a", origin="phone"))
         again = await two.append_to_room(LOBBY, post(1, "hi", id="a", origin="laptop"))
         assert first.outcome is Outcome.STORED
-        assert (again.outcome, again.seq, again.code) == (Outcome.KNOWN, first.seq, 200)
+        assert (again.outcome, again.seq, again.code) == (Outcome.DUPLICATE, first.seq, 200)
         await say(one, 1, "end")
         await until(lambda: "end" in told.texts())
         assert told.texts() == ["hi", "end"]
@@ -94,7 +94,7 @@ class RoomContract:
         receipts = await gatherResults([store.append_to_room(LOBBY, one) for one in posts])
         assert [receipt.outcome for receipt in receipts] == [
             Outcome.STORED,
-            Outcome.KNOWN,
+            Outcome.DUPLICATE,
             Outcome.CONFLICT,
         ]
         assert receipts[0].seq == receipts[1].seq
@@ -134,9 +134,9 @@ class RoomContract:
                 for n in range(REMEMBERED_IDS)
             ]
         )
-        assert await send(0) is Outcome.KNOWN
+        assert await send(0) is Outcome.DUPLICATE
         assert await send(REMEMBERED_IDS) is Outcome.STORED
-        assert await send(1) is Outcome.KNOWN
+        assert await send(1) is Outcome.DUPLICATE
         assert await send(0) is Outcome.STORED
 
     # ---- history

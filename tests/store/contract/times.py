@@ -58,7 +58,7 @@ class TimesContract:
         await nodes.pass_time(0.2)
         again = await store.append_to_room(LOBBY, post(1, "hi", id="a"))
         [entry] = await store.room_after(LOBBY, SEQ_ZERO, 10)
-        assert again.outcome is Outcome.KNOWN
+        assert again.outcome is Outcome.DUPLICATE
         assert again.sent_at == entry.sent_at
 
     @ensureDeferred

@@ -77,7 +77,7 @@ async def test_a_message_whose_answer_was_lost_is_stored_once(
     await until(lambda: "hi" in told.texts())
     await store.connect()
     receipt = await store.append_to_room(LOBBY, post(1, "hi", id="a"))
-    assert (receipt.outcome, receipt.seq) == (Outcome.KNOWN, told.room[1].seq)
+    assert (receipt.outcome, receipt.seq) == (Outcome.DUPLICATE, told.room[1].seq)
     assert valkey.ask("XLEN", "chatroom:room:lobby") == b":2\r\n"
 
 
@@ -143,10 +143,10 @@ async def test_a_node_that_lapsed_learns_whose_account_was_deleted_meanwhile(
     await until(lambda: valkey.ask("SISMEMBER", "chatroom:nodes", "one") == b":0\r\n")
     await two.delete_account(1)
     one._bus._heartbeat.start(HEARTBEAT).addErrback(lambda _: None)
-    await until(lambda: told.lapses)
+    await until(lambda: told.leases_lost)
     await until(lambda: one._bus._deleted == {1})
     [entry] = (await one.room_before(LOBBY, None, 1)).entries
-    assert (entry.post.name, told.oversight) == ("", [])
+    assert (entry.post.name, told.moderation) == ("", [])
 
 
 @ensureDeferred
@@ -158,7 +158,7 @@ async def test_a_node_that_lapsed_learns_so_also_where_the_answer_was_lost(
     await until(lambda: valkey.ask(*known) == b"*1\r\n:1\r\n")
     proxy.cut_after(b"EVALSHA")
     valkey.ask("DEL", "chatroom:node:one:alive")
-    await until(lambda: told.lapses)
+    await until(lambda: told.leases_lost)
 
 
 # ---- what lies in the streams
@@ -199,8 +199,8 @@ class Clumsy(Recorder):
         super().presence_event(event)
         raise ValueError("presence")
 
-    def lapsed(self) -> None:
-        super().lapsed()
+    def lease_lost(self) -> None:
+        super().lease_lost()
         raise ValueError("lapsed")
 
 
@@ -217,9 +217,9 @@ async def test_a_listener_that_fails_stops_neither_bus_nor_heartbeat(
         await tell(store, 1, 1, f"note {number}")
     await until(lambda: len(told.room) == len(told.mail) == 3)
     valkey.ask("DEL", "chatroom:node:one:alive")
-    await until(lambda: told.lapses == 1)
+    await until(lambda: told.leases_lost == 1)
     valkey.ask("DEL", "chatroom:node:one:alive")
-    await until(lambda: told.lapses == 2)
+    await until(lambda: told.leases_lost == 2)
 
 
 @ensureDeferred

@@ -22,7 +22,7 @@ from chatroom.node.node import Node
 from chatroom.ops.preflight import check_redis
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO, Seq
-from chatroom.store.events import ReceivedEvent, StandingEvent
+from chatroom.store.events import AccountStatusEvent, ReceivedEvent
 from chatroom.store.records import Measure, StoreUnavailable
 from chatroom.store.redis import bus
 from chatroom.store.redis.store import RedisStore
@@ -231,7 +231,7 @@ async def test_what_is_said_to_a_store_that_lost_something_is_heard(
     await until(lambda: len(told.room) == 10)
     assert told.texts()[2:] == [f"new {number}" for number in range(8)]
     assert told.losses == [kept]
-    assert told.lapses == 1
+    assert told.leases_lost == 1
     assert len(lines(logged, "holds less than this node has read")) == 1
 
 
@@ -275,7 +275,7 @@ async def test_what_concerns_users_is_heard_after_the_store_lost_some_of_it(
     await until(lambda: told.losses)
     await store.update_presence([person(1)], [])
     await store.impose(1, Measure.MUTE, seconds=0, reason="")
-    await until(lambda: told.mail_of(StandingEvent))
+    await until(lambda: told.mail_of(AccountStatusEvent))
     assert store.hears_itself
 
 
@@ -427,7 +427,7 @@ async def test_sessions_that_know_more_than_the_store_are_told_so_and_go_on(
         modern.says(wire.PrivateMes(content="for 2", to_user_id=2, id="p"))
         mine = (await comes(modern, wire.AckMes)).seq
         at_a_later_place(pair.primary, "chatroom:mailbox:2", "for 2")
-        node.bus_events.lapsed()
+        node.bus_events.lease_lost()
         await until(lambda: "for 2" in heard(original)[:-1])
         pair.move()
         pair.proxy.cut()

@@ -36,7 +36,7 @@ def clock() -> Any:
 async def test_two_servers_under_one_name_are_told_so(start: Start, logged: list[Any]) -> None:
     _, told_first = await start("one")
     _, told_second = await start("one")
-    await until(lambda: told_first.lapses and told_second.lapses)
+    await until(lambda: told_first.leases_lost and told_second.leases_lost)
     errors = [event for event in logged if event["log_level"] is LogLevel.error]
     assert "node name" in errors[0]["log_format"]
 
@@ -53,7 +53,7 @@ async def test_after_the_store_lost_everything_a_node_starts_anew(
     await until(lambda: told_two.room)
     valkey.ask("FLUSHALL")
     valkey.ask("SCRIPT", "FLUSH")
-    await until(lambda: told_one.lapses and told_two.lapses)
+    await until(lambda: told_one.leases_lost and told_two.leases_lost)
     await one.reset_presence([person(1)])
     await say(one, 1, "after")
     await until(lambda: told_two.texts() == ["before", "after"])

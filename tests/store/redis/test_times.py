@@ -45,8 +45,8 @@ async def test_an_announcement_is_of_now(valkey: Valkey, start: Start) -> None:
     old = ("u", "0", "k", "announce", "t", "old")
     valkey.ask("XADD", "chatroom:node:one:events", f"{FUTURE}-0", *old)
     await store.announce("new")
-    await until(lambda: len(told.oversight) == 2)
-    first, second = told.oversight
+    await until(lambda: len(told.moderation) == 2)
+    first, second = told.moderation
     assert first == AnnounceEvent(text="old", at=FUTURE)
     assert second.text == "new"
     assert before <= second.at <= now(valkey)
@@ -75,7 +75,7 @@ async def test_what_is_sent_again_and_no_longer_held_is_known_all_the_same(
     first = await store.append_to_room(LOBBY, post(1, "hi", id="a"))
     valkey.ask("XTRIM", "chatroom:room:lobby", "MAXLEN", "0")
     again = await store.append_to_room(LOBBY, post(1, "hi", id="a"))
-    assert (again.outcome, again.seq) == (Outcome.KNOWN, first.seq)
+    assert (again.outcome, again.seq) == (Outcome.DUPLICATE, first.seq)
     assert again.sent_at == first.seq.ms
 
 

@@ -191,7 +191,9 @@ async def test_it_is_started_again_when_it_dies(
     assert ask(one, "GET", "key") == b"$4\r\nkept\r\n"
     assert not remains.exists()
     line = next(line for line in logged if "signal 9" in line)
-    assert line.startswith(f"Starting it again at once: the private store (process {process})")
+    assert line.startswith(
+        f"Restarting the private store at once: the private store (process {process})"
+    )
     assert "Ready to accept connections" in line
 
 
@@ -452,7 +454,7 @@ def test_what_is_installed_but_can_not_be_run_is_named(
 
     monkeypatch.setattr(metadata, "files", lambda _: [File()])
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(StartError, match="valkey-server is no program"):
+    with pytest.raises(StartError, match="valkey-server is not executable"):
         store()
 
 
@@ -485,9 +487,9 @@ async def test_a_failure_of_the_watching_itself_is_told(
     one = store()
     monkeypatch.setattr(private, "Run", fail)
     one.startService()
-    with pytest.raises(StartError, match="not watched any more"):
+    with pytest.raises(StartError, match="not supervised any more"):
         await one.when_ready()
-    assert "The private store is not watched any more" in logged
+    assert "The private store is not supervised any more" in logged
 
 
 def test_it_cannot_start_where_it_cannot_write(store: Opener, tmp_path: Path) -> None:

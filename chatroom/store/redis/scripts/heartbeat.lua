@@ -1,6 +1,6 @@
 -- A node lives, and has read its events before a place; nodes that no longer do are cleared. It hears
 -- its heartbeat back by the bus. ARGV: node, run, milliseconds to live, that place, number.
--- Returns "alive"; "lapsed": it had been taken for dead; "taken": another run has the name.
+-- Returns "alive"; "lease lost": it had been taken for dead; "taken": another run has the name.
 local name, run = ARGV[1], ARGV[2]
 local node = 'chatroom:node:' .. name
 local holder = redis.call('GET', node .. ':alive')
@@ -20,4 +20,4 @@ for _, other in ipairs(redis.call('SMEMBERS', 'chatroom:nodes')) do
 end
 if holder and holder ~= run then return 'taken' end
 if holder and known then return 'alive' end
-return 'lapsed'
+return 'lease lost'

@@ -10,7 +10,7 @@ from chatroom.protocol.messages import Person, Status
 from chatroom.terminal import texts
 from chatroom.terminal.wording import Wording
 
-#: Seconds for which changes are gathered: who only reconnects is back by then, and not told of.
+#: Seconds for which changes are gathered: a user who only reconnects is back by then.
 GATHER: Final = 1.0
 #: Seconds for the next ones when they were too many.
 GATHER_MANY: Final = 10.0
@@ -19,7 +19,7 @@ MAX_SINGLE: Final = 3
 
 
 class PresenceNotices:
-    """Who is online as far as it was told, and what is still to tell.
+    """The users online that were announced, and the changes still to announce.
 
     :param tell: takes each line.
     """
@@ -36,13 +36,13 @@ class PresenceNotices:
         self._own_id = 0
 
     def start(self, own_id: int, online: Iterable[Person]) -> None:
-        """Begin anew with those who are ``online``; of ``own_id`` nothing is told."""
+        """Start anew with the users ``online``; changes of ``own_id`` are not announced."""
         self.stop()
         self._own_id = own_id
         self._told = {person.user_id: person for person in online}
 
     def stop(self) -> None:
-        """Tell nothing more of what was gathered."""
+        """Discard the changes that were gathered."""
         self._changed.clear()
         if self._call is not None:
             self._call.cancel()

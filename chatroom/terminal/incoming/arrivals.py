@@ -14,8 +14,8 @@ from chatroom.client.chat_client import ChatClient
 from chatroom.client.state.position import just_before
 from chatroom.protocol.messages import ReadMes, ReceivedMes, Seq
 from chatroom.terminal import texts
-from chatroom.terminal.message_log import MessageLog
-from chatroom.terminal.presence_notices import PresenceNotices
+from chatroom.terminal.incoming.message_log import MessageLog
+from chatroom.terminal.incoming.presence_notices import PresenceNotices
 from chatroom.terminal.screen import Screen, Style
 from chatroom.terminal.wording import Wording
 

@@ -1,0 +1,1 @@
+"""What comes from the server while the menus run, kept and shown."""
