@@ -57,7 +57,7 @@ test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder \
 		$(if $(COVERAGE),--cov --cov-report=term) $(ARGS)
 
-# Whatever starts no process and no browser: tests/conftest.py has the folders that do.
+# Without the tests that start many processes or browsers: tests/conftest.py says which these are.
 check: lint
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(ARGS)
 

@@ -2,7 +2,7 @@
 
 export const CODE = Object.freeze({
   OK: 200,
-  KEPT: 202,
+  STORED_OFFLINE: 202,
   MALFORMED: 400,
   NOT_LOGGED_IN: 401,
   WRONG_PASSWORD: 403,

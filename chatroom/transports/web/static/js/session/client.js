@@ -299,7 +299,7 @@ export class Client extends Events {
 
   #acknowledged(data) {
     const { id, code, seq, sentAt } = data;
-    if (code !== CODE.OK && code !== CODE.KEPT) {
+    if (code !== CODE.OK && code !== CODE.STORED_OFFLINE) {
       this.outbox.refuse(id, data);
       return;
     }
