@@ -181,6 +181,14 @@ def test_links_lead_somewhere(document: Path) -> None:
             assert anchor in [_anchor(heading) for heading in headings], target
 
 
+def test_the_files_that_contributing_names_are_there() -> None:
+    found = re.findall(r"`((?:chatroom|docs|tests)/[\w./-]+)`", text_of("CONTRIBUTING.md"))
+    paths = [path for path in found if "NAME" not in path]
+    assert paths
+    for path in paths:
+        assert (CHECKOUT / path).exists(), path
+
+
 def _anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 

@@ -1,1 +1,1 @@
-"""The soak: a day of use in a quarter of an hour, and whether the server is at its end as it was when it was warm."""
+"""The soak: a day of use in a quarter of an hour; is all as it was when the server was warm?"""
