@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -80,7 +81,11 @@ WALL_TIMES = {
     *("datetime.date.today", "twisted.python.runtime.seconds"),
 }
 #: Lines of code in a module, without blank lines, comments and docstrings.
-MOST_CODE = 350
+MOST_CODE = 300
+#: Lines of a function, from its name to its end.
+MOST_LINES = 60
+#: Modules in a folder.
+MOST_MODULES = 12
 
 
 def module_of(path: Path) -> str:
@@ -265,6 +270,19 @@ def test_a_module_is_no_longer_than_can_be_read_at_once(path: Path) -> None:
         if token.type not in _NO_CODE:
             code |= set(range(token.start[0], token.end[0] + 1))
     assert len(code - docstrings) <= MOST_CODE
+
+
+@every_module
+def test_a_function_is_no_longer_than_a_screen(path: Path) -> None:
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert lines <= MOST_LINES, f"{node.name} has {lines} lines"
+
+
+def test_no_folder_has_more_modules_than_can_be_seen_at_once() -> None:
+    modules = Counter(path.parent for path in SOURCES if path.name != "__init__.py")
+    assert max(modules.values()) <= MOST_MODULES, modules.most_common(3)
 
 
 _NO_CODE = {
