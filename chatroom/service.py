@@ -20,8 +20,8 @@ from chatroom.accounts.registration import Registration
 from chatroom.common.clock import keep_time, pause
 from chatroom.config.data_folder import DataFolder
 from chatroom.config.errors import StartError
+from chatroom.config.options import Settings
 from chatroom.config.redis_address import RedisAddress
-from chatroom.config.settings import Settings
 from chatroom.limits.connections import ConnectionLimit
 from chatroom.limits.file_descriptors import most_connections, raise_limit
 from chatroom.limits.rate import RateLimits

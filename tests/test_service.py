@@ -26,8 +26,8 @@ from chatroom import service
 from chatroom.config import settings
 from chatroom.config.data_folder import DataFolder
 from chatroom.config.errors import StartError
+from chatroom.config.options import Settings
 from chatroom.config.redis_address import RedisAddress
-from chatroom.config.settings import Settings
 from chatroom.ops import listening, preflight as start_check, store_start
 from chatroom.ops.launch import Launch
 from chatroom.ops.preflight import check_endpoints, check_redis, check_user

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from chatroom import __version__
 from chatroom.admin import inputs
-from chatroom.config.options import OPTIONS, Option
+from chatroom.config.option_parsers import Option
+from chatroom.config.options import OPTIONS
 
 _OPTIONS: Final = {option.name: option for option in OPTIONS}
 

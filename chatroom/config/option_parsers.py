@@ -20,6 +20,33 @@ Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
+class Option:
+    """One option: ``--name`` on the command line, ``variable`` in the environment.
+
+    ``parse`` reads the text, and raises `ValueError` with what is wrong with it. ``default`` goes
+    through it too; None: there is no default, and `Settings` holds None.
+    A flag is given without a value on the command line, and as ``1`` or ``0`` in the environment.
+    """
+
+    name: str
+    placeholder: str
+    default: str | None
+    help: str
+    parse: Callable[[str], Any]
+    many: bool = False
+    flag: bool = False
+
+    @property
+    def field(self) -> str:
+        """The name in `Settings`."""
+        return self.name.replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        return "CHATROOM_" + self.field.upper()
+
+
+@dataclass(frozen=True, slots=True)
 class Argon2:
     """The cost of one password hash: passes, memory in KiB, and lanes."""
 

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from pathlib import Path
+from typing import Final, Literal, get_args
 
-from chatroom.config.option_parsers import (
-    admission,
-    argon2,
-    endpoint,
-    flag,
-    folder,
-    host_name,
-    network,
-    node,
-    number,
-    one_of,
-    seconds,
-    seconds_or_none,
-)
+from chatroom.config import option_parsers as parse
+from chatroom.config.option_parsers import Admission, Argon2, Network, Option
 from chatroom.config.redis_address import RedisAddress
 from chatroom.protocol import messages as wire
 
@@ -30,30 +18,38 @@ Fsync = Literal["always", "everysec"]
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
-    """One option: ``--name`` on the command line, ``variable`` in the environment.
+class Settings:
+    """All settings of one server, checked. `OPTIONS` says what each one means, and its unit."""
 
-    ``parse`` reads the text, and raises `ValueError` with what is wrong with it. ``default`` goes
-    through it too; None: there is no default, and `Settings` holds None.
-    A flag is given without a value on the command line, and as ``1`` or ``0`` in the environment.
-    """
-
-    name: str
-    placeholder: str
-    default: str | None
-    help: str
-    parse: Callable[[str], Any]
-    many: bool = False
-    flag: bool = False
-
-    @property
-    def field(self) -> str:
-        """The name in `Settings`."""
-        return self.name.replace("-", "_")
-
-    @property
-    def variable(self) -> str:
-        return "CHATROOM_" + self.field.upper()
+    listen: tuple[str, ...]
+    tls_self_signed: bool
+    web: tuple[str, ...]
+    web_host: tuple[str, ...]
+    trusted_proxy: tuple[Network, ...]
+    redis: RedisAddress | None
+    data: Path
+    node: str | None
+    fsync: Fsync
+    store_timeout: float
+    min_password_length: int
+    password_policy: Policy
+    registration: Admission
+    registration_rate: int
+    login_failures: int
+    login_timeout: float
+    max_logins: int
+    argon2: Argon2
+    hash_threads: int
+    max_frame: int
+    message_burst: int
+    message_rate: int
+    byte_rate: int
+    max_per_address: int
+    max_connections: int | None
+    send_queue: int
+    room_history: int
+    mailbox_unread: int
+    mailbox_history: int
 
 
 #: In the order of ``--help``.
@@ -63,7 +59,7 @@ OPTIONS: Final = (
         "ENDPOINT",
         "tcp:8889",
         "Where to take connections, as a Twisted server endpoint; may be given several times.",
-        endpoint,
+        parse.endpoint,
         many=True,
     ),
     Option(
@@ -72,7 +68,7 @@ OPTIONS: Final = (
         "0",
         "Make a certificate, keep it in the data folder, and speak TLS by it on every tcp:"
         " endpoint of --listen.",
-        flag,
+        parse.flag,
         flag=True,
     ),
     Option(
@@ -81,7 +77,7 @@ OPTIONS: Final = (
         None,
         "Where to serve the page for browsers, and its WebSocket, as a Twisted server endpoint; may"
         " be given several times.",
-        endpoint,
+        parse.endpoint,
         many=True,
     ),
     Option(
@@ -91,7 +87,7 @@ OPTIONS: Final = (
         "A name by which browsers may ask for the page, besides addresses and localhost; may be"
         " given several times. [default: any, but none at a loopback address that no trusted proxy"
         " uses]",
-        host_name,
+        parse.host_name,
         many=True,
     ),
     Option(
@@ -100,7 +96,7 @@ OPTIONS: Final = (
         None,
         "A proxy in front of the page, or a network of them: its X-Forwarded-For and"
         " X-Forwarded-Proto are believed. May be given several times.",
-        network,
+        parse.network,
         many=True,
     ),
     Option(
@@ -117,7 +113,7 @@ OPTIONS: Final = (
         "DIR",
         "chatroom-data",
         "The data folder, made if it is not there; one server at a time.",
-        folder,
+        parse.folder,
     ),
     Option(
         "node",
@@ -125,7 +121,7 @@ OPTIONS: Final = (
         None,
         "This server's name among those that share a Redis. [default: a random one, kept in the"
         " data folder]",
-        node,
+        parse.node,
     ),
     Option(
         "fsync",
@@ -133,21 +129,21 @@ OPTIONS: Final = (
         "everysec",
         "When the private Valkey's writes reach the disk: always (before each is acknowledged) or"
         " everysec (a crash of the machine may cost the last second).",
-        one_of(*get_args(Fsync)),
+        parse.one_of(*get_args(Fsync)),
     ),
     Option(
         "store-timeout",
         "SECONDS",
         "4",
         "How long a request may wait for the store, in seconds.",
-        seconds,
+        parse.seconds,
     ),
     Option(
         "min-password-length",
         "N",
         "6",
         "Shortest password of a new account, in characters.",
-        number(1, wire.MAX_PASSWORD),
+        parse.number(1, wire.MAX_PASSWORD),
     ),
     Option(
         "password-policy",
@@ -155,7 +151,7 @@ OPTIONS: Final = (
         "open",
         "What is asked of new passwords: open (their length) or strict (8 characters, and none that"
         " is easily guessed).",
-        one_of(*get_args(Policy)),
+        parse.one_of(*get_args(Policy)),
     ),
     Option(
         "registration",
@@ -163,7 +159,7 @@ OPTIONS: Final = (
         "open",
         "Who may register: open (everybody), closed (nobody) or invite:SECRET (who says SECRET;"
         " CHATROOM_REGISTRATION keeps it out of the list of processes).",
-        admission,
+        parse.admission,
     ),
     Option(
         "registration-rate",
@@ -171,7 +167,7 @@ OPTIONS: Final = (
         "20",
         "Most registrations in an hour from one address that is no private one, in accounts; 0: any"
         " number.",
-        number(0, 1_000_000),
+        parse.number(0, 1_000_000),
     ),
     Option(
         "login-failures",
@@ -179,14 +175,14 @@ OPTIONS: Final = (
         "10",
         "Wrong passwords in 10 minutes from one address, in tries, after which it has to wait; 0:"
         " any number, also at one account.",
-        number(0, 1_000_000),
+        parse.number(0, 1_000_000),
     ),
     Option(
         "login-timeout",
         "SECONDS",
         "30",
         "How long a client may be connected without logging in, in seconds; 0: any time.",
-        seconds_or_none,
+        parse.seconds_or_none,
     ),
     Option(
         "max-logins",
@@ -194,42 +190,42 @@ OPTIONS: Final = (
         "100",
         "How many logins and registrations are under way together, more wait in line; 0: any"
         " number.",
-        number(0, 1_000_000),
+        parse.number(0, 1_000_000),
     ),
     Option(
         "argon2",
         "T,KIB,P",
         "2,19456,1",
         "What one password hash (argon2id) costs: passes, memory in KiB, lanes.",
-        argon2,
+        parse.argon2,
     ),
     Option(
         "hash-threads",
         "N",
         "2",
         "How many passwords are hashed at once, in threads.",
-        number(1, 64),
+        parse.number(1, 64),
     ),
     Option(
         "max-frame",
         "BYTES",
         str(wire.MAX_FRAME),
         "Largest frame taken from a client, in bytes.",
-        number(wire.MAX_FRAME_BEFORE_LOGIN, 16 * 1024 * 1024),
+        parse.number(wire.MAX_FRAME_BEFORE_LOGIN, 16 * 1024 * 1024),
     ),
     Option(
         "message-burst",
         "N",
         "20",
         "How many messages and requests of one account are taken at once; 0: no limit.",
-        number(0, 1_000_000),
+        parse.number(0, 1_000_000),
     ),
     Option(
         "message-rate",
         "N",
         "5",
         "How many of them a second are taken after that; 0: no limit.",
-        number(0, 1_000_000),
+        parse.number(0, 1_000_000),
     ),
     Option(
         "byte-rate",
@@ -237,14 +233,14 @@ OPTIONS: Final = (
         "131072",
         "How much one connection may send a second, in bytes; four times that at once. 0: no"
         " limit.",
-        number(0, 1024 * 1024 * 1024),
+        parse.number(0, 1024 * 1024 * 1024),
     ),
     Option(
         "max-per-address",
         "N",
         "100",
         "How many connections there may be from one address (an IPv6 /64); 0: no limit.",
-        number(0, 1_000_000_000),
+        parse.number(0, 1_000_000_000),
     ),
     Option(
         "max-connections",
@@ -252,34 +248,34 @@ OPTIONS: Final = (
         None,
         "How many connections there may be altogether; 0: no limit. [default: from the limit on"
         " open files]",
-        number(0, 1_000_000_000),
+        parse.number(0, 1_000_000_000),
     ),
     Option(
         "send-queue",
         "BYTES",
         "1048576",
         "What may wait for one slow client before it is disconnected, in bytes.",
-        number(wire.MAX_FRAME_BEFORE_LOGIN, 1024 * 1024 * 1024),
+        parse.number(wire.MAX_FRAME_BEFORE_LOGIN, 1024 * 1024 * 1024),
     ),
     Option(
         "room-history",
         "N",
         "100000",
         "How much of the room is kept, in messages.",
-        number(1, 1_000_000_000),
+        parse.number(1, 1_000_000_000),
     ),
     Option(
         "mailbox-unread",
         "N",
         "10000",
         "Most unread private messages of one user, in messages; beyond it the sender is refused.",
-        number(1, 1_000_000_000),
+        parse.number(1, 1_000_000_000),
     ),
     Option(
         "mailbox-history",
         "N",
         "10000",
         "How many private messages of one user are kept once they are read, in messages.",
-        number(0, 1_000_000_000),
+        parse.number(0, 1_000_000_000),
     ),
 )

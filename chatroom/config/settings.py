@@ -3,49 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from chatroom.config.errors import StartError
-from chatroom.config.option_parsers import Admission, Argon2, Network
-from chatroom.config.options import OPTIONS, Fsync, Option, Policy
-from chatroom.config.redis_address import RedisAddress
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """All settings of one server, checked. `OPTIONS` says what each one means, and its unit."""
-
-    listen: tuple[str, ...]
-    tls_self_signed: bool
-    web: tuple[str, ...]
-    web_host: tuple[str, ...]
-    trusted_proxy: tuple[Network, ...]
-    redis: RedisAddress | None
-    data: Path
-    node: str | None
-    fsync: Fsync
-    store_timeout: float
-    min_password_length: int
-    password_policy: Policy
-    registration: Admission
-    registration_rate: int
-    login_failures: int
-    login_timeout: float
-    max_logins: int
-    argon2: Argon2
-    hash_threads: int
-    max_frame: int
-    message_burst: int
-    message_rate: int
-    byte_rate: int
-    max_per_address: int
-    max_connections: int | None
-    send_queue: int
-    room_history: int
-    mailbox_unread: int
-    mailbox_history: int
+from chatroom.config.option_parsers import Option
+from chatroom.config.options import OPTIONS, Settings
 
 
 def read(

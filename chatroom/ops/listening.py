@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from chatroom.common.addresses import is_loopback
 from chatroom.config.data_folder import DataFolder
-from chatroom.config.settings import Settings
+from chatroom.config.options import Settings
 from chatroom.limits.file_descriptors import Accepting
 from chatroom.transports.certificate import own_certificate
 from chatroom.transports.listeners import ADVICE, Listening, in_clear, listening_endpoint

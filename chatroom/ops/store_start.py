@@ -8,8 +8,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from chatroom.config.errors import StartError
+from chatroom.config.options import Settings
 from chatroom.config.redis_address import RedisAddress
-from chatroom.config.settings import Settings
 from chatroom.node.node import Node
 from chatroom.store.records import StoreUnavailable
 from chatroom.store.redis.connection import StoreRefused

@@ -11,8 +11,8 @@ from twisted.python import usage
 
 from chatroom import __version__
 from chatroom.config import settings
-from chatroom.config.options import OPTIONS, Option
-from chatroom.config.settings import Settings
+from chatroom.config.option_parsers import Option
+from chatroom.config.options import OPTIONS, Settings
 from chatroom.ops.launch import settle_pidfile
 
 

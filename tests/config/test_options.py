@@ -13,9 +13,8 @@ import pytest
 from chatroom.config import settings
 from chatroom.config.errors import StartError
 from chatroom.config.option_parsers import Admission, Argon2
-from chatroom.config.options import OPTIONS
+from chatroom.config.options import OPTIONS, Settings
 from chatroom.config.redis_address import RedisAddress
-from chatroom.config.settings import Settings
 from chatroom.ops.twistd_options import Options
 from tests.certificates import Issued
 
