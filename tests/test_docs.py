@@ -159,8 +159,7 @@ def test_the_reasons_for_the_defaults_are_those_of_options_that_there_are() -> N
         for row in rows("docs/security.md", "Options and why they are so")
         for name in quoted(row[0])
     ]
-    harmless = {"redis", "data", "node"}
-    assert set(named) == {f"--{option.name}" for option in OPTIONS if option.name not in harmless}
+    assert set(named) == {f"--{option.name}" for option in OPTIONS if option.protects}
 
 
 def test_the_attacks_are_those_that_are_played() -> None:

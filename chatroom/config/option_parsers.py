@@ -26,6 +26,7 @@ class Option:
     ``parse`` reads the text, and raises `ValueError` with what is wrong with it. ``default`` goes
     through it too; None: there is no default, and `Settings` holds None.
     A flag is given without a value on the command line, and as ``1`` or ``0`` in the environment.
+    What ``protects`` from somebody has a row in docs/security.md.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Option:
     parse: Callable[[str], Any]
     many: bool = False
     flag: bool = False
+    protects: bool = True
 
     @property
     def field(self) -> str:

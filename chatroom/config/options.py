@@ -107,6 +107,7 @@ OPTIONS: Final = (
         " and database where it needs them. Without it the server runs a private Valkey in its data"
         " folder.",
         RedisAddress.parse,
+        protects=False,
     ),
     Option(
         "data",
@@ -114,6 +115,7 @@ OPTIONS: Final = (
         "chatroom-data",
         "The data folder, made if it is not there; one server at a time.",
         parse.folder,
+        protects=False,
     ),
     Option(
         "node",
@@ -122,6 +124,7 @@ OPTIONS: Final = (
         "This server's name among those that share a Redis. [default: a random one, kept in the"
         " data folder]",
         parse.node,
+        protects=False,
     ),
     Option(
         "fsync",
