@@ -193,7 +193,7 @@ def main() -> None:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
     shutil.rmtree(folder)
-    # Who started all that still runs is gone, and so it ends.
+    # All that still runs ends by this, too.
     with contextlib.suppress(ChildProcessError):
         while os.wait():
             pass
@@ -230,11 +230,10 @@ def serve(connection: socket.socket) -> None:
         return
     for number in (lives, *files):
         os.close(number)
-    # If who asked for it is gone, nobody waits for it any more.
     with contextlib.suppress(OSError):
         connection.sendall(b"%8d" % child)
-    gone, _, _ = select.select([connection.fileno(), ended], [], [])
-    if connection.fileno() in gone:
+    # If who asked for it is gone, or all tests are over, nobody waits for it any more.
+    if ended not in select.select([0, connection.fileno(), ended], [], [])[0]:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     with contextlib.suppress(OSError):

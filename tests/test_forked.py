@@ -99,3 +99,11 @@ def test_what_runs_ends_with_who_started_it() -> None:
         process.kill()
         # The end of that is the end of all who have it.
         assert (process.stdout.read(), process.stderr.read()) == (b"", b"")
+
+
+def test_what_runs_when_the_tests_are_over_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forked, "python", [sys.executable])
+    with forked.forking():
+        null = subprocess.DEVNULL
+        process = start("import time; time.sleep(600)", stdin=null, stdout=null, stderr=2)
+    assert process.wait(PATIENCE) == -signal.SIGKILL
