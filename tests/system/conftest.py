@@ -17,6 +17,11 @@ from tests.system.wire_client import WireClient
 _ids = count(1000)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _forking(forking: None) -> None:
+    """What `Lab.server`, the menus and ``chatroom-admin`` run in."""
+
+
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
     """Ends what a test started with it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import pty
 import re
@@ -16,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests import forked
 from tests.system.lab import environment
 from tests.system.wire_client import PATIENCE
 
@@ -40,7 +40,7 @@ class Console:
     What was found once is not found again.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], output: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | forked.Process, output: int) -> None:
         self._process = process
         self._output = output
         self._rest = b""
@@ -116,7 +116,7 @@ class Pipe(Console):
     _errors = ""
 
     def __init__(self, port: int, *options: str, language: str = "en") -> None:
-        process = subprocess.Popen(
+        process = forked.start(
             command(port, "--lang", language, *options),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -164,15 +164,13 @@ class Terminal(Console):
         self._ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (24, 80))
         self._found = termios.tcgetattr(theirs)
-        process = subprocess.Popen(
+        process = forked.start(
             program or command(port, "--lang", language, *options),
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
             env=locale(),
-            start_new_session=True,
-            # So that Ctrl-C comes as a signal.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            terminal=True,
         )
         self._theirs = theirs
         super().__init__(process, self._ours)

@@ -16,6 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests import forked
 from tests.doubles.valkey import Valkey
 from tests.system.wire_client import PATIENCE, WireClient
 
@@ -31,6 +32,8 @@ CHEAP = ("--argon2", "1,8,1")
 #: Whatever a test says at once, and from wherever: these tests are not about floods.
 UNLIMITED = ("--message-rate", "0", "--byte-rate", "0", "--max-per-address", "0")
 PROC = Path("/proc")
+#: Starts a process: by a whole interpreter, or by a fork.
+Start = Callable[..., "subprocess.Popen[bytes] | forked.Process"]
 
 
 def until(what: Callable[[], T], seconds: float = PATIENCE, why: str = "it never came") -> T:
@@ -126,7 +129,7 @@ class Server:
 
     def __init__(
         self,
-        process: subprocess.Popen[bytes] | None,
+        process: subprocess.Popen[bytes] | forked.Process | None,
         log_file: Path,
         errors: Path,
         data: Path,
@@ -204,7 +207,7 @@ class Lab:
         self.folder = folder
         self._numbers = count(1)
         self._stack = ExitStack()
-        self._started: list[subprocess.Popen[bytes]] = []
+        self._started: list[subprocess.Popen[bytes] | forked.Process] = []
 
     # ---- the server
 
@@ -216,27 +219,35 @@ class Lab:
         cheap: bool = True,
         limited: bool = False,
     ) -> Server:
-        """``twistd -n chatroom``, ready for clients."""
+        """``twistd -n chatroom``, ready for clients; in a fork where there is one."""
         data = data or self.folder / f"data-{next(self._numbers)}"
         command = [TWISTD, "-n", "--pidfile=", "chatroom", *listen, "--data", str(data)]
         command += [*(CHEAP if cheap else ()), *(() if limited else UNLIMITED)]
-        return self.foreground([*command, *options], data)
+        return self._ready([*command, *options], data, {}, forked.start)
 
     def foreground(self, command: list[str], data: Path, **environ: str) -> Server:
         """A server that stays in the foreground, ready for clients."""
+        return self._ready(command, data, environ, subprocess.Popen)
+
+    def _ready(self, command: list[str], data: Path, environ: dict[str, str], by: Start) -> Server:
         number = next(self._numbers)
         output, errors = self.folder / f"{number}.out", self.folder / f"{number}.err"
-        process = self.start(command, output, errors, environment(**environ))
+        process = self.start(command, output, errors, environment(**environ), by)
         server = Server(process, output, errors, data)
         server.wait_until_ready()
         return server
 
     def start(
-        self, command: list[str], output: Path, errors: Path, env: Mapping[str, str]
-    ) -> subprocess.Popen[bytes]:
+        self,
+        command: list[str],
+        output: Path,
+        errors: Path,
+        env: Mapping[str, str],
+        by: Start = subprocess.Popen,
+    ) -> subprocess.Popen[bytes] | forked.Process:
         """Start anything, without input; it is ended with the lab."""
         with output.open("wb") as out, errors.open("wb") as err:
-            process = subprocess.Popen(
+            process = by(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.folder, env=env
             )
         self._started.append(process)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from chatroom.protocol import messages as wire
+from tests import forked
 from tests.system.console import Terminal
 from tests.system.lab import CHEAP, PROGRAMS, Ended, Lab, Server, environment, own_valkey, until
 from tests.system.wire_client import PASSWORD, PATIENCE, WireClient
@@ -30,7 +31,7 @@ class Admin:
 
     def run(self, name: str, *arguments: object, typed: str = "") -> Ended:
         ran = subprocess.run(
-            [ADMIN, name, *self.where, *map(str, arguments)],
+            [*forked.python, ADMIN, name, *self.where, *map(str, arguments)],
             input=typed,
             capture_output=True,
             text=True,

@@ -24,11 +24,15 @@ from tests.system.wire_client import PASSWORD, WireClient
 #: What runs instead of ``chatroom.tac``: the same with shorter waits.
 QUICK = f"""
 import os
-from chatroom.node import node
+from chatroom.node import housekeeping
 from chatroom.sessions import session
 from chatroom.store.redis import bus
-bus.NODE_LIFETIME, bus.HEARTBEAT, bus.BLOCK = 2, 0.4, 1
-session.PING_AFTER, session.SILENCE, node.SWEEP = 0.3, float(os.environ["SILENCE"]), 0.1
+def wait(module, **seconds):
+    assert seconds.keys() <= vars(module).keys(), "waits under another name by now"
+    vars(module).update(seconds)
+wait(bus, NODE_LIFETIME=2, HEARTBEAT=0.4, BLOCK=1)
+wait(session, PING_AFTER=0.3, SILENCE=float(os.environ["SILENCE"]))
+wait(housekeeping, INTERVAL=0.1)
 exec(open({str(TAC)!r}).read())
 """
 #: So many of the server's pings, one after another, take longer than `NODE_LIFETIME`.

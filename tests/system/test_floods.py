@@ -6,12 +6,12 @@ import os
 import resource
 import socket
 import subprocess
-import sys
 
 import pytest
 
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Code
+from tests.forked import python
 from tests.system.lab import PROC, Lab, Server, environment, until
 from tests.system.wire_client import PATIENCE, Closed, WireClient
 
@@ -27,7 +27,7 @@ def test_a_script_with_a_hundred_lines_gets_through_without_loss(lab: Lab) -> No
         for line in lines:
             answers += ["2", line]
         answers += ["4"]
-        command = [sys.executable, "-m", "chatroom", "--lang", "en"]
+        command = [*python, "-m", "chatroom", "--lang", "en"]
         ran = subprocess.run(
             [*command, "--server", f"tcp:127.0.0.1:{server.port}"],
             input="\n".join(answers) + "\n",

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 import pytest
 
 from chatroom.protocol import messages as wire
+from tests import forked
 from tests.ports import own_port
 from tests.system.console import Console, Pipe, Terminal, command, locale
 from tests.system.lab import Ended, Lab, Server, until
@@ -29,7 +30,7 @@ def script(server: Server) -> Callable[..., Ended]:
 
     def script(*lines: str, port: int = 0, language: str = "en", newline: str = "\n") -> Ended:
         ran = subprocess.run(
-            command(port or server.port, "--lang", language),
+            [*forked.python, *command(port or server.port, "--lang", language)],
             input="".join(line + newline for line in lines).encode(),
             capture_output=True,
             timeout=PATIENCE,

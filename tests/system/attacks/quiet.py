@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from tests.forked import python
 from tests.system.lab import environment
 from tests.system.wire_client import PATIENCE
 
@@ -36,7 +36,7 @@ class Quiet:
     def __enter__(self) -> Self:
         self._ours, theirs = socket.socketpair()
         self._process: subprocess.Popen[str] = subprocess.Popen(
-            [sys.executable, "-m", "tests.system.attacks.crowd", *self._arguments],
+            [*python, "-m", "tests.system.attacks.crowd", *self._arguments],
             stdin=theirs.fileno(),
             stdout=subprocess.PIPE,
             text=True,

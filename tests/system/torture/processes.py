@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests import forked
 from tests.doubles.valkey import ask
 from tests.system.lab import environment as lab_environment
 
@@ -29,7 +30,7 @@ class Process:
     """A process that can be killed, held down and frozen, and is started whenever it has ended."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | forked.Process | None = None
         self._held_down = 0
         self._frozen = 0
         #: How it ended, each time that it was by itself.
@@ -47,7 +48,7 @@ class Process:
         """Start it again if it has ended, as whatever supervises it would; to be called often."""
         if self._process is None or self._held_down or self.running:
             return
-        self.ends.append(self._process.returncode)
+        self.ends.append(self._process.wait())
         self.start()
 
     def signal(self, number: int) -> None:
@@ -126,9 +127,11 @@ class Server(Process):
         environment = lab_environment()
         if self._code is not None:
             environment["PYTHONPATH"] = str(self._code)
+        whole = self._code or self._preload
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # our own server
+            self._process = (subprocess.Popen if whole else forked.start)(
                 command,
+                stdin=subprocess.DEVNULL,
                 cwd=self._code or self._folder,
                 env=preloading(environment, self._preload),
                 stdout=log,
