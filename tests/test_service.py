@@ -21,7 +21,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import endpoints
 from twisted.internet import reactor as running
-from twisted.internet.task import Clock, deferLater
+from twisted.internet.task import Clock
 
 from chatroom import service
 from chatroom.config import settings
@@ -40,6 +40,7 @@ from chatroom.service import ChatService, make_service, makeService
 from chatroom.store.valkey.binary import find_binary
 from tests.certificates import Issued
 from tests.doubles.valkey import Valkey
+from tests.store.contract.nodes import until
 from tests.system.torture.proxy import Proxy
 
 # zope's interfaces tell mypy too little.
@@ -83,11 +84,10 @@ def put_together(folder: Path, address: RedisAddress, *listen: str, **more: str)
     return ChatService(reactor, asked_for(folder, *listen, **more), data, None, address)
 
 
-async def until(what: Callable[[], object]) -> None:
-    deadline = reactor.seconds() + 120
-    while not what():
-        assert reactor.seconds() < deadline, "it never came"
-        await deferLater(reactor, 0.01)
+async def answer(client: socket.socket) -> bytes:
+    """What comes next on a connection."""
+    await until(lambda: select.select([client], [], [], 0)[0])
+    return client.recv(10_000)
 
 
 # ---------------------------------------------------------------- running
@@ -105,21 +105,9 @@ async def test_it_starts_from_the_store_up_to_the_port_says_so_and_stops(
     port = int(where.split()[2].split(":")[1])
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(codec.frame(codec.encode(wire.PingMes())))
-        client.setblocking(False)
-        came: list[bytes] = []
-
-        def answered() -> bool:
-            try:
-                came.append(client.recv(100))
-            except BlockingIOError:
-                return False
-            return True
-
-        await until(answered)
-        assert b"PongMes" in came[0]
+        assert b"PongMes" in await answer(client)
         await chat.stopService()
-        await until(answered)
-        assert came[-1] == b""
+        assert await answer(client) == b""
     with socket.socket() as late, pytest.raises(OSError, match="refused"):
         late.connect(("127.0.0.1", port))
     DataFolder(folder / "d").open()
@@ -137,18 +125,7 @@ async def test_the_page_is_served_and_its_link_is_logged(folder: Path, logged: l
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", links[0])
     with socket.create_connection(("127.0.0.1", int(links[0][17:-1]))) as client:
         client.sendall(b"GET /static/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        client.setblocking(False)
-        came: list[bytes] = []
-
-        def answered() -> bool:
-            try:
-                came.append(client.recv(10_000))
-            except BlockingIOError:
-                return False
-            return True
-
-        await until(answered)
-        assert came[0].startswith(b"HTTP/1.1 404 Not Found\r\n")
+        assert (await answer(client)).startswith(b"HTTP/1.1 404 Not Found\r\n")
     await chat.stopService()
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pytest_twisted import blockon, ensureDeferred
+from pytest_twisted import ensureDeferred
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 
@@ -44,14 +43,6 @@ ASYNCIO = "from twisted.internet import asyncioreactor; asyncioreactor.install()
 
 either_reactor = pytest.mark.parametrize("install", ["", ASYNCIO], ids=["default", "asyncio"])
 either_kind = pytest.mark.parametrize("kind", ["def", "async def"], ids=["plain", "async"])
-
-
-@pytest.fixture
-def serving() -> Iterator[Serving]:
-    serving = Serving()
-    blockon(Deferred.fromCoroutine(serving.start()))
-    yield serving
-    blockon(Deferred.fromCoroutine(serving.stop()))
 
 
 class HangingUp(Factory):
@@ -105,10 +96,12 @@ async def test_an_asyncio_bot_says_what_it_does_not_understand(serving: Serving)
     await running.ended
 
 
-def test_the_documents_show_the_bot_with_asyncio_as_it_is() -> None:
-    document = (CHECKOUT / "docs" / "library.md").read_text("utf-8")
-    bot = (CHECKOUT / "examples" / "asyncio_bot.py").read_text("utf-8")
-    assert f"```python\n{bot}```\n" in document
+def test_the_documents_show_the_bots_as_they_are() -> None:
+    for document, name in (("docs/library.md", "asyncio_bot"), ("README.md", "echo_bot")):
+        text = (CHECKOUT / document).read_text("utf-8")
+        bot = (CHECKOUT / "examples" / f"{name}.py").read_text("utf-8")
+        assert f"```python\n{bot}```\n" in text
+        assert document != "README.md" or text.count("```python\n") == 1
 
 
 @either_reactor

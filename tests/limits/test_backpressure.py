@@ -271,8 +271,3 @@ def test_who_does_not_even_take_that_is_aborted(world: World) -> None:
         world.settle()
     world.wait(5)
     assert idler.aborted
-
-
-@pytest.fixture
-def world() -> World:
-    return World()

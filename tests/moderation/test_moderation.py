@@ -18,11 +18,6 @@ from tests.doubles.memory_store import Trouble
 from tests.world import Client, World, private, sms
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def impose(world: World, user_id: int, measure: Measure, seconds: int = 0, why: str = "") -> None:
     world.account(user_id)
     assert world.run(world.store().impose(user_id, measure, seconds=seconds, reason=why))

@@ -11,11 +11,6 @@ from tests.doubles.memory_store import Trouble
 from tests.world import World, kinds, private, sms
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def test_a_group_message_goes_to_every_other_session_and_not_back(world: World) -> None:
     sending = world.member(1)
     readers = [world.member(1), world.member(2), world.member(3, "two"), world.member(1, "two")]

@@ -16,11 +16,6 @@ from tests.doubles.memory_store import Trouble
 from tests.world import Client, World, private, sms
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def history(world: World, client: Client, **ask: object) -> wire.HistoryResMes:
     client.says(wire.HistoryMes(**ask))  # type: ignore[arg-type]
     world.settle()

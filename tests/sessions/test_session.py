@@ -19,11 +19,6 @@ from tests.doubles.memory_store import Trouble
 from tests.world import Client, World, kinds, private, sms
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def speaker(world: World) -> Client:
     """Somebody else, to be heard."""
     return world.member(99)

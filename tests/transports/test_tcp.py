@@ -33,11 +33,6 @@ Connect = Callable[[], SocketPeer]
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
 def factory(world: World) -> ChatFactory:
     return ChatFactory(world.node())
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
-from pytest_twisted import blockon, ensureDeferred
+from pytest_twisted import ensureDeferred
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from chatroom.client import (
@@ -90,14 +90,6 @@ def test_what_another_version_says_is_in_both_languages_by_its_code(
 def test_an_unknown_code_says_which(stage: Stage) -> None:
     assert_in_both(Refused(599))
     assert "599" in Refused(599).text_en
-
-
-@pytest.fixture
-def serving() -> Iterator[Serving]:
-    serving = Serving()
-    blockon(Deferred.fromCoroutine(serving.start()))
-    yield serving
-    blockon(Deferred.fromCoroutine(serving.stop()))
 
 
 @ensureDeferred

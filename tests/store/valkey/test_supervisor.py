@@ -16,8 +16,6 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import deferLater
-from twisted.logger import formatEvent, globalLogPublisher
 
 from chatroom.config.data_folder import DataFolder
 from chatroom.config.errors import StartError
@@ -25,6 +23,7 @@ from chatroom.store.valkey import launcher, leftover, probe
 from chatroom.store.valkey import supervisor as private
 from chatroom.store.valkey.probe import Loading, is_ready
 from chatroom.store.valkey.supervisor import PrivateStore
+from tests.store.contract.nodes import until
 
 Opener = Callable[..., PrivateStore]
 
@@ -56,17 +55,6 @@ def store(tmp_path: Path, reactor: Any) -> Iterator[Opener]:
         folder.close()
 
 
-@pytest.fixture
-def logged() -> Iterator[list[str]]:
-    """The log's lines."""
-    lines: list[str] = []
-
-    observe: Any = lambda event: lines.append(formatEvent(event))  # noqa: E731 - no type fits it
-    globalLogPublisher.addObserver(observe)
-    yield lines
-    globalLogPublisher.removeObserver(observe)
-
-
 async def started(one: PrivateStore) -> PrivateStore:
     one.startService()
     await one.when_ready()
@@ -95,13 +83,6 @@ def ask(one: PrivateStore, *words: str) -> bytes:
         link.connect(one.address.path)
         link.sendall(" ".join(words).encode() + b"\r\n")
         return link.recv(100_000)
-
-
-async def until(reactor: Any, what: Callable[[], bool]) -> None:
-    deadline = reactor.seconds() + 120
-    while not what():
-        assert reactor.seconds() < deadline, "it did not come about"
-        await deferLater(reactor, 0.01)
 
 
 SERVER = """
@@ -178,7 +159,7 @@ async def test_nobody_else_gets_at_its_files(store: Opener, tmp_path: Path) -> N
 
 @pytest_twisted.ensureDeferred
 async def test_it_is_started_again_when_it_dies(
-    store: Opener, tmp_path: Path, reactor: Any, logged: list[str]
+    store: Opener, tmp_path: Path, said: list[str]
 ) -> None:
     one = await started(store())
     ask(one, "SET", "key", "kept")
@@ -186,11 +167,11 @@ async def test_it_is_started_again_when_it_dies(
     remains.touch()
     process = process_of(tmp_path / "data")
     os.kill(process, signal.SIGKILL)
-    await until(reactor, lambda: process_of(tmp_path / "data") not in (0, process))
+    await until(lambda: process_of(tmp_path / "data") not in (0, process))
     await one.when_ready()
     assert ask(one, "GET", "key") == b"$4\r\nkept\r\n"
     assert not remains.exists()
-    line = next(line for line in logged if "signal 9" in line)
+    line = next(line for line in said if "signal 9" in line)
     assert line.startswith(f"Starting it again at once: the private store (process {process})")
     assert "Ready to accept connections" in line
 
@@ -199,19 +180,18 @@ async def test_it_is_started_again_when_it_dies(
 async def test_one_that_keeps_dying_is_started_ever_more_slowly(
     store: Opener,
     tmp_path: Path,
-    reactor: Any,
-    logged: list[str],
+    said: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(private, "PAUSES", (0.0, 3600.0))
     one = await started(store())
     first = process_of(tmp_path / "data")
     os.kill(first, signal.SIGKILL)
-    await until(reactor, lambda: process_of(tmp_path / "data") not in (0, first))
+    await until(lambda: process_of(tmp_path / "data") not in (0, first))
     await one.when_ready()
     os.kill(process_of(tmp_path / "data"), signal.SIGKILL)
-    await until(reactor, lambda: any("again in 3600 s:" in line for line in logged))
-    assert any("again at once:" in line for line in logged)
+    await until(lambda: any("again in 3600 s:" in line for line in said))
+    assert any("again at once:" in line for line in said)
     # It stops at once, in the middle of its pause.
     await one.stopService()
 
@@ -477,7 +457,7 @@ async def test_one_that_ends_before_it_was_ready_is_not_tried_again(
 
 @pytest_twisted.ensureDeferred
 async def test_a_failure_of_the_watching_itself_is_told(
-    store: Opener, monkeypatch: pytest.MonkeyPatch, logged: list[str]
+    store: Opener, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     def fail(*_: object) -> None:
         raise OSError("no more processes")
@@ -487,7 +467,7 @@ async def test_a_failure_of_the_watching_itself_is_told(
     one.startService()
     with pytest.raises(StartError, match="not watched any more"):
         await one.when_ready()
-    assert "The private store is not watched any more" in logged
+    assert "The private store is not watched any more" in said
 
 
 def test_it_cannot_start_where_it_cannot_write(store: Opener, tmp_path: Path) -> None:
@@ -539,7 +519,7 @@ async def test_the_launcher_starts_no_second_store_in_a_folder(
 
 @pytest_twisted.ensureDeferred
 async def test_how_far_loading_got_is_asked_and_told(
-    tmp_path: Path, reactor: Any, monkeypatch: pytest.MonkeyPatch, logged: list[str]
+    tmp_path: Path, reactor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe, "PATIENCE", 120)
     answers = [
@@ -563,7 +543,7 @@ async def test_how_far_loading_got_is_asked_and_told(
 
 @pytest_twisted.ensureDeferred
 async def test_loading_is_logged(
-    store: Opener, reactor: Any, monkeypatch: pytest.MonkeyPatch, logged: list[str]
+    store: Opener, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     answers = iter((False, Loading(10.0, 9), Loading(20.0, 8), True))
 
@@ -573,7 +553,7 @@ async def test_loading_is_logged(
     monkeypatch.setattr(private, "is_ready", next_answer)
     monkeypatch.setattr(private, "PROGRESS", 3600)
     await started(store())
-    assert [line for line in logged if "loading" in line] == [
+    assert [line for line in said if "loading" in line] == [
         "The private store is loading its data: 10 %, about 9 s left"
     ]
 
