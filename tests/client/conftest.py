@@ -8,6 +8,16 @@ from typing import Any
 import pytest
 from twisted.logger import globalLogPublisher
 
+from tests.client.stage import Stage
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """One whose client is logged in."""
+    stage = Stage()
+    stage.log_in()
+    return stage
+
 
 @pytest.fixture
 def logged() -> Iterator[list[Exception]]:
