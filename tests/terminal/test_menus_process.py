@@ -156,21 +156,6 @@ def test_a_language_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[s
 # ---------------------------------------------------------------- a terminal
 
 
-def test_stopped_it_gives_the_terminal_back_and_continued_it_asks_again(
-    server: str, start: Start
-) -> None:
-    script = '"$0" "$@"; echo stopped $?; read x; fg >/dev/null; echo left $?'
-    shell = start("bash", "--norc", "-mc", script, *command(server))
-    shell.until("(1-3):")
-    shell.type("\x1a")
-    shell.until("stopped 148")
-    assert shell.echoes
-    shell.type("\n")
-    shell.until("Choose (1-3):")
-    shell.type("3\r")
-    shell.until("left 0")
-
-
 def test_a_new_size_wraps_what_is_typed_anew(server: str, start: Start) -> None:
     tom = start(*command(server))
     log_in(tom)
