@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,7 +22,9 @@ from chatroom.store.valkey import launcher, leftover, probe
 from chatroom.store.valkey import supervisor as private
 from chatroom.store.valkey.probe import Loading, is_ready
 from chatroom.store.valkey.supervisor import PrivateStore
+from tests.doubles import valkey
 from tests.store.contract.nodes import until
+from tests.system.lab import alive
 
 Opener = Callable[..., PrivateStore]
 
@@ -66,23 +67,10 @@ def process_of(data: Path) -> int:
     return int((data / "store" / "valkey.lock").read_text() or 0)
 
 
-def lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    # A dead one stays a process until its parent, which may be this one, has asked for it.
-    return b"\nState:\tZ" not in Path(f"/proc/{process}/status").read_bytes()
-
-
 def ask(one: PrivateStore, *words: str) -> bytes:
     """One command's answer."""
     assert one.address.path is not None
-    with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(120)
-        link.connect(one.address.path)
-        link.sendall(" ".join(words).encode() + b"\r\n")
-        return link.recv(100_000)
+    return valkey.ask(Path(one.address.path), *words)
 
 
 SERVER = """
@@ -200,9 +188,9 @@ async def test_one_that_keeps_dying_is_started_ever_more_slowly(
 async def test_its_process_is_gone_when_it_has_stopped(store: Opener, tmp_path: Path) -> None:
     one = await started(store())
     process = process_of(tmp_path / "data")
-    assert lives(process)
+    assert alive(process)
     await one.stopService()
-    assert not lives(process)
+    assert not alive(process)
     await one.stopService()
 
 
@@ -215,7 +203,7 @@ async def test_a_frozen_one_is_killed_at_the_end(
     process = process_of(tmp_path / "data")
     os.kill(process, signal.SIGSTOP)
     await one.stopService()
-    assert not lives(process)
+    assert not alive(process)
 
 
 @pytest_twisted.ensureDeferred
@@ -240,13 +228,10 @@ async def test_a_killed_server_leaves_its_data_and_no_process(
     with pytest.raises(StartError, match=f"in use by the chat server with process id {server.pid}"):
         store()
     process = process_of(data)
-    with socket.socket(socket.AF_UNIX) as link:
-        link.connect(str(data / "store" / "valkey.sock"))
-        link.sendall(b"SET key kept\r\n")
-        assert link.recv(100) == b"+OK\r\n"
+    assert valkey.ask(data / "store" / "valkey.sock", "SET", "key", "kept") == b"+OK\r\n"
     killed(server)
     one = await started(store())
-    assert not lives(process)
+    assert not alive(process)
     assert ask(one, "GET", "key") == b"$4\r\nkept\r\n"
 
 
@@ -265,10 +250,10 @@ async def test_a_frozen_store_of_a_killed_server_does_not_block_the_next(
     process = process_of(data)
     os.kill(process, signal.SIGSTOP)
     killed(server)
-    assert lives(process)
+    assert alive(process)
     monkeypatch.setattr(os, "kill", patient_with_what_is_killed)
     one = await started(store())
-    assert not lives(process)
+    assert not alive(process)
     assert ask(one, "PING") == b"+PONG\r\n"
 
 
