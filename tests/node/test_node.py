@@ -23,27 +23,6 @@ def test_a_group_message_goes_to_every_other_session_and_not_back(world: World) 
         assert (message.content, message.id, message.room) == ("hello", "id", "lobby")
 
 
-def test_two_nodes_are_one_room_with_one_order(world: World) -> None:
-    one, two = world.member(1), world.member(2, "two")
-    readers = [world.member(3), world.member(4, "two")]
-    world.forget(*readers)
-    for n in range(20):
-        (one if n % 3 else two).says(sms(f"{n}"), sms(f"{n}!"))
-    world.settle()
-    first, second = (
-        [(message.seq, message.content) for message in reader.take_only(wire.SmsMes)]
-        for reader in readers
-    )
-    assert first == second
-    assert [text for _, text in first] == world.room_texts()
-
-
-def test_who_is_online_is_seen_on_both_nodes(world: World) -> None:
-    world.enter(1)
-    answer = world.enter(2, "two").take_one(wire.LoginResMes)
-    assert {person.user_id for person in answer.users or ()} == {1, 2}
-
-
 def test_a_node_that_starts_later_knows_who_is_online(world: World) -> None:
     world.enter(1)
     world.node("late")
