@@ -11,9 +11,12 @@ from typing import Any
 
 import hypothesis
 import pytest
+from pytest_twisted import blockon
+from twisted.internet.defer import Deferred
 from twisted.logger import formatEvent, globalLogPublisher
 
 from tests import forked
+from tests.world import World
 
 # No test is about time: a busy machine is no failure.
 hypothesis.settings.register_profile(
@@ -54,7 +57,7 @@ def forking() -> Iterator[None]:
 
 
 @pytest.fixture
-def logged() -> Iterator[list[str]]:
+def said() -> Iterator[list[str]]:
     """The lines that were logged."""
     lines: list[str] = []
 
@@ -65,6 +68,29 @@ def logged() -> Iterator[list[str]]:
     globalLogPublisher.addObserver(observer)
     yield lines
     globalLogPublisher.removeObserver(observer)
+
+
+@pytest.fixture
+def logged(said: list[str]) -> list[str]:
+    """The same, where no folder's own fixture looks at the events too."""
+    return said
+
+
+@pytest.fixture
+def world() -> World:
+    """A server with no sockets."""
+    return World()
+
+
+@pytest.fixture
+def serving() -> Iterator[Any]:
+    """A server on a real port: `tests.serving.Serving`."""
+    from tests.serving import Serving  # with a reactor, which most tests do without
+
+    serving = Serving()
+    blockon(Deferred.fromCoroutine(serving.start()))
+    yield serving
+    blockon(Deferred.fromCoroutine(serving.stop()))
 
 
 #: Folders whose tests start processes or browsers, and wait for the most part. Elsewhere those that

@@ -29,8 +29,8 @@ def _at_once(function: Callable[..., T], *args: object) -> Deferred[T]:
 class Serving:
     """One node that listens on 127.0.0.1; `address` is what a client is given."""
 
-    def __init__(self) -> None:
-        store = MemoryStore(MemoryBackend(reactor))
+    def __init__(self, make_store: type[MemoryStore] = MemoryStore) -> None:
+        store = make_store(MemoryBackend(reactor))
         # The cheapest there is: these tests are not about it.
         passwords = Passwords(_at_once, time_cost=1, memory_kib=8)
         self.node = Node(reactor, store, Accounts(store, passwords), name="node")

@@ -104,14 +104,22 @@ class Pair:
             self.transport.socket.close()
 
 
-def frames(data: bytes) -> list[bytes]:
-    """The payloads in ``data``, which ends where a frame ends."""
+def split(data: bytes) -> tuple[list[bytes], bytes]:
+    """The payloads of the whole frames in ``data``, and what is behind them."""
     found = []
-    while data:
+    while len(data) >= wire.PREFIX_BYTES:
         end = wire.PREFIX_BYTES + int.from_bytes(data[: wire.PREFIX_BYTES])
-        assert len(data) >= end, "a frame was cut off"
+        if len(data) < end:
+            break
         found.append(data[wire.PREFIX_BYTES : end])
         data = data[end:]
+    return found, data
+
+
+def frames(data: bytes) -> list[bytes]:
+    """The payloads in ``data``, which ends where a frame ends."""
+    found, rest = split(data)
+    assert not rest, "a frame was cut off"
     return found
 
 

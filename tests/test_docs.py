@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pytest_twisted import blockon, ensureDeferred
-from twisted.internet.defer import Deferred
+from pytest_twisted import ensureDeferred
 from twisted.internet.utils import getProcessOutputAndValue
 
 from chatroom.client import connect
@@ -193,14 +191,6 @@ def _anchor(heading: str) -> str:
 
 
 # ---------------------------------------------------------------- code
-
-
-@pytest.fixture
-def serving() -> Iterator[Serving]:
-    serving = Serving()
-    blockon(Deferred.fromCoroutine(serving.start()))
-    yield serving
-    blockon(Deferred.fromCoroutine(serving.stop()))
 
 
 async def run(code: str, folder: Path) -> str:

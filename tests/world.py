@@ -27,6 +27,7 @@ from chatroom.sessions.session import Session
 from chatroom.store.records import Account
 from tests.doubles.memory_backend import MemoryBackend
 from tests.doubles.memory_store import MemoryStore
+from tests.sockets import frames
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -201,11 +202,7 @@ class Client:
             dispatch.frame_received(self.session, self._unread.popleft())
 
     def _take(self, data: bytes) -> None:
-        while data:
-            length = int.from_bytes(data[: wire.PREFIX_BYTES])
-            end = wire.PREFIX_BYTES + length
-            self.got.append(codec.decode(data[wire.PREFIX_BYTES : end]))
-            data = data[end:]
+        self.got += map(codec.decode, frames(data))
 
     def take(self) -> list[Message]:
         """What came since the last look."""

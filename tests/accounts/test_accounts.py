@@ -110,13 +110,6 @@ def test_an_id_that_is_taken_is_taken(desk: Desk, legacy: bool) -> None:
     assert desk.refusal(desk.accounts.register(user(), HERE)) == refusals.ID_TAKEN
 
 
-def test_a_password_that_is_too_short_is_said_to_be(desk: Desk) -> None:
-    refusal = desk.refusal(desk.accounts.register(user("12345"), HERE))
-    assert refusal.code == 506
-    assert "6" in refusal.zh
-    assert "6" in refusal.en
-
-
 def test_the_shortest_password_can_be_set() -> None:
     world = World()
     accounts = Accounts(world.store(), world.passwords, policy=PasswordPolicy(2))

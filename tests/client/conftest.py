@@ -6,11 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pytest_twisted import blockon
-from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
-from tests.serving import Serving
+from tests.client.stage import Stage
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """One whose client is logged in."""
+    stage = Stage()
+    stage.log_in()
+    return stage
 
 
 @pytest.fixture
@@ -26,12 +32,3 @@ def logged() -> Iterator[list[Exception]]:
     publisher.addObserver(observe)
     yield failures
     publisher.removeObserver(observe)
-
-
-@pytest.fixture
-def serving() -> Iterator[Serving]:
-    """A real server in this process."""
-    serving = Serving()
-    blockon(Deferred.fromCoroutine(serving.start()))
-    yield serving
-    blockon(Deferred.fromCoroutine(serving.stop()))

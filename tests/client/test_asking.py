@@ -12,13 +12,6 @@ from tests.client.network import REFUSED
 from tests.client.stage import Outcome, Stage, to_person, to_room
 
 
-@pytest.fixture
-def stage() -> Stage:
-    stage = Stage()
-    stage.log_in()
-    return stage
-
-
 def text(message: wire.Text) -> wire.Text:
     """The message as a history has it."""
     values = {name: getattr(message, name) for name in wire.Text.__struct_fields__}

@@ -13,13 +13,6 @@ from tests.client.network import REFUSED
 from tests.client.stage import Outcome, Stage
 
 
-@pytest.fixture
-def stage() -> Stage:
-    stage = Stage()
-    stage.log_in()
-    return stage
-
-
 def assert_gone(stage: Stage) -> None:
     """It is closed for good, and nothing is left of it."""
     stage.run()

@@ -96,10 +96,12 @@ async def test_an_asyncio_bot_says_what_it_does_not_understand(serving: Serving)
     await running.ended
 
 
-def test_the_documents_show_the_bot_with_asyncio_as_it_is() -> None:
-    document = (CHECKOUT / "docs" / "library.md").read_text("utf-8")
-    bot = (CHECKOUT / "examples" / "asyncio_bot.py").read_text("utf-8")
-    assert f"```python\n{bot}```\n" in document
+def test_the_documents_show_the_bots_as_they_are() -> None:
+    for document, name in (("docs/library.md", "asyncio_bot"), ("README.md", "echo_bot")):
+        text = (CHECKOUT / document).read_text("utf-8")
+        bot = (CHECKOUT / "examples" / f"{name}.py").read_text("utf-8")
+        assert f"```python\n{bot}```\n" in text
+        assert document != "README.md" or text.count("```python\n") == 1
 
 
 @either_reactor

@@ -18,50 +18,40 @@ from chatroom.common.clock import keep_time, pause, runs_by_wall_clock
 HOUR = 3600.0
 
 
-class WallClock:
-    """What ``time.time`` says, in a test that sets it."""
+class SetClock:
+    """What a function of ``time`` says, in a test that sets it."""
 
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
+    def __init__(self, now: float) -> None:
+        self.now = now
 
     def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def wall(monkeypatch: pytest.MonkeyPatch) -> WallClock:
-    clock = WallClock()
+def wall(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    clock = SetClock(1_800_000_000.0)
     monkeypatch.setattr(time, "time", clock)
     return clock
 
 
 @pytest.fixture
-def reactor(wall: WallClock) -> Any:
+def reactor(wall: SetClock) -> Any:
     made: Any = SelectReactor()
     made.seconds = wall
     return made
 
 
-class Steady:
-    """What ``time.monotonic`` says, in a test that lets time pass."""
-
-    def __init__(self) -> None:
-        self.now = 5000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def monotonic(monkeypatch: pytest.MonkeyPatch) -> Steady:
-    clock = Steady()
+def monotonic(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    clock = SetClock(5000.0)
     monkeypatch.setattr(time, "monotonic", clock)
     return clock
 
 
 @pytest.mark.parametrize("step", [-HOUR, HOUR], ids=["back", "forward"])
 def test_a_timer_of_a_reactor_of_ours_outlives_a_set_clock(
-    reactor: Any, wall: WallClock, monotonic: Steady, step: float
+    reactor: Any, wall: SetClock, monotonic: SetClock, step: float
 ) -> None:
     done: list[str] = []
     keep_time(reactor)
@@ -76,7 +66,7 @@ def test_a_timer_of_a_reactor_of_ours_outlives_a_set_clock(
 
 
 def test_what_was_scheduled_before_is_due_when_it_would_have_been(
-    reactor: Any, wall: WallClock, monotonic: Steady
+    reactor: Any, wall: SetClock, monotonic: SetClock
 ) -> None:
     done: list[str] = []
     reactor.callLater(10, done.append, "ten")
@@ -99,7 +89,7 @@ def test_what_was_scheduled_before_is_due_when_it_would_have_been(
 
 
 def test_a_timer_from_before_can_still_be_put_off(
-    reactor: Any, wall: WallClock, monotonic: Steady
+    reactor: Any, wall: SetClock, monotonic: SetClock
 ) -> None:
     done: list[str] = []
     timer = reactor.callLater(10, done.append, "later")

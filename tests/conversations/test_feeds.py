@@ -26,11 +26,6 @@ from tests.world import Client, World, kinds, private, sms
 T = TypeVar("T")
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 # ---------------------------------------------------------------- any order of things
 
 

@@ -10,9 +10,10 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from chatroom.protocol import codec, messages as wire
+from chatroom.protocol import codec
 from chatroom.protocol.messages import Message
 from chatroom.transports.tcp import ChatFactory
+from tests.sockets import framed, split
 
 #: Bytes that the system and the transport take for a far end that does not read.
 ROOM = 64 * 1024
@@ -53,7 +54,7 @@ class Connection:
         self._arriving.append(data)
 
     def says(self, message: Message) -> None:
-        self.sends(codec.frame(codec.encode(message)))
+        self.sends(framed(message))
 
     def stop_reading(self) -> None:
         self.transport.stuck = True
@@ -86,21 +87,11 @@ class Connection:
 
         :raises WireError: something that came is no message.
         """
-        data = self._rest + self.transport.value()
+        payloads, self._rest = split(self._rest + self.transport.value())
         self.transport.clear()
         if not self.transport.stuck:
             self.transport.held = 0
-        messages, start = [], 0
-        while len(data) - start >= wire.PREFIX_BYTES:
-            end = (
-                start + wire.PREFIX_BYTES + int.from_bytes(data[start : start + wire.PREFIX_BYTES])
-            )
-            if end > len(data):
-                break
-            messages.append(codec.decode(data[start + wire.PREFIX_BYTES : end]))
-            start = end
-        self._rest = data[start:]
-        return messages
+        return [codec.decode(payload) for payload in payloads]
 
     @property
     def is_whole(self) -> bool:

@@ -260,19 +260,3 @@ def test_who_never_reads_is_cut_off_and_nobody_else_waits(world: World, dialect:
     [error] = idler.take()
     assert kinds([error]) == ["ErrorMes"]
     assert (getattr(error, "code", 0), getattr(error, "reconnect", False)) == (409, True)
-
-
-def test_who_does_not_even_take_that_is_aborted(world: World) -> None:
-    sender = world.member(1)
-    idler = world.member(2, send_queue=1000)
-    idler.outbox.stuck = True
-    for number in range(20):
-        sender.says(sms(f"{number}"))
-        world.settle()
-    world.wait(5)
-    assert idler.aborted
-
-
-@pytest.fixture
-def world() -> World:
-    return World()

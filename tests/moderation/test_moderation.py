@@ -18,11 +18,6 @@ from tests.doubles.memory_store import Trouble
 from tests.world import Client, World, private, sms
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def impose(world: World, user_id: int, measure: Measure, seconds: int = 0, why: str = "") -> None:
     world.account(user_id)
     assert world.run(world.store().impose(user_id, measure, seconds=seconds, reason=why))
@@ -221,16 +216,7 @@ def test_a_changed_password_spares_its_session_also_after_a_lapse(world: World) 
     assert other.closed
 
 
-# ---------------------------------------------------------------- kicking and deleting
-
-
-def test_who_is_kicked_may_come_back(world: World) -> None:
-    client = world.member(2, "two")
-    world.run(world.store().end_sessions(2, Ending.KICKED, text="calm down"))
-    told = farewell(client)
-    assert (told.code, told.reconnect) == (Code.CLOSED, False)
-    assert told.error.endswith(": calm down")
-    assert login(world, 2).code == 200
+# ---------------------------------------------------------------- deleting
 
 
 def test_a_deleted_user_is_gone_and_what_it_wrote_is_nobodys(world: World) -> None:
@@ -267,16 +253,6 @@ def test_an_original_client_reads_the_same_in_chinese(world: World) -> None:
     assert late.take_one(wire.SmsMes).user_name == "已注销用户"
 
 
-def test_the_id_of_a_deleted_user_stays_taken(world: World) -> None:
-    world.account(2)
-    world.run(world.store().delete_account(2))
-    client = world.connect()
-    user = wire.User(user_id=2, user_pwd="secret", user_name="somebody else")
-    client.says(wire.RegisterMes(user=user))
-    world.settle()
-    assert client.take_one(wire.RegisterResMes).code == Code.UNAVAILABLE
-
-
 # ---------------------------------------------------------------- addresses
 
 
@@ -307,15 +283,6 @@ def test_a_node_that_starts_knows_what_is_banned(world: World) -> None:
     client = world.connect("late", address="2001:db8:1::5")
     world.settle()
     assert client.closed
-
-
-def test_an_unbanned_network_may_come_again(world: World) -> None:
-    ban_addresses(world, "192.0.2.7/32")
-    assert world.run(world.store().unban_addresses("192.0.2.7/32"))
-    world.settle()
-    client = world.connect(address="192.0.2.7")
-    world.settle()
-    assert not client.closed
 
 
 @pytest.mark.parametrize(

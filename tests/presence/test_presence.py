@@ -20,11 +20,6 @@ from tests.doubles.memory_store import Trouble
 from tests.world import World
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def person(user_id: int, status: int = 0) -> Person:
     return Person(user_id=user_id, user_name=f"user {user_id}", user_status=status)
 

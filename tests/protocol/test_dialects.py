@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2
 from chatroom.protocol.messages import MAX_CONTENT, MAX_FRAME_DIALECT_1, SERVER_ID, Message
-from tests.protocol.test_codec import MESSAGES, any_message
+from tests.protocol.test_codec import any_message
 from tests.sockets import framed, frames
 
 #: All that the original client knows.
@@ -58,24 +58,21 @@ def test_only_the_four_types_ever_leave_each_in_a_write_that_fits(messages: list
     assert all(isinstance(message, KNOWN) for message in original(*messages))
 
 
-@pytest.mark.parametrize("cls", sorted(set(MESSAGES) - set(KNOWN), key=str))
-def test_what_has_no_meaning_for_it_is_left_out(cls: type[Message]) -> None:
-    shown = {wire.PrivateMes, wire.PresenceMes, wire.ErrorMes}
-    simple = {
-        wire.PrivateMes: wire.PrivateMes(content="x", to_user_id=1),
-        wire.PresenceMes: wire.PresenceMes(online=1, changes=[wire.Person(1, "a", 0)]),
-        wire.ErrorMes: wire.ErrorMes(code=400, error="x"),
-        wire.AckMes: wire.AckMes(id="x", code=200),
-        wire.HistoryResMes: wire.HistoryResMes(messages=[], more=False, limit=1),
-        wire.UsersResMes: wire.UsersResMes(users=[], online=0),
-        wire.PasswordResMes: wire.PasswordResMes(code=200),
-        wire.ReceivedMes: wire.ReceivedMes(inbox="1-1"),
-        wire.ReadMes: wire.ReadMes(peer=1, seq="1-1"),
-        wire.PingMes: wire.PingMes(),
-        wire.PongMes: wire.PongMes(),
-    }
-    if cls in simple:
-        assert bool(original(simple[cls])) == (cls in shown)
+@pytest.mark.parametrize(
+    "message",
+    [
+        wire.AckMes(id="x", code=200),
+        wire.HistoryResMes(messages=[], more=False, limit=1),
+        wire.UsersResMes(users=[], online=0),
+        wire.PasswordResMes(code=200),
+        wire.ReceivedMes(inbox="1-1"),
+        wire.ReadMes(peer=1, seq="1-1"),
+        wire.PingMes(),
+        wire.PongMes(),
+    ],
+)
+def test_what_has_no_meaning_for_it_is_left_out(message: Message) -> None:
+    assert original(message) == []
 
 
 def test_a_group_message_has_the_fields_that_the_original_knows_and_no_other() -> None:

@@ -12,11 +12,6 @@ from chatroom.store.events import PresenceEvent
 from tests.world import World, private, sms
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def crowd(world: World, *user_ids: int) -> None:
     """Users on some other node."""
     people = [Person(user_id=user_id, user_name="x", user_status=0) for user_id in user_ids]

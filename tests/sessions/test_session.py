@@ -12,16 +12,10 @@ from chatroom.common.counters import Count
 from chatroom.limits.backpressure import MAX_UNANSWERED
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import LOBBY, Code
-from chatroom.sessions import dispatch
 from chatroom.sessions.session import CLOSE_TIMEOUT
 from chatroom.store.events import Ending
 from tests.doubles.memory_store import Trouble
 from tests.world import Client, World, kinds, private, sms
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
 
 
 def speaker(world: World) -> Client:
@@ -51,15 +45,6 @@ def test_the_answer_comes_first_and_nothing_that_others_do_overtakes_it(
         client.cut()
         other.cut()
         world.settle()
-
-
-def test_frames_behind_a_login_wait_for_its_answer(world: World) -> None:
-    client = world.connect()
-    client.says(world.login(1), wire.PingMes(), sms("hello", "id"))
-    assert client.has_to_wait()
-    world.settle()
-    assert not client.has_to_wait()
-    assert kinds(client.take()) == ["LoginResMes", "PongMes", "AckMes"]
 
 
 def test_after_a_refused_login_the_connection_may_try_again(world: World) -> None:
@@ -258,19 +243,6 @@ def test_anybody_may_ask_whether_the_server_is_there(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("payload", "code"),
-    [(b"", 400), (b"\xff", 400), (b"[1]", 400), (b'{"type":"SmsMes","data":{}}', 400)],
-)
-def test_what_can_not_be_framed_closes_the_connection_once_the_error_is_sent(
-    world: World, payload: bytes, code: int
-) -> None:
-    client = world.connect()
-    client.says_frame(payload)
-    assert client.take_one(wire.ErrorMes).code == code
-    assert client.closed
-
-
-@pytest.mark.parametrize(
     ("payload", "answer", "code"),
     [
         (b'{"type":"NoMes","data":"{}"}', "ErrorMes", 400),
@@ -313,13 +285,6 @@ def test_a_dialect_1_client_reads_what_is_wrong_as_a_message_of_the_system(world
     message = client.take_one(wire.SmsMes)
     assert message.content == "[系统] 对方不存在, 消息没有发出"
     assert message.user_id == 0
-
-
-def test_a_frame_that_is_too_long_is_answered_and_closes(world: World) -> None:
-    client = world.member(1)
-    dispatch.frame_too_long(client.session, 70_000, 65_536)
-    assert client.take_one(wire.ErrorMes).code == 413
-    assert client.closed
 
 
 def test_nothing_is_taken_from_a_session_that_has_ended(world: World) -> None:
@@ -571,15 +536,10 @@ def test_a_slow_reader_that_takes_not_even_that_is_aborted(world: World) -> None
     assert world.node().sessions.connections == 1
 
 
-@pytest.mark.parametrize("dialect", [0, 1])
-def test_a_slow_reader_that_knows_no_errors_is_aborted(world: World, dialect: int) -> None:
-    if dialect:
-        slow = world.member(1, dialect=1, send_queue=1000)
-        flood(world, slow)
-    else:
-        slow = world.connect(send_queue=1000)
-        slow.outbox.stuck = True
-        slow.says(*[wire.PingMes()] * 50)
+def test_a_slow_reader_that_has_said_no_dialect_is_aborted(world: World) -> None:
+    slow = world.connect(send_queue=1000)
+    slow.outbox.stuck = True
+    slow.says(*[wire.PingMes()] * 50)
     world.settle()
     assert slow.aborted
 

@@ -8,11 +8,13 @@ from random import Random
 from typing import Any
 
 from msgspec import UNSET
-from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
+from twisted.internet.protocol import ClientFactory, connectionDone
+from twisted.protocols.basic import Int32StringReceiver
 from twisted.python.failure import Failure
 
 from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.messages import Message
+from tests.sockets import framed
 
 PASSWORD = "a long password"
 #: Seconds between two things that somebody says, on average ...
@@ -26,13 +28,14 @@ FIRST, SHARE = 1000, 50
 _ROOM = b'{"type":"SmsMes"'
 
 
-class Wire(Protocol):
+class Wire(Int32StringReceiver):
     """A connection: whole payloads in, messages out. What the room says is not decoded."""
+
+    MAX_LENGTH = wire.MAX_SERVER_FRAME
 
     def __init__(self, take: Callable[[bytes], None], made: Callable[[], None]) -> None:
         self._take = take
         self._made = made
-        self._rest = b""
         self.on_lost: Callable[[], None] = lambda: None
         self._left = False
 
@@ -43,22 +46,14 @@ class Wire(Protocol):
         else:
             self._made()
 
-    def dataReceived(self, data: bytes) -> None:
-        data, start = self._rest + data, 0
-        while len(data) - start >= wire.PREFIX_BYTES:
-            stop = start + wire.PREFIX_BYTES
-            stop += int.from_bytes(data[start:stop])
-            if stop > len(data):
-                break
-            self._take(data[start + wire.PREFIX_BYTES : stop])
-            start = stop
-        self._rest = data[start:]
+    def stringReceived(self, payload: bytes) -> None:
+        self._take(payload)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.on_lost()
 
     def say(self, *messages: Message) -> None:
-        self.write(b"".join([codec.frame(codec.encode(message)) for message in messages]))
+        self.write(framed(*messages))
 
     def write(self, data: bytes) -> None:
         transport: Any = self.transport

@@ -21,7 +21,7 @@ from chatroom.client.base.model import Login, Sent, State
 from chatroom.protocol.messages import Seq, UsersResMes
 from chatroom.protocol.refusals import INVITATION_NEEDED
 from chatroom.terminal import texts
-from chatroom.terminal.screen import BadLine, EndOfInput, OutputClosed
+from chatroom.terminal.screen import BadLine, OutputClosed
 
 from .menu_stage import GONE, MING, TOM, Stage, private
 
@@ -159,14 +159,6 @@ def test_a_script_that_ends_in_the_middle_of_something_has_failed(
         f"The input ended where one more answer was wanted, so that was not done: {missing}"
     ]
     assert Stage([*answers], interactive=True).status == 0
-
-
-def test_input_that_can_not_be_read_is_told_and_is_status_1() -> None:
-    for before in ([], ["1", "100"], IN.split()):
-        stage = Stage([*before, EndOfInput(texts.UNREADABLE)])
-        assert stage.status == 1
-        assert len(stage.screen.errors) == 1
-        assert stage.screen.errors[0].startswith("The input can't be read")
 
 
 def test_full_width_digits_are_digits() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import signal
 import subprocess
 import termios
@@ -23,13 +22,6 @@ from tests.terminal.processes import IN, SECONDS, Start, altered, chat, command,
 pytestmark = pytest.mark.usefixtures("forking")
 
 # ---------------------------------------------------------------- pipes and files
-
-
-def test_a_script_says_its_words_and_leaves(server: str) -> None:
-    done = chat(server, IN + "2\n hello  all \n3\n4\n", start=command)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "User id:\t100 says to everybody:\t hello  all \n" in done.stdout
-    assert done.stdout.endswith("You left the chat room...\n")
 
 
 def until_read(pipe: IO[bytes]) -> None:
@@ -52,23 +44,6 @@ def test_lines_that_come_late_and_in_pieces_are_the_same_answers(server: str) ->
     assert b"\nSent\n" in out
 
 
-def test_a_private_message_waits_for_the_one_who_is_away(server: str) -> None:
-    assert "kept until they come back" in chat(server, IN + "5\n101\nare you there?\n4\n").stdout
-    done = chat(server, "1\n101\n123456\n")
-    assert "Private messages that came while you were away: 1\n" in done.stdout
-    assert "[Tom] User id:\t100 says to you:\tare you there?\n" in done.stdout
-    assert "(1 unread)" in done.stdout
-
-
-def test_a_file_is_as_good_as_a_pipe(server: str, tmp_path: Path) -> None:
-    script, out = tmp_path / "script", tmp_path / "out"
-    script.write_text(IN + "2\nfrom a file\n")
-    with script.open() as stdin, out.open("w") as stdout:
-        done = subprocess.run(forked(server), stdin=stdin, stdout=stdout, timeout=SECONDS)
-    assert done.returncode == 0
-    assert "\nSent\n" in out.read_text()
-
-
 @pytest.mark.parametrize("closed", ["<&-", "</dev/null", "<&- >&- 2>&-", ">/dev/null"])
 def test_no_input_and_no_output_are_no_error(server: str, closed: str) -> None:
     line = f'"$0" "$@" {closed}'
@@ -79,37 +54,6 @@ def test_no_input_and_no_output_are_no_error(server: str, closed: str) -> None:
         timeout=SECONDS,
     )
     assert (done.returncode, done.stderr) == (0, b"")
-
-
-def test_a_login_refused_at_the_end_is_status_1_and_one_line(server: str) -> None:
-    done = chat(server, "1\n100\nwrong!\n")
-    assert (done.returncode, done.stderr) == (1, "Wrong password, log in again (choose 1)\n")
-
-
-def test_no_server_is_status_1_and_one_line() -> None:
-    done = chat("localhost:1", IN)
-    assert done.returncode == 1
-    assert re.fullmatch(r"Can't reach the server localhost:1: .+\n", done.stderr)
-
-
-def test_a_server_that_dies_is_status_1_and_one_line(mortal_server: str) -> None:
-    impatient = "choices.SEND_TIMEOUT = 1.0"
-    done = altered(impatient, mortal_server, IN + "2\ndie\n2\nhello\n4\n")
-    assert done.returncode == 1
-    assert done.stderr.startswith("The server did not confirm it")
-    assert done.stderr.count("\n") == 1
-    assert "Connection lost, connecting again...\n" in done.stdout
-
-
-def test_lines_that_are_no_text_or_too_long_cost_themselves_only(server: str) -> None:
-    script = IN.encode() + b"2\n\xff\n2\n" + b"x" * 100_000 + b"\n2\nfine\n"
-    done = chat(server, script)
-    assert done.stdout.count("\nSent\n") == 1
-    assert done.stderr.splitlines() == [
-        "This line is not valid UTF-8 text and was not used",
-        "This line is too long and was not used, at most 4000 characters",
-    ]
-    assert done.returncode == 1
 
 
 def test_output_in_letters_that_the_locale_lacks_is_no_error(server: str) -> None:
@@ -210,65 +154,6 @@ def test_a_language_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[s
 
 
 # ---------------------------------------------------------------- a terminal
-
-
-def test_two_people_talk_and_passwords_are_not_shown(server: str, start: Start) -> None:
-    tom = start(*command(server))
-    assert "123456" not in log_in(tom)
-    tom.type("2\r")
-    tom.until("everybody")
-    tom.type("half a line")
-    tom.until("half a line")
-    assert chat(server, "1\n101\n123456\n2\n来了 \x1b[2J\n5\n100\npsst\n4\n").returncode == 0
-    seen = tom.until("psst")
-    assert "\x1b[1m[小明] User id:\t101 says to everybody:\t来了 ␛[2J\x1b[0m\r\n" in seen
-    # What was typed stands below what came, and can be gone on with.
-    tom.type("!")
-    tom.until("half a line!")
-    tom.type("\r")
-    tom.until("Sent")
-    tom.type("4\r")
-    tom.until("You left the chat room...")
-    assert tom.status() == 0
-
-
-@pytest.mark.parametrize(
-    ("leave", "status"),
-    [("\x04", 0), ("\x03", 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
-)
-def test_the_terminal_is_given_back_however_it_ends(
-    server: str, start: Start, leave: str | int, status: int
-) -> None:
-    # The shell lives on, so that the terminal can still be looked at.
-    script = (
-        'trap : INT TERM; "$0" "$@" & pid=$!; echo pid $pid; fg >/dev/null; echo left $?; read x'
-    )
-    shell = start("bash", "--norc", "-mc", script, *command(server), NO_COLOR="1")
-    pid = int(re.findall(r"pid (\d+)", shell.until("(1-3):"))[0])
-    assert not shell.echoes
-    if isinstance(leave, str):
-        shell.type(leave)
-    else:
-        os.kill(pid, leave)
-    seen = shell.until(f"left {status}")
-    assert "\x1b[?2004l" in seen
-    assert "Traceback" not in seen
-    assert shell.echoes
-
-
-def test_stopped_it_gives_the_terminal_back_and_continued_it_asks_again(
-    server: str, start: Start
-) -> None:
-    script = '"$0" "$@"; echo stopped $?; read x; fg >/dev/null; echo left $?'
-    shell = start("bash", "--norc", "-mc", script, *command(server))
-    shell.until("(1-3):")
-    shell.type("\x1a")
-    shell.until("stopped 148")
-    assert shell.echoes
-    shell.type("\n")
-    shell.until("Choose (1-3):")
-    shell.type("3\r")
-    shell.until("left 0")
 
 
 def test_a_new_size_wraps_what_is_typed_anew(server: str, start: Start) -> None:

@@ -122,13 +122,6 @@ async def test_what_a_real_server_refuses_a_bot_can_read_in_english(serving: Ser
 # ---------------------------------------------------------------- the connection
 
 
-@pytest.fixture
-def stage() -> Stage:
-    stage = Stage()
-    stage.log_in()
-    return stage
-
-
 def test_why_there_is_no_connection_is_in_both_languages(stage: Stage) -> None:
     sent = Outcome(stage.client.send("hello"))
     stage.network.refuse = REFUSED

@@ -9,13 +9,6 @@ from chatroom.protocol import codec, messages as wire
 from tests.client.stage import Outcome, Stage, a_welcome, to_room
 
 
-@pytest.fixture
-def stage() -> Stage:
-    stage = Stage()
-    stage.log_in()
-    return stage
-
-
 @pytest.mark.parametrize(
     "payload",
     [

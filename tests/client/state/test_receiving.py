@@ -13,13 +13,6 @@ from chatroom.protocol import codec, messages as wire
 from tests.client.stage import Outcome, Stage, a_welcome, to_person, to_room
 
 
-@pytest.fixture
-def stage() -> Stage:
-    stage = Stage()
-    stage.log_in()
-    return stage
-
-
 def test_a_group_message_is_shown_with_all_there_is_to_it(stage: Stage) -> None:
     stage.say(to_room("hello", "6-0", id="an-id"))
     assert stage.shown == [

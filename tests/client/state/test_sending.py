@@ -11,13 +11,6 @@ from chatroom.protocol import codec, messages as wire
 from tests.client.stage import Outcome, Stage, to_person, to_room
 
 
-@pytest.fixture
-def stage() -> Stage:
-    stage = Stage()
-    stage.log_in()
-    return stage
-
-
 def test_a_message_is_sent_when_the_server_has_stored_it(stage: Stage) -> None:
     sent = Outcome(stage.client.send("hello"))
     stage.run()

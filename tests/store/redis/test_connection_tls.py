@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pytest_twisted import blockon, ensureDeferred
 from twisted.internet import reactor, ssl
 from twisted.internet.protocol import Factory, Protocol
 
 from chatroom.config.redis_address import RedisAddress
+from tests.certificates import Issued
 from tests.doubles.proxy import Proxy
 from tests.doubles.valkey import Valkey
 from tests.store.contract.nodes import until
@@ -27,29 +23,6 @@ pytestmark = [
     # Twisted hands pyOpenSSL its own kind of certificate.
     pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning"),
 ]
-
-
-def certificate(host: str) -> tuple[bytes, bytes]:
-    """A certificate that signed itself, for one host, and its key; both as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    return made.public_bytes(pem), key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
 
 
 Serve = Callable[..., RedisAddress]
@@ -63,11 +36,11 @@ def serve(valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     listening: Any = reactor
 
     def serve(host: str, *, trusted: bool) -> RedisAddress:
-        pem, key = certificate(host)
+        authority = Issued.make()
         trust = tmp_path / "trusted.pem"
-        trust.write_bytes(pem if trusted else certificate(host)[0])
+        trust.write_bytes((authority if trusted else Issued.make()).certificate_pem)
         monkeypatch.setenv("SSL_CERT_FILE", str(trust))
-        context = ssl.PrivateCertificate.loadPEM(pem + key).options()
+        context = ssl.PrivateCertificate.loadPEM(Issued.make(host, by=authority).pem).options()
         ports.append(listening.listenSSL(0, proxy.factory, context, interface="127.0.0.1"))
         return RedisAddress(host="localhost", port=ports[0].getHost().port, tls=True)
 

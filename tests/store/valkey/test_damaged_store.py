@@ -16,7 +16,6 @@ import pytest
 from pytest_twisted import blockon, ensureDeferred
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.logger import formatEvent, globalLogPublisher
 
 from chatroom.admin.arguments import arguments
 from chatroom.admin.main import run
@@ -109,16 +108,6 @@ def place(short_folder: Path, valkey_binary: Path) -> Iterator[Place]:
     place = Place(short_folder / "data")
     yield place
     blockon(Deferred.fromCoroutine(place.stop()))
-
-
-@pytest.fixture
-def said() -> Iterator[list[str]]:
-    lines: list[str] = []
-
-    observe: Any = lambda event: lines.append(formatEvent(event))  # noqa: E731 - no type fits it
-    globalLogPublisher.addObserver(observe)
-    yield lines
-    globalLogPublisher.removeObserver(observe)
 
 
 # ---- less than there was

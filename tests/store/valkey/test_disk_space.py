@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
-from twisted.logger import formatEvent, globalLogPublisher
 
 from chatroom.store.records import Account, StoreUnavailable, Token
 from chatroom.store.redis.store import RedisStore
@@ -48,16 +47,6 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     monkeypatch.setattr(os, "statvfs", disk.look)
     monkeypatch.setattr(disk_loop, "deferToThreadPool", at_once)
     return disk
-
-
-@pytest.fixture
-def said() -> Iterator[list[str]]:
-    lines: list[str] = []
-
-    observe: Any = lambda event: lines.append(formatEvent(event))  # noqa: E731 - no type fits it
-    globalLogPublisher.addObserver(observe)
-    yield lines
-    globalLogPublisher.removeObserver(observe)
 
 
 @pytest.fixture

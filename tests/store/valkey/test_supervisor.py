@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,14 +15,15 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import deferLater
-from twisted.logger import formatEvent, globalLogPublisher
 
 from chatroom.config.data_folder import DataFolder
 from chatroom.config.errors import StartError
 from chatroom.store.valkey import launcher, leftover, probe, supervisor as private
 from chatroom.store.valkey.probe import Loading, is_ready
 from chatroom.store.valkey.supervisor import PrivateStore
+from tests.doubles import valkey
+from tests.store.contract.nodes import until
+from tests.system.lab import alive
 
 Opener = Callable[..., PrivateStore]
 
@@ -55,17 +55,6 @@ def store(tmp_path: Path, reactor: Any) -> Iterator[Opener]:
         folder.close()
 
 
-@pytest.fixture
-def logged() -> Iterator[list[str]]:
-    """The log's lines."""
-    lines: list[str] = []
-
-    observe: Any = lambda event: lines.append(formatEvent(event))  # noqa: E731 - no type fits it
-    globalLogPublisher.addObserver(observe)
-    yield lines
-    globalLogPublisher.removeObserver(observe)
-
-
 async def started(one: PrivateStore) -> PrivateStore:
     one.startService()
     await one.when_ready()
@@ -77,30 +66,10 @@ def process_of(data: Path) -> int:
     return int((data / "store" / "valkey.lock").read_text() or 0)
 
 
-def lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    # A dead one stays a process until its parent, which may be this one, has asked for it.
-    return b"\nState:\tZ" not in Path(f"/proc/{process}/status").read_bytes()
-
-
 def ask(one: PrivateStore, *words: str) -> bytes:
     """One command's answer."""
     assert one.address.path is not None
-    with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(120)
-        link.connect(one.address.path)
-        link.sendall(" ".join(words).encode() + b"\r\n")
-        return link.recv(100_000)
-
-
-async def until(reactor: Any, what: Callable[[], bool]) -> None:
-    deadline = reactor.seconds() + 120
-    while not what():
-        assert reactor.seconds() < deadline, "it did not come about"
-        await deferLater(reactor, 0.01)
+    return valkey.ask(Path(one.address.path), *words)
 
 
 SERVER = """
@@ -177,7 +146,7 @@ async def test_nobody_else_gets_at_its_files(store: Opener, tmp_path: Path) -> N
 
 @pytest_twisted.ensureDeferred
 async def test_it_is_started_again_when_it_dies(
-    store: Opener, tmp_path: Path, reactor: Any, logged: list[str]
+    store: Opener, tmp_path: Path, said: list[str]
 ) -> None:
     one = await started(store())
     ask(one, "SET", "key", "kept")
@@ -185,11 +154,11 @@ async def test_it_is_started_again_when_it_dies(
     remains.touch()
     process = process_of(tmp_path / "data")
     os.kill(process, signal.SIGKILL)
-    await until(reactor, lambda: process_of(tmp_path / "data") not in (0, process))
+    await until(lambda: process_of(tmp_path / "data") not in (0, process))
     await one.when_ready()
     assert ask(one, "GET", "key") == b"$4\r\nkept\r\n"
     assert not remains.exists()
-    line = next(line for line in logged if "signal 9" in line)
+    line = next(line for line in said if "signal 9" in line)
     assert line.startswith(
         f"Restarting the private store at once: the private store (process {process})"
     )
@@ -200,19 +169,18 @@ async def test_it_is_started_again_when_it_dies(
 async def test_one_that_keeps_dying_is_started_ever_more_slowly(
     store: Opener,
     tmp_path: Path,
-    reactor: Any,
-    logged: list[str],
+    said: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(private, "PAUSES", (0.0, 3600.0))
     one = await started(store())
     first = process_of(tmp_path / "data")
     os.kill(first, signal.SIGKILL)
-    await until(reactor, lambda: process_of(tmp_path / "data") not in (0, first))
+    await until(lambda: process_of(tmp_path / "data") not in (0, first))
     await one.when_ready()
     os.kill(process_of(tmp_path / "data"), signal.SIGKILL)
-    await until(reactor, lambda: any("store in 3600 s:" in line for line in logged))
-    assert any("store at once:" in line for line in logged)
+    await until(lambda: any("store in 3600 s:" in line for line in said))
+    assert any("store at once:" in line for line in said)
     # It stops at once, in the middle of its pause.
     await one.stopService()
 
@@ -221,9 +189,9 @@ async def test_one_that_keeps_dying_is_started_ever_more_slowly(
 async def test_its_process_is_gone_when_it_has_stopped(store: Opener, tmp_path: Path) -> None:
     one = await started(store())
     process = process_of(tmp_path / "data")
-    assert lives(process)
+    assert alive(process)
     await one.stopService()
-    assert not lives(process)
+    assert not alive(process)
     await one.stopService()
 
 
@@ -236,7 +204,7 @@ async def test_a_frozen_one_is_killed_at_the_end(
     process = process_of(tmp_path / "data")
     os.kill(process, signal.SIGSTOP)
     await one.stopService()
-    assert not lives(process)
+    assert not alive(process)
 
 
 @pytest_twisted.ensureDeferred
@@ -261,13 +229,10 @@ async def test_a_killed_server_leaves_its_data_and_no_process(
     with pytest.raises(StartError, match=f"in use by the chat server with process id {server.pid}"):
         store()
     process = process_of(data)
-    with socket.socket(socket.AF_UNIX) as link:
-        link.connect(str(data / "store" / "valkey.sock"))
-        link.sendall(b"SET key kept\r\n")
-        assert link.recv(100) == b"+OK\r\n"
+    assert valkey.ask(data / "store" / "valkey.sock", "SET", "key", "kept") == b"+OK\r\n"
     killed(server)
     one = await started(store())
-    assert not lives(process)
+    assert not alive(process)
     assert ask(one, "GET", "key") == b"$4\r\nkept\r\n"
 
 
@@ -286,10 +251,10 @@ async def test_a_frozen_store_of_a_killed_server_does_not_block_the_next(
     process = process_of(data)
     os.kill(process, signal.SIGSTOP)
     killed(server)
-    assert lives(process)
+    assert alive(process)
     monkeypatch.setattr(os, "kill", patient_with_what_is_killed)
     one = await started(store())
-    assert not lives(process)
+    assert not alive(process)
     assert ask(one, "PING") == b"+PONG\r\n"
 
 
@@ -478,7 +443,7 @@ async def test_one_that_ends_before_it_was_ready_is_not_tried_again(
 
 @pytest_twisted.ensureDeferred
 async def test_a_failure_of_the_watching_itself_is_told(
-    store: Opener, monkeypatch: pytest.MonkeyPatch, logged: list[str]
+    store: Opener, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     def fail(*_: object) -> None:
         raise OSError("no more processes")
@@ -488,7 +453,7 @@ async def test_a_failure_of_the_watching_itself_is_told(
     one.startService()
     with pytest.raises(StartError, match="not supervised any more"):
         await one.when_ready()
-    assert "The private store is not supervised any more" in logged
+    assert "The private store is not supervised any more" in said
 
 
 def test_it_cannot_start_where_it_cannot_write(store: Opener, tmp_path: Path) -> None:
@@ -540,7 +505,7 @@ async def test_the_launcher_starts_no_second_store_in_a_folder(
 
 @pytest_twisted.ensureDeferred
 async def test_how_far_loading_got_is_asked_and_told(
-    tmp_path: Path, reactor: Any, monkeypatch: pytest.MonkeyPatch, logged: list[str]
+    tmp_path: Path, reactor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe, "PATIENCE", 120)
     answers = [
@@ -564,7 +529,7 @@ async def test_how_far_loading_got_is_asked_and_told(
 
 @pytest_twisted.ensureDeferred
 async def test_loading_is_logged(
-    store: Opener, reactor: Any, monkeypatch: pytest.MonkeyPatch, logged: list[str]
+    store: Opener, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     answers = iter((False, Loading(10.0, 9), Loading(20.0, 8), True))
 
@@ -574,7 +539,7 @@ async def test_loading_is_logged(
     monkeypatch.setattr(private, "is_ready", next_answer)
     monkeypatch.setattr(private, "PROGRESS", 3600)
     await started(store())
-    assert [line for line in logged if "loading" in line] == [
+    assert [line for line in said if "loading" in line] == [
         "The private store is loading its data: 10 %, about 9 s left"
     ]
 

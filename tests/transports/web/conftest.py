@@ -21,11 +21,6 @@ SCRIPT = b"export const answer = 42;\n" * 100
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The page's files, one of them in all encodings."""
     (tmp_path / "parts").mkdir()

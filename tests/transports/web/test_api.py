@@ -10,9 +10,10 @@ import pytest
 
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Code
-from chatroom.store.records import Measure, StoreUnavailable
+from chatroom.store.records import Measure
 from chatroom.transports.web import cookie
 from chatroom.transports.web.site import Site
+from tests.doubles.memory_store import Trouble
 from tests.transports.web.browser import ORIGIN, Response, Tab, request_bytes
 from tests.world import PASSWORD, World
 
@@ -26,7 +27,11 @@ def post(world: World, tab: Tab, name: str, body: object = None, **headers: Any)
     given = {key.replace("_", "-"): value for key, value in (JSON | headers).items()}
     if tab.cookie:
         given["Cookie"] = tab.cookie
-    tab.sends(request_bytes("POST", f"/api/{name}", given, json.dumps(body or {}).encode()))
+    tab.sends(
+        request_bytes(
+            "POST", f"/api/{name}", given, json.dumps({} if body is None else body).encode()
+        )
+    )
     world.settle()
     response = tab.takes_answer()
     assert response["Cache-Control"] == "no-store"
@@ -52,13 +57,6 @@ def attributes(response: Response) -> tuple[str, set[str]]:
     """The cookie's name and its attributes."""
     first, *rest = response["Set-Cookie"].split("; ")
     return first.partition("=")[0], set(rest)
-
-
-def fails_store(monkeypatch: pytest.MonkeyPatch, world: World, name: str) -> None:
-    def fails(*_: Any, **__: Any) -> None:
-        raise StoreUnavailable("it is away")
-
-    monkeypatch.setattr(world.store(), name, fails)
 
 
 @pytest.fixture
@@ -155,25 +153,15 @@ def test_a_login_that_is_refused_sets_no_cookie(
     world: World, tab: Tab, credentials: object, code: int
 ) -> None:
     world.account(1)
-    tab.sends(
-        request_bytes(
-            "POST",
-            "/api/login",
-            {"Content-Type": "application/json; charset=utf-8", "Origin": ORIGIN},
-            json.dumps(credentials).encode(),
-        )
-    )
-    world.settle()
-    response = tab.takes_answer()
+    in_utf8 = "application/json; charset=utf-8"
+    response = post(world, tab, "login", credentials, Content_Type=in_utf8)
     assert (response.code, response.json["code"]) == (200, code)
     assert response.json["error"]
     assert "Set-Cookie" not in response
 
 
-def test_a_login_while_the_store_is_away_is_told_so(
-    world: World, tab: Tab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fails_store(monkeypatch, world, "account")
+def test_a_login_while_the_store_is_away_is_told_so(world: World, tab: Tab) -> None:
+    world.store().fail(Trouble.REFUSES)
     response = post(world, tab, "login", {"userId": 1, "userPwd": PASSWORD})
     assert (response.code, response.json["code"]) == (200, Code.UNAVAILABLE)
 
@@ -254,11 +242,9 @@ def test_without_a_good_cookie_one_is_not_and_the_cookie_goes(
     assert response["Set-Cookie"] == "chatroom=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"
 
 
-def test_while_the_store_is_away_the_cookie_stays(
-    world: World, tab: Tab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_while_the_store_is_away_the_cookie_stays(world: World, tab: Tab) -> None:
     log_in(world, tab)
-    fails_store(monkeypatch, world, "token")
+    world.store().fail(Trouble.REFUSES)
     response = post(world, tab, "session")
     assert response.json["code"] == Code.UNAVAILABLE
     assert "Set-Cookie" not in response

@@ -133,17 +133,7 @@ def test_a_file_fetches_nothing_from_elsewhere(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_makes_no_markup_or_code_of_text(path: Path) -> None:
     text = path.read_text("utf-8")
-    for name in (
-        "innerHTML",
-        "outerHTML",
-        "insertAdjacentHTML",
-        "document.write",
-        "eval(",
-        "DOMParser",
-    ):
-        assert name not in text
-    assert "new Function" not in text
-    assert "createContextualFragment" not in text
+    assert [name for name in MARKUP if name in text] == []
 
 
 def test_all_modules_are_fetched_at_once_and_not_one_after_the_other() -> None:

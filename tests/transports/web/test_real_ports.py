@@ -25,9 +25,9 @@ from chatroom.transports.web.files import read_files
 from chatroom.transports.web.hosts import Hosts
 from chatroom.transports.web.proxy import Proxies
 from chatroom.transports.web.site import Site
+from tests.certificates import Issued
 from tests.ports import own_port
 from tests.serving import Serving, reactor
-from tests.store.redis.test_connection_tls import certificate
 from tests.transports.web.conftest import PAGE
 from tests.transports.web.real_browser import Browser
 from tests.world import sms
@@ -82,7 +82,7 @@ def serving(folder: Path) -> Iterator[WebServing]:
 def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for localhost and its key, in one file."""
     file = tmp_path_factory.mktemp("tls") / "localhost.pem"
-    file.write_bytes(b"".join(certificate("localhost")))
+    file.write_bytes(Issued.make("localhost").pem)
     return file
 
 

@@ -93,17 +93,7 @@ def test_a_new_version_is_taken_at_the_next_load(
     expect(window["#room-title"]).to_have_text("Lobby")
     [old] = window.page.evaluate(KEPT)
     shutil.copytree(PACKAGE, tmp_path / "chatroom")
-    words = (
-        tmp_path
-        / "chatroom"
-        / "transports"
-        / "web"
-        / "static"
-        / "js"
-        / "browser"
-        / "strings"
-        / "en.js"
-    )
+    words = tmp_path / "chatroom/transports/web/static/js/browser/strings/en.js"
     words.write_text(words.read_text("utf-8").replace('lobby: "Lobby"', 'lobby: "Hall"'), "utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     stage.dies()
