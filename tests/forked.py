@@ -84,13 +84,14 @@ def forking() -> Iterator[None]:
 def start(
     command: Sequence[str], *, terminal: bool = False, **options: Any
 ) -> subprocess.Popen[bytes] | Process:
-    """Start a Python program; without the fixture in an interpreter of its own.
+    """Start a Python program; in a whole interpreter without the fixture, or with PYTHONPATH.
 
     :param command: an interpreter with its arguments, or a script.
     :param terminal: whether standard input becomes the terminal of a session of its own.
     :param options: as ``subprocess.Popen`` has them: standard files, folder and environment.
     """
-    if python[1:]:
+    # A fork has its modules already, wherever others may be found.
+    if python[1:] and "PYTHONPATH" not in options["env"]:
         return Process(command, terminal=terminal, **options)
     if terminal:
         options |= {"start_new_session": True, "preexec_fn": _take_terminal}

@@ -26,7 +26,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, forking: None) -> Iterator[Server]:
     """A server for all tests that leave it alone, each with users of its own."""
     lab = Lab(tmp_path_factory.mktemp("page"))
     try:
@@ -36,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(tmp_path_factory: pytest.TempPathFactory, forking: None) -> Iterator[Lab]:
     """Ends what a test started with it."""
     lab = Lab(tmp_path_factory.mktemp("lab"))
     yield lab
