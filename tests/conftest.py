@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
 import hypothesis
@@ -104,9 +105,20 @@ SLOW = (
 )
 
 
+PAGE = "tests/transports/web/page/"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What starts processes comes first: it waits, and what only computes fills the gaps."""
+    """Files of tests that wait and of tests that compute take turns, so that no core is idle."""
+    waiting: dict[str, list[pytest.Item]] = {}
+    computing: dict[str, list[pytest.Item]] = {}
     for item in items:
-        if item.nodeid.startswith(SLOW) or "forking" in getattr(item, "fixturenames", ()):
+        slow = item.nodeid.startswith(SLOW) or "forking" in getattr(item, "fixturenames", ())
+        if slow:
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+        waits = slow and not item.nodeid.startswith(PAGE)
+        (waiting if waits else computing).setdefault(item.location[0], []).append(item)
+    # A browser's tests take longest, and what is short fills the gaps at the end.
+    files = sorted(computing.values(), key=lambda file: not file[0].nodeid.startswith(PAGE))
+    turns = zip_longest(waiting.values(), files, fillvalue=())
+    items[:] = [item for turn in turns for file in turn for item in file]
