@@ -24,6 +24,7 @@ from chatroom.store.events import (
     PresenceEvent,
     PrivateEvent,
     ReadEvent,
+    ReceivedEvent,
 )
 from chatroom.store.records import Entry
 
@@ -155,7 +156,7 @@ def _tell(session: Session, event: MailboxEvent) -> None:
     elif isinstance(event, DuplicateEvent):
         if event.origin == session.tag:
             inbox.acknowledge(event.seq, event.id, event.code, event.sent_at)
-    elif not isinstance(event, EndEvent | AccountStatusEvent) and event.origin != session.tag:
+    elif isinstance(event, ReadEvent | ReceivedEvent) and event.origin != session.tag:
         mark: Message = (
             wire.ReadMes(peer=event.peer, seq=str(event.seq))
             if isinstance(event, ReadEvent)

@@ -39,7 +39,7 @@ class Node:
 
     :param name: the node's name in the store.
     :param login_timeout: seconds that a client has to log in; 0: no limit.
-    :param limits: how fast clients may send; no limit if left out.
+    :param rate_limits: how fast clients may send; no limit if left out.
     :param connection_limit: how many may be connected; no limit if left out.
     """
 

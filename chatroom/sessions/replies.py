@@ -25,55 +25,45 @@ def words(refusal: Refusal, dialect: int) -> str:
 
 def error(refusal: Refusal, dialect: int, message_id: str = "", **more: Any) -> wire.ErrorMes:
     """What tells of a refusal that no other answer tells of."""
-    return wire.ErrorMes(
-        code=refusal.code,
-        error=words(refusal, dialect),
-        id=message_id or UNSET,
-        retry_after=refusal.retry_after or UNSET,
-        until=UNSET if refusal.until is None else refusal.until,
-        reason=refusal.reason or UNSET,
-        note=refusal.note or UNSET,
-        **more,
-    )
+    return wire.ErrorMes(id=message_id or UNSET, **_fields(refusal, dialect), **more)
+
+
+def _fields(refusal: Refusal, dialect: int) -> dict[str, Any]:
+    """What `ErrorMes`, `AckMes` and `LoginResMes` say of a refusal, in the same fields."""
+    return {
+        "code": refusal.code,
+        "error": words(refusal, dialect),
+        "retry_after": refusal.retry_after or UNSET,
+        "until": UNSET if refusal.until is None else refusal.until,
+        "reason": refusal.reason or UNSET,
+        "note": refusal.note or UNSET,
+    }
 
 
 def refused(type_name: str | None, message_id: str, refusal: Refusal, dialect: int) -> Message:
     """The answer to a message of that type, or of none that is known, when it is refused."""
-    code, text = refusal.code, words(refusal, dialect)
     wait = refusal.retry_after or UNSET
-    until = UNSET if refusal.until is None else refusal.until
-    reason, note = refusal.reason or UNSET, refusal.note or UNSET
     match type_name:
         case "LoginMes":
-            answer = wire.LoginResMes(code=code, error=text, retry_after=wait, until=until)
-            if dialect == 2:
-                answer.reason, answer.note = reason, note
-            else:
-                answer.users_id = None
+            answer = wire.LoginResMes(**_fields(refusal, dialect))
+            if dialect != 2:
+                answer.users_id, answer.reason, answer.note = None, UNSET, UNSET
             return answer
         case "RegisterMes":
             # The original has one code for whatever else is wrong with a registration.
-            if code in (Code.MALFORMED, Code.TOO_LARGE):
-                code = Code.REGISTER_FAILED
+            odd = refusal.code in (Code.MALFORMED, Code.TOO_LARGE)
+            code = Code.REGISTER_FAILED if odd else refusal.code
             return wire.RegisterResMes(code=code, error=refusal.zh, retry_after=wait)
         case "PasswordMes":
             return wire.PasswordResMes(
-                code=code,
-                error=text,
+                code=refusal.code,
+                error=words(refusal, dialect),
                 retry_after=wait,
-                reason=reason,
+                reason=refusal.reason or UNSET,
                 least=refusal.least or UNSET,
             )
         case "SmsMes" | "PrivateMes" if message_id and dialect == 2:
-            return wire.AckMes(
-                id=message_id,
-                code=code,
-                error=text,
-                retry_after=wait,
-                until=until,
-                reason=reason,
-                note=note,
-            )
+            return wire.AckMes(id=message_id, **_fields(refusal, dialect))
     # The type's name tells a dialect 2 client what else it asked was refused.
     known = dialect == 2 and type_name in wire.MESSAGES
     return error(refusal, dialect, message_id, about=type_name if known else UNSET)
