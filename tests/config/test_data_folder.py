@@ -68,7 +68,7 @@ def test_the_lock_goes_on_in_a_forked_process_and_not_in_a_started_one(
 ) -> None:
     # As twistd does it: opened, then forked, and the first process ends.
     code = (
-        "import os, pathlib, subprocess, sys, time\n"
+        "import os, pathlib, subprocess, sys\n"
         "from chatroom.config.data_folder import DataFolder\n"
         f"folder = DataFolder(pathlib.Path({str(tmp_path)!r})); folder.open()\n"
         "if os.fork(): os._exit(0)\n"
@@ -85,6 +85,7 @@ def test_the_lock_goes_on_in_a_forked_process_and_not_in_a_started_one(
         assert process.stdout is not None
         daemon, sleeper = process.stdout.readline().split()
         try:
+            process.wait()  # which holds the lock too, until it has ended
             with pytest.raises(StartError, match=f"process id {daemon};"):
                 opened(tmp_path)
             process.stdin.close()
