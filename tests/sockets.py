@@ -14,9 +14,10 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from chatroom.protocol import codec, messages as wire
+from chatroom.protocol import codec
 from chatroom.protocol.messages import Message
 from chatroom.transports.tcp import ChatFactory, ChatProtocol
+from tests.wire import framed, frames
 
 
 def a_clock() -> Any:
@@ -104,25 +105,6 @@ class Pair:
             self.transport.socket.close()
 
 
-def split(data: bytes) -> tuple[list[bytes], bytes]:
-    """The payloads of the whole frames in ``data``, and what is behind them."""
-    found = []
-    while len(data) >= wire.PREFIX_BYTES:
-        end = wire.PREFIX_BYTES + int.from_bytes(data[: wire.PREFIX_BYTES])
-        if len(data) < end:
-            break
-        found.append(data[wire.PREFIX_BYTES : end])
-        data = data[end:]
-    return found, data
-
-
-def frames(data: bytes) -> list[bytes]:
-    """The payloads in ``data``, which ends where a frame ends."""
-    found, rest = split(data)
-    assert not rest, "a frame was cut off"
-    return found
-
-
 class Peer:
     """A client of the server on the other side of a connection in memory."""
 
@@ -206,8 +188,3 @@ class SocketPeer:
     def close(self) -> None:
         self.far.close()
         self.turn()
-
-
-def framed(*messages: Message) -> bytes:
-    """Messages as they go over the connection."""
-    return b"".join(codec.frame(codec.encode(message)) for message in messages)

@@ -27,7 +27,7 @@ from chatroom.sessions.session import Session
 from chatroom.store.records import Account
 from tests.doubles.memory_backend import MemoryBackend
 from tests.doubles.memory_store import MemoryStore
-from tests.sockets import frames
+from tests.wire import frames
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")

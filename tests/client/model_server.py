@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from twisted.protocols.basic import Int32StringReceiver
-
 from chatroom.protocol import codec, messages as wire
+from tests.wire import MessageReceiver
 
 #: What becomes of the next message: taken; refused with 505 before or after it was stored; refused
 #: with 429; or the connection is cut before or after it was stored.
@@ -49,10 +48,8 @@ class World:
         return place(self.logs[room][-1]) if self.logs[room] else wire.SEQ_ZERO
 
 
-class ModelServer(Int32StringReceiver):
+class ModelServer(MessageReceiver):
     """One session of Ann's."""
-
-    MAX_LENGTH = 10**7
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -71,7 +68,7 @@ class ModelServer(Int32StringReceiver):
         if self.waiting is not None:
             self.waiting.append(message)
         elif not self.lost:
-            self.sendString(codec.encode(message))  # type: ignore[no-untyped-call]
+            self.send(message)
 
     def lag(self) -> None:
         if self.waiting is None:

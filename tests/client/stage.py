@@ -6,21 +6,19 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.protocols.basic import Int32StringReceiver
 from twisted.python.failure import Failure
 
 from chatroom.client import ChatClient, Gap, Incoming, State
 from chatroom.protocol import codec, messages as wire
 from tests.client.network import Network
+from tests.wire import MessageReceiver
 
 ResultT = TypeVar("ResultT")
 MessageT = TypeVar("MessageT", bound=wire.Message)
 
 
-class ScriptedServer(Int32StringReceiver):
+class ScriptedServer(MessageReceiver):
     """Keeps what it gets, and says nothing by itself but pongs."""
-
-    MAX_LENGTH = 10**7
 
     def __init__(self) -> None:
         self.got: list[wire.Message] = []
@@ -30,15 +28,6 @@ class ScriptedServer(Int32StringReceiver):
         self.got.append(message)
         if isinstance(message, wire.PingMes):
             self.send(wire.PongMes())
-
-    def send(self, *messages: wire.Message) -> None:
-        for message in messages:
-            self.write(codec.frame(codec.encode(message)))
-
-    def write(self, data: bytes) -> None:
-        assert self.transport is not None
-        transport: Any = self.transport
-        transport.write(data)
 
     def all(self, kind: type[MessageT]) -> list[MessageT]:
         return [message for message in self.got if isinstance(message, kind)]

@@ -15,7 +15,8 @@ from chatroom.delivery.direct import DirectOutbox
 from chatroom.delivery.outbox import CHUNK, Outbox, TransportOutbox
 from chatroom.delivery.paced import LAST_LOOK, MAX_UNACKNOWLEDGED, PacedOutbox
 from chatroom.protocol.codec import frame
-from tests.sockets import Pair, a_clock, frames
+from tests.sockets import Pair, a_clock
+from tests.wire import frames
 
 LIMIT = 400_000
 #: More than fits between the two ends of a `Pair`, and more than Twisted's transport likes.

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from chatroom.protocol import codec
 from chatroom.protocol.messages import Message
 from chatroom.transports.tcp import ChatFactory
-from tests.sockets import framed, split
+from tests.wire import framed, split
 
 #: Bytes that the system and the transport take for a far end that does not read.
 ROOM = 64 * 1024

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.dialects import DIALECT_1
-from tests.sockets import frames
+from tests.wire import frames
 
 
 def test_an_error_longer_than_a_message_may_be_reaches_the_original_client_cut() -> None:

@@ -22,6 +22,7 @@ from chatroom.protocol.messages import Message
 from chatroom.transports.tcp import ChatFactory
 from tests.doubles.memory_store import Trouble
 from tests.sockets import Peer
+from tests.wire import read_plain
 from tests.world import World
 
 FOLDER = Path(__file__).parent
@@ -53,7 +54,7 @@ class Server:
     def takes(self) -> dict[int, list[Frame]]:
         """What came on each connection since the last look."""
         taken = {
-            number: [read(payload.decode()) for payload in peer.payloads()]
+            number: [read(payload) for payload in peer.payloads()]
             for number, peer in self.peers.items()
         }
         return {number: frames for number, frames in taken.items() if frames}
@@ -85,19 +86,17 @@ class Frame(NamedTuple):
     fields: Any
 
 
-def read(payload: str) -> Frame:
+def read(payload: bytes) -> Frame:
     """A payload's two layers, read with no help of ours."""
-    envelope = json.loads(payload)
-    assert set(envelope) == {"type", "data"}
-    fields = json.loads(envelope["data"])
+    kind, fields = read_plain(payload)
     if fields.get("UsersId"):
         # Go's map has no order; only who is there counts.
         fields["UsersId"] = sorted(fields["UsersId"])
-    return Frame(envelope["type"], fields)
+    return Frame(kind, fields)
 
 
 def frame(message: Message) -> Frame:
-    return read(codec.encode(message).decode())
+    return read(codec.encode(message))
 
 
 def said_by(user_id: int, name: str, content: str) -> Frame:
@@ -239,7 +238,7 @@ def answered(file: str) -> dict[int, list[Frame]]:
     frames: dict[int, list[Frame]] = {}
     for line in lines_of(file):
         if line["dir"] == "s2c":
-            kind, fields = read(line["payload"])
+            kind, fields = read(line["payload"].encode())
             if kind == "SmsMes":
                 fields["userName"] = NAMES.get(fields["userId"], "")
             frames.setdefault(line["conn"], []).append(Frame(kind, fields))

@@ -11,7 +11,7 @@ from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2
 from chatroom.protocol.messages import MAX_CONTENT, MAX_FRAME_DIALECT_1, SERVER_ID, Message
 from tests.protocol.test_codec import any_message
-from tests.sockets import framed, frames
+from tests.wire import framed, frames
 
 #: All that the original client knows.
 KNOWN = (wire.LoginResMes, wire.RegisterResMes, wire.SmsMes, wire.NotifyUserStatusMes)

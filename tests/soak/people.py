@@ -9,14 +9,12 @@ from typing import Any
 
 from msgspec import UNSET
 from twisted.internet.protocol import ClientFactory, connectionDone
-from twisted.protocols.basic import Int32StringReceiver
 from twisted.python.failure import Failure
 
 from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.messages import Message
-from tests.sockets import framed
+from tests.wire import PASSWORD, MessageReceiver
 
-PASSWORD = "a long password"
 #: Seconds between two things that somebody says, on average ...
 TALK = 30.0
 #: ... of which this part goes to the room, for all to read.
@@ -28,7 +26,7 @@ FIRST, SHARE = 1000, 50
 _ROOM = b'{"type":"SmsMes"'
 
 
-class Wire(Int32StringReceiver):
+class Wire(MessageReceiver):
     """A connection: whole payloads in, messages out. What the room says is not decoded."""
 
     MAX_LENGTH = wire.MAX_SERVER_FRAME
@@ -51,14 +49,6 @@ class Wire(Int32StringReceiver):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.on_lost()
-
-    def say(self, *messages: Message) -> None:
-        self.write(framed(*messages))
-
-    def write(self, data: bytes) -> None:
-        transport: Any = self.transport
-        if transport is not None:
-            transport.write(data)
 
     def leave(self, *, abort: bool = False) -> None:
         self._left = True
@@ -145,7 +135,7 @@ class Person:
                 login.token, login.user_pwd = self._token, ""
                 rooms = {wire.LOBBY: self._room} if self._room else {}
                 login.resume = wire.Resume(rooms=rooms, inbox=self._inbox or UNSET)
-        self._wire.say(*messages, login)
+        self._wire.send(*messages, login)
 
     def _take(self, payload: bytes) -> None:
         if payload.startswith(_ROOM):
@@ -183,7 +173,7 @@ class Person:
 
     def _say(self, *messages: Message) -> None:
         if self._wire is not None and self.is_in:
-            self._wire.say(*messages)
+            self._wire.send(*messages)
 
     def _talk(self, then: Wire | None) -> None:
         if then is not self._wire or not self.is_in:

@@ -10,7 +10,8 @@ from twisted.internet.task import LoopingCall
 
 from chatroom.protocol import messages as wire
 from tests.fuzz.inputs import Inputs
-from tests.soak.people import FIRST, PASSWORD, Crowd, Wire
+from tests.soak.people import FIRST, Crowd, Wire
+from tests.wire import PASSWORD
 
 #: Connections of one kind that are open at most, for each thousand people.
 OPEN = 15
@@ -70,14 +71,14 @@ class Trouble:
     def _enter(self, protocol: Wire, user_id: int) -> None:
         user = wire.User(user_id=user_id, user_pwd=PASSWORD, user_name=f"odd {user_id}")
         login = wire.LoginMes(user_id=user_id, user_pwd=PASSWORD, protocol=2)
-        protocol.say(wire.RegisterMes(user=user), login)
+        protocol.send(wire.RegisterMes(user=user), login)
 
     def _slow_reader(self) -> None:
         """Asks for much, and reads nothing."""
 
         def begin(protocol: Wire) -> None:
             self._enter(protocol, SLOW + self._crowd.random.randrange(10))
-            protocol.say(*[wire.HistoryMes(limit=200) for _ in range(PAGES)])
+            protocol.send(*[wire.HistoryMes(limit=200) for _ in range(PAGES)])
             if protocol.transport is not None:
                 protocol.transport.pauseProducing()
 
@@ -103,8 +104,8 @@ class Trouble:
         def begin(protocol: Wire) -> None:
             user_id = FLOODING + self._crowd.random.randrange(10)
             self._enter(protocol, user_id)
-            protocol.say(*[wire.PingMes() for _ in range(300)])
-            protocol.say(
+            protocol.send(*[wire.PingMes() for _ in range(300)])
+            protocol.send(
                 *[wire.PrivateMes(content=f"{n}", to_user_id=user_id) for n in range(150)],
                 *[wire.UsersMes() for _ in range(50)],
             )
@@ -114,7 +115,7 @@ class Trouble:
     def _wrong_password(self) -> None:
         def begin(protocol: Wire) -> None:
             user_id = FIRST + self._crowd.random.randrange(len(self._crowd.people))
-            protocol.say(wire.LoginMes(user_id=user_id, user_pwd="a wrong one", protocol=2))
+            protocol.send(wire.LoginMes(user_id=user_id, user_pwd="a wrong one", protocol=2))
 
         self._connect("wrong passwords", begin)
 

@@ -12,7 +12,7 @@ from chatroom.config.errors import StartError
 from chatroom.store.valkey.binary import find_binary
 from tests.doubles.valkey import Valkey
 from tests.system.lab import Lab, Server, own_valkey
-from tests.system.wire_client import WireClient
+from tests.wire import WireClient
 
 _ids = count(1000)
 

@@ -17,7 +17,7 @@ from typing import Self
 
 from tests import forked
 from tests.system.lab import environment
-from tests.system.wire_client import PATIENCE
+from tests.wire import PATIENCE
 
 CHATROOM = str(Path(sys.executable).with_name("chatroom"))
 _SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

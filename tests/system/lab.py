@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from tests import forked
 from tests.doubles.valkey import Valkey
-from tests.system.wire_client import PATIENCE, WireClient
+from tests.wire import PATIENCE, WireClient
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from chatroom.protocol import messages as wire
 from tests import forked
 from tests.system.console import Terminal
 from tests.system.lab import CHEAP, PROGRAMS, Ended, Lab, Server, environment, own_valkey, until
-from tests.system.wire_client import PASSWORD, PATIENCE, WireClient
+from tests.wire import PASSWORD, PATIENCE, WireClient
 
 NewUser = Callable[[], int]
 ADMIN = str(PROGRAMS / "chatroom-admin")

@@ -19,7 +19,7 @@ from tests.ports import own_port
 from tests.system.console import Pipe
 from tests.system.lab import TAC, TWISTD, Lab, Server, environment, own_valkey, until
 from tests.system.wall_clock import WallClock, compiled
-from tests.system.wire_client import PASSWORD, WireClient
+from tests.wire import PASSWORD, WireClient
 
 #: What runs instead of ``chatroom.tac``: the same with shorter waits.
 QUICK = f"""

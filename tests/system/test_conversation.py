@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import socket
-import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,50 +10,24 @@ import pytest
 
 from tests.ports import own_port
 from tests.system.lab import Lab
-from tests.system.wire_client import PATIENCE
+from tests.wire import PlainClient
 
 JSON = dict[str, Any]
 
 
-class Plain:
-    """A socket, and frames made from nothing but the protocol's description."""
-
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def send(self, name: str, **data: object) -> None:
-        inner = json.dumps(data, ensure_ascii=False)
-        payload = json.dumps({"type": name, "data": inner}, ensure_ascii=False).encode()
-        self._socket.sendall(struct.pack(">I", len(payload)) + payload)
-
-    def receive(self) -> tuple[str, JSON]:
-        (length,) = struct.unpack(">I", self._exactly(4))
-        envelope = json.loads(self._exactly(length))
-        assert set(envelope) == {"type", "data"}
-        assert isinstance(envelope["data"], str)
-        return envelope["type"], json.loads(envelope["data"])
+class Strict(PlainClient):
+    """Takes one message after the other."""
 
     def expect(self, name: str) -> JSON:
         came, data = self.receive()
         assert came == name, data
         return data
 
-    def _exactly(self, size: int) -> bytes:
-        data = b""
-        while len(data) < size:
-            more = self._socket.recv(size - len(data))
-            assert more, "the server closed the connection"
-            data += more
-        return data
-
 
 @pytest.fixture
-def people(lab: Lab) -> Iterator[list[Plain]]:
+def people(lab: Lab) -> Iterator[list[Strict]]:
     """Everybody who was connected; closed at the end."""
-    everybody: list[Plain] = []
+    everybody: list[Strict] = []
     yield everybody
     for plain in everybody:
         plain.close()
@@ -66,12 +37,12 @@ def _user(user_id: int, name: str) -> JSON:
     return {"userId": user_id, "userPwd": "123456", "userName": name, "userStatus": 0, "sex": ""}
 
 
-def test_the_first_conversation_in_dialect_2(lab: Lab, people: list[Plain]) -> None:
+def test_the_first_conversation_in_dialect_2(lab: Lab, people: list[Strict]) -> None:
     here = ("--listen", f"tcp:{own_port()}:interface=127.0.0.1")
     server = lab.server(cheap=False, listen=here)
 
-    def connect() -> Plain:
-        people.append(Plain(server.port))
+    def connect() -> Strict:
+        people.append(Strict(server.port))
         return people[-1]
 
     # Registered and logged in.
@@ -151,15 +122,15 @@ def test_the_first_conversation_in_dialect_2(lab: Lab, people: list[Plain]) -> N
     assert server.stop() == -signal.SIGTERM
 
 
-def test_the_first_conversation_in_dialect_1(lab: Lab, people: list[Plain]) -> None:
+def test_the_first_conversation_in_dialect_1(lab: Lab, people: list[Strict]) -> None:
     """As the original client has it."""
     server = lab.server(cheap=False)
 
-    def connect() -> Plain:
-        people.append(Plain(server.port))
+    def connect() -> Strict:
+        people.append(Strict(server.port))
         return people[-1]
 
-    def enter(user_id: int, online: list[int]) -> Plain:
+    def enter(user_id: int, online: list[int]) -> Strict:
         plain = connect()
         plain.send("LoginMes", userId=user_id, userPwd="123456", userName="")
         # Its own id first, and nothing that it would not know.

@@ -20,7 +20,7 @@ import pytest
 
 from chatroom.protocol import messages as wire
 from tests.system.lab import Lab, Server, alive, own_valkey, until
-from tests.system.wire_client import PATIENCE, Closed, new_id
+from tests.wire import PATIENCE, new_id
 
 
 class Talker:
@@ -55,7 +55,7 @@ class Talker:
             while not self._stopping:
                 number += 1
                 self._say(f"{self.client.user_id} says {number}", new_id())
-        except (Closed, OSError):
+        except OSError:
             self.lost = True
 
     def _say(self, content: str, message_id: str) -> None:

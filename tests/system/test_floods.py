@@ -13,7 +13,7 @@ from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Code
 from tests.forked import python
 from tests.system.lab import PROC, Lab, Server, environment, until
-from tests.system.wire_client import PATIENCE, Closed, WireClient
+from tests.wire import PATIENCE, WireClient
 
 
 def test_a_script_with_a_hundred_lines_gets_through_without_loss(lab: Lab) -> None:
@@ -75,7 +75,7 @@ def test_connections_of_one_address_are_bounded_and_say_why(lab: Lab) -> None:
         with server.client() as again:
             try:
                 return again.is_alive()
-            except Closed:
+            except ConnectionError:
                 return False
 
     until(comes_in)

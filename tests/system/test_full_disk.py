@@ -15,7 +15,7 @@ from tests.doubles.small_disk import SmallDisk
 from tests.doubles.valkey import Valkey
 from tests.system.lab import Lab, Server, until
 from tests.system.torture.stage import small_disk
-from tests.system.wire_client import PATIENCE, Closed, WireClient, new_id
+from tests.wire import PATIENCE, WireClient, new_id
 
 #: Messages that each talker has under way, and the characters of each.
 IN_FLIGHT, LENGTH = 20, 1500
@@ -47,7 +47,7 @@ class Crowd:
                 else:
                     self.refused += 1
                 self._say(1)
-        except (Closed, OSError):
+        except OSError:
             return
 
     def _say(self, count: int) -> None:

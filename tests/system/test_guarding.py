@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatroom.protocol import messages as wire
 from tests.system.console import Pipe, Terminal
 from tests.system.lab import Lab
-from tests.system.wire_client import PASSWORD
+from tests.wire import PASSWORD
 
 LOG_IN, REGISTER, LEAVE, CHANGE = "1", "2", "4", "7"
 

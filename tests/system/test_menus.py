@@ -15,7 +15,7 @@ from tests import forked
 from tests.ports import own_port
 from tests.system.console import Console, Pipe, Terminal, command, locale
 from tests.system.lab import Ended, Lab, Server, until
-from tests.system.wire_client import PASSWORD, PATIENCE, WireClient
+from tests.wire import PASSWORD, PATIENCE, WireClient
 
 NewUser = Callable[[], int]
 

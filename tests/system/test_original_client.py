@@ -12,7 +12,7 @@ import pytest
 from chatroom.protocol import messages as wire
 from tests.system.lab import Lab, Server, until
 from tests.system.original_client import OriginalClient
-from tests.system.wire_client import PASSWORD, WireClient, new_id
+from tests.wire import PASSWORD, WireClient, new_id
 
 #: Messages of each of those who talk.
 MANY = 300

@@ -37,7 +37,7 @@ from tests.system.lab import (
     until,
     works_for,
 )
-from tests.system.wire_client import PATIENCE
+from tests.wire import PATIENCE
 
 #: Runs ``twistd`` with some arguments, and gives the line that it says. As a daemon, from where an
 #: error has the longer way to the one who is to see it; with ``both=True`` also in the foreground,

@@ -28,7 +28,7 @@ from tests.system.lab import (
     until,
     works_for,
 )
-from tests.system.wire_client import PATIENCE
+from tests.wire import PATIENCE
 
 
 def _talk(server: Server) -> None:

@@ -16,7 +16,7 @@ from tests.certificates import Issued
 from tests.ports import own_port
 from tests.system.console import Pipe, Terminal
 from tests.system.lab import TAC, TWISTD, Lab, Server
-from tests.system.wire_client import PATIENCE, WireClient, new_id
+from tests.wire import PATIENCE, WireClient, new_id
 
 LOCAL = "tcp:{}:interface=127.0.0.1"
 MENU = "Welcome to the chat room"

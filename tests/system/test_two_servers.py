@@ -11,7 +11,7 @@ import pytest
 
 from chatroom.protocol import messages as wire
 from tests.system.lab import Lab, Server, own_valkey, until
-from tests.system.wire_client import WireClient, new_id
+from tests.wire import WireClient, new_id
 
 NewUser = Callable[[], int]
 

@@ -6,8 +6,8 @@ import re
 
 from chatroom.protocol import messages as wire
 from tests.system.lab import Lab, Server
-from tests.system.wire_client import new_id
 from tests.transports.web.real_browser import Browser
+from tests.wire import new_id
 
 WEB = ("--web", "tcp:0:interface=127.0.0.1")
 

@@ -25,7 +25,8 @@ from chatroom.sessions.session import CLOSE_TIMEOUT
 from chatroom.transports.sockets import KEEPALIVE
 from chatroom.transports.tcp import ChatFactory
 from tests.certificates import Issued
-from tests.sockets import Peer, SocketPeer, framed, frames
+from tests.sockets import Peer, SocketPeer
+from tests.wire import framed, frames
 from tests.world import World, kinds, private, sms
 
 Connect = Callable[[], SocketPeer]

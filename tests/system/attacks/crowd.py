@@ -11,43 +11,23 @@ import selectors
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from itertools import count
 
-from chatroom.protocol import codec, messages as wire
+from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import Message
-from tests.system.wire_client import PASSWORD, new_id
+from tests.wire import PASSWORD, PATIENCE, WireClient, new_id
 
 #: Messages that all of them together say, in a second, and in a period at least.
 RATE, LEAST = 20.0, 25
-#: Seconds after which something that was said counts as lost.
-PATIENCE = 120.0
 
 
-class Person:
-    """One of them: a connection that is read as it comes."""
+class Person(WireClient):
+    """One of them."""
 
     def __init__(self, port: int, user_id: int) -> None:
-        self.user_id = user_id
         # Not more than so many from one address: the server would not take them.
-        here = f"127.0.1.{1 + user_id // 50 % 200}"
-        self.socket = socket.create_connection(("127.0.0.1", port), source_address=(here, 0))
-        self._buffer = b""
-
-    def say(self, *messages: Message) -> None:
-        self.socket.sendall(b"".join(codec.frame(codec.encode(message)) for message in messages))
-
-    def hear(self) -> Iterator[Message]:
-        data = self.socket.recv(1 << 18)
-        if not data:
-            raise ConnectionError(f"user {self.user_id} was disconnected")
-        self._buffer += data
-        while len(self._buffer) >= wire.PREFIX_BYTES:
-            end = wire.PREFIX_BYTES + int.from_bytes(self._buffer[: wire.PREFIX_BYTES])
-            if len(self._buffer) < end:
-                return
-            payload, self._buffer = self._buffer[wire.PREFIX_BYTES : end], self._buffer[end:]
-            yield codec.decode(payload)
+        super().__init__(port, source=f"127.0.1.{1 + user_id // 50 % 200}")
+        self.user_id = user_id
 
 
 class Crowd:
@@ -60,7 +40,7 @@ class Crowd:
         self._people = [Person(port, first_id + number) for number in range(size)]
         self._selector = selectors.DefaultSelector()
         for person in self._people:
-            self._selector.register(person.socket, selectors.EVENT_READ, person)
+            self._selector.register(person, selectors.EVENT_READ, person)
         #: By content: when it was said, and whom it has not reached yet.
         self._said: dict[str, tuple[float, set[int]]] = {}
         self._answered: set[str] = set()
@@ -74,7 +54,7 @@ class Crowd:
         for person in self._people:
             user = wire.User(person.user_id, PASSWORD, f"quiet {person.user_id}")
             login = wire.LoginMes(user_id=person.user_id, user_pwd=PASSWORD, protocol=2)
-            person.say(wire.RegisterMes(user=user), login)
+            person.send(wire.RegisterMes(user=user), login)
         self._listen_until(lambda: self._in == len(self._people), PATIENCE)
 
     def talk(self, until_line: socket.socket) -> None:
@@ -87,7 +67,7 @@ class Crowd:
             others = {one.user_id for one in self._people if one is not person}
             self._said[content] = (time.monotonic(), others)
             self._unanswered[message_id] = time.monotonic()
-            person.say(wire.SmsMes(content=content, id=message_id))
+            person.send(wire.SmsMes(content=content, id=message_id))
             due += 1 / RATE
             while (left := due - time.monotonic()) > 0:
                 if self._listen(left):
@@ -127,7 +107,7 @@ class Crowd:
                 called = True
                 continue
             try:
-                for message in key.data.hear():
+                for message in key.data.read_once(PATIENCE):
                     self._heard(key.data, message)
             except OSError as error:
                 self._troubles.append(f"{key.data.user_id}: {error}")
@@ -152,7 +132,7 @@ class Crowd:
             case wire.LoginResMes():
                 self._troubles.append(f"{person.user_id}: {message.code} {message.error}")
             case wire.PingMes():
-                person.say(wire.PongMes())
+                person.send(wire.PongMes())
 
 
 def main() -> None:

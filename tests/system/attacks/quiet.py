@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 
 from tests.forked import python
 from tests.system.lab import environment
-from tests.system.wire_client import PATIENCE
+from tests.wire import PATIENCE
 
 CHECKOUT = Path(__file__).parents[3]
 

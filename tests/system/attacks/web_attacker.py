@@ -14,9 +14,9 @@ from typing import Any
 from chatroom.protocol import messages as wire
 from chatroom.transports.web.request import MAX_BODY
 from tests.system.attacks.attacker import LONG, TRUSTED_PROXY, Target, rounds
-from tests.system.wire_client import PASSWORD, PATIENCE, new_id
 from tests.transports.web.browser import UPGRADE, parse_response
 from tests.transports.web.real_browser import Browser
+from tests.wire import PASSWORD, PATIENCE, new_id
 
 #: Addresses that are nobody's neighbours, so that registrations from there are counted. Nothing is
 #: ever sent to them: they stand in a header.

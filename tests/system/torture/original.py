@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import socket
-import struct
 import threading
 from typing import Any
 
+from tests.system.original_client import OriginalConnection, Torn
 from tests.system.torture.ledger import INBOX, LOBBY, Device, Ledger
 
-#: The original's buffer, in bytes.
-BUFFER = 8096
 #: What a private message to it begins with, and what the server itself has to say.
 _PRIVATE, _SYSTEM = "[私聊] ", "[系统]"
 #: Seconds for the rest of a frame that has begun: only a server that hangs takes so long.
 _PATIENCE = 60
-
-
-class TornFrame(Exception):
-    """A frame did not come whole: the original client dies of that."""
 
 
 class OriginalClient:
@@ -50,23 +42,15 @@ class OriginalClient:
         while not self._stop.is_set():
             try:
                 self._converse()
-            except TornFrame:
+            except Torn:
                 self.torn += 1
             except OSError:
                 self._stop.wait(0.2)
 
     def _converse(self) -> None:
-        with socket.create_connection(("127.0.0.1", self._port), timeout=2) as connection:
-            # Who hangs up on an answer that is under way may lose what came with it.
-            connection.settimeout(_PATIENCE)
-            _send(
-                connection,
-                "LoginMes",
-                {"userId": self._user, "userPwd": self._password, "userName": ""},
-            )
-            kind, data = self._read(connection)
-            connection.settimeout(0.5)
-            if kind != "LoginResMes" or data["code"] != 200:
+        # Who hangs up on an answer that is under way may lose what came with it.
+        with OriginalConnection(self._port, patience=_PATIENCE) as connection:
+            if connection.log_in(self._user, self._password) != 200:
                 self.refused += 1
                 self._stop.wait(0.2)
                 return
@@ -76,7 +60,7 @@ class OriginalClient:
             room = self._ledger.device(self._user, name, original=LOBBY)
             while not self._stop.is_set():
                 try:
-                    self._note(*self._read(connection), room)
+                    self._note(*connection.receive(0.5), room)
                 except TimeoutError:
                     continue
 
@@ -88,35 +72,3 @@ class OriginalClient:
             self._inbox.shown[INBOX].append(((0, 0), content.removeprefix(_PRIVATE)))
         elif not content.startswith(_SYSTEM):
             room.shown[LOBBY].append(((0, 0), content))
-
-    @staticmethod
-    def _read(connection: socket.socket) -> tuple[str, dict[str, Any]]:
-        head = connection.recv(4)
-        if not head:
-            raise ConnectionError("the server hung up")
-        if len(head) < 4:
-            raise TornFrame
-        (length,) = struct.unpack("!I", head)
-        if length > BUFFER:
-            raise TornFrame
-        waits = connection.gettimeout()
-        connection.settimeout(_PATIENCE)
-        try:
-            body = connection.recv(length)
-        except TimeoutError:
-            raise ConnectionError("the rest of a frame did not come") from None
-        connection.settimeout(waits)
-        if not body:
-            raise ConnectionError("the server hung up")
-        if len(body) < length:
-            # Cut off by the end of the connection, or torn: the next read tells.
-            if not connection.recv(1):
-                raise ConnectionError("the server hung up")
-            raise TornFrame
-        envelope = json.loads(body)
-        return envelope["type"], json.loads(envelope["data"])
-
-
-def _send(connection: socket.socket, kind: str, data: dict[str, object]) -> None:
-    body = json.dumps({"type": kind, "data": json.dumps(data)}).encode()
-    connection.sendall(struct.pack("!I", len(body)) + body)

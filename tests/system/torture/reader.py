@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import socket
-import struct
 import time
 from collections.abc import Iterable
 from typing import Any
 
 from tests.system.torture.ledger import LOBBY, Place, Stored, place
+from tests.wire import PlainClient
 
 #: Seconds for one answer, where nothing is broken: only a server that hangs takes so long.
 PATIENCE = 60.0
@@ -20,60 +19,28 @@ class Refused(ConnectionError):
     """The server answered, and did not do what was asked for."""
 
 
-class Reader:
+class Reader(PlainClient):
     """A plain blocking dialect 2 client: logs in, sends, and reads history.
 
-    :param patience: seconds for each answer, whatever else comes meanwhile.
     :raises OSError: from any method: the server is not there, hung up, refused, or took too long.
     """
 
     def __init__(self, port: int, patience: float = PATIENCE) -> None:
-        self._patience = patience
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=patience)
-        self._buffer = b""
+        super().__init__(port, patience=patience)
 
-    def close(self) -> None:
-        self._socket.close()
-
-    def send(self, kind: str, **data: object) -> None:
-        body = json.dumps({"type": kind, "data": json.dumps(data)}).encode()
-        self._socket.sendall(struct.pack("!I", len(body)) + body)
-
-    def receive(self, *kinds: str, until: float | None = None) -> dict[str, Any]:
-        """The next message of one of these types; others are passed over.
-
-        :param until: the monotonic time by which it has to come; patience from now if left out.
-        """
-        until = time.monotonic() + self._patience if until is None else until
-        while True:
-            length = struct.unpack("!I", self._take(4, until))[0]
-            envelope = json.loads(self._take(length, until))
-            if envelope["type"] in kinds:
-                data: dict[str, Any] = json.loads(envelope["data"])
-                return data
-
-    def _take(self, size: int, until: float) -> bytes:
-        while len(self._buffer) < size:
-            left = until - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("the server did not answer")
-            self._socket.settimeout(left)
-            data = self._socket.recv(65536)
-            if not data:
-                raise ConnectionError("the server hung up")
-            self._buffer += data
-        taken, self._buffer = self._buffer[:size], self._buffer[size:]
-        return taken
+    def answer(self, *kinds: str) -> dict[str, Any]:
+        """The next message of one of these types; others are passed over."""
+        return self.receive_first(lambda message: message[0] in kinds)[1]
 
     def register(self, user: int, password: str) -> int:
         self.send(
             "RegisterMes", user={"userId": user, "userPwd": password, "userName": f"user {user}"}
         )
-        return int(self.receive("RegisterResMes")["code"])
+        return int(self.answer("RegisterResMes")["code"])
 
     def log_in(self, user: int, password: str, **more: object) -> dict[str, Any]:
         self.send("LoginMes", userId=user, userPwd=password, protocol=2, **more)
-        answer = self.receive("LoginResMes")
+        answer = self.answer("LoginResMes")
         if answer["code"] != 200:
             raise Refused(f"login refused: {answer}")
         return answer
@@ -92,13 +59,12 @@ class Reader:
 
     def acknowledgement(self, *names: str) -> tuple[str, Place]:
         """Wait for that of one of these messages: its id, and its place."""
-        until = time.monotonic() + self._patience
-        while True:
-            answer = self.receive("AckMes", until=until)
-            if answer["id"] in names:
-                if answer["code"] not in (200, 202):
-                    raise Refused(f"send refused: {answer}")
-                return answer["id"], place(answer["seq"])
+        _, answer = self.receive_first(
+            lambda message: message[0] == "AckMes" and message[1]["id"] in names
+        )
+        if answer["code"] not in (200, 202):
+            raise Refused(f"send refused: {answer}")
+        return answer["id"], place(answer["seq"])
 
     def read_slowly(self, size: int, seconds: float) -> None:
         """Ask for all of the lobby again and again, and take so many bytes of it a second."""
@@ -124,7 +90,7 @@ class Reader:
         before: dict[str, object] = {}
         while True:
             self.send("HistoryMes", limit=200, **conversation, **before)
-            page = self.receive("HistoryResMes", "ErrorMes")
+            page = self.answer("HistoryResMes", "ErrorMes")
             if "messages" not in page:
                 raise Refused(f"no history: {page}")
             messages = page["messages"]

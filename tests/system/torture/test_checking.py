@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
-import struct
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ from tests.system.torture.pairs import APART, NOT_TOGETHER, pair, pairs
 from tests.system.torture.playing import BY_NAME
 from tests.system.torture.processes import Process
 from tests.system.torture.reader import Reader
+from tests.wire import plain_frame
 
 
 def test_a_message_that_is_never_answered_is_a_fault() -> None:
@@ -78,10 +77,9 @@ def test_whoever_waits_for_an_acknowledgement_does_not_take_other_messages_for_i
 
         def chatter() -> None:
             connection, _ = listening.accept()
-            body = json.dumps({"type": "SmsMes", "data": "{}"}).encode()
             with connection:
                 while not over.wait(0.01):
-                    connection.sendall(struct.pack("!I", len(body)) + body)
+                    connection.sendall(plain_frame("SmsMes"))
 
         thread = threading.Thread(target=chatter)
         thread.start()

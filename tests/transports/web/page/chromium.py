@@ -20,7 +20,7 @@ from playwright.sync_api import (
 
 from tests.system.lab import Server
 from tests.system.test_web import web_port
-from tests.system.wire_client import PASSWORD
+from tests.wire import PASSWORD
 
 #: What a Chromium is called, by system.
 NAMES = ("chromium", "chromium-browser", "google-chrome")

@@ -11,7 +11,6 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.system.lab import Lab
 from tests.system.test_web import WEB
-from tests.system.wire_client import WireClient
 from tests.transports.web.page.chromium import (
     DESKTOP,
     PHONE,
@@ -21,6 +20,7 @@ from tests.transports.web.page.chromium import (
     launch,
     new_ids,
 )
+from tests.wire import WireClient
 
 IMAGES = Path(__file__).parents[4] / "docs" / "images"
 NAMES = {"kiwi": 100, "lime": 101, "plum": 102, "青柠": 103, "小满": 104, "fig": 105, "quince": 106}

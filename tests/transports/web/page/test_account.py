@@ -6,8 +6,8 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.system.wire_client import PASSWORD
 from tests.transports.web.page.chromium import Window, World
+from tests.wire import PASSWORD
 
 NEW_PASSWORD = "an even longer password"
 

@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.system.wire_client import PASSWORD
 from tests.transports.web.page.chromium import DESKTOP, PHONE, Window, World
+from tests.wire import PASSWORD
 
 SIZES = pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 Size = tuple[int, int]

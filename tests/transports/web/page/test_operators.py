@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 
 from tests.system.lab import Server
 from tests.system.test_admin import Admin
-from tests.system.wire_client import PASSWORD
 from tests.transports.web.page.chromium import World
+from tests.wire import PASSWORD
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from playwright.sync_api import expect
 
 from tests.system.lab import Server
 from tests.system.test_admin import Admin
-from tests.system.wire_client import PASSWORD
 from tests.transports.web.page.chromium import DESKTOP, PHONE, World
+from tests.wire import PASSWORD
 
 #: A timer that saves what is being written does so too late.
 NO_TIMER_SAVES = """

@@ -9,8 +9,8 @@ from playwright.sync_api import Page, expect
 
 from tests.system.console import Pipe
 from tests.system.lab import until
-from tests.system.wire_client import PASSWORD, WireClient
 from tests.transports.web.page.chromium import PHONE, Window, World
+from tests.wire import PASSWORD, WireClient
 
 #: Makes a page look hidden, which no window of a browser without a screen ever is.
 HIDE = """
