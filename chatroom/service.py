@@ -20,7 +20,7 @@ from chatroom.accounts.registration import Registration
 from chatroom.common.clock import keep_time, pause
 from chatroom.config.data_folder import DataFolder
 from chatroom.config.errors import StartError
-from chatroom.config.options import Settings
+from chatroom.config.options import Settings, endpoints
 from chatroom.config.redis_address import RedisAddress
 from chatroom.limits.connections import ConnectionLimit
 from chatroom.limits.file_descriptors import most_connections, raise_limit
@@ -93,8 +93,15 @@ class ChatService(Service):
         accounts = _accounts(self._store, self._threads, settings)
         self.node = _node(reactor, self._store, accounts, settings, name)
         self._diagnostics = Diagnostics(reactor, self.node)
-        # Here, where twistd has not yet changed to another user, who might not read what it loads.
-        self._site = self._make_site() if settings.web else None
+        #: What takes the connections at the endpoints of each option.
+        self._factories: dict[str, Any] = {
+            "--listen": ChatFactory(
+                self.node, max_frame=settings.max_frame, send_queue=settings.send_queue
+            )
+        }
+        if settings.web:
+            # Before twistd changes to another user, who might not read what it loads.
+            self._factories["--web"] = self._make_site()
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
@@ -112,10 +119,7 @@ class ChatService(Service):
 
     async def _start(self) -> None:
         await self._store_start.start(self.node)
-        factory = ChatFactory(
-            self.node, max_frame=self._settings.max_frame, send_queue=self._settings.send_queue
-        )
-        await self._ports.open(factory, self._site)
+        await self._ports.open(self._factories)
         _log.info("Ready: clients may connect")
         self._launch.succeeded()
 
@@ -242,7 +246,7 @@ def _check(
     reactor: Any, settings: Settings, folder: DataFolder, owner: tuple[int, int] | None
 ) -> tuple[PrivateStore | None, RedisAddress]:
     """Do all that can fail before the reactor runs; gives the store."""
-    check_endpoints(settings.listen, settings.web)
+    check_endpoints(endpoints(settings))
     folder.open()
     if owner is not None and os.geteuid() == 0:
         check_user(owner, folder.path)

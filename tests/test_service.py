@@ -353,18 +353,18 @@ def test_two_endpoints_that_want_the_same_are_refused(
     )
     option = "--web" if web else "--listen"
     with pytest.raises(StartError) as refused:
-        check_endpoints(listen, web)
+        check_endpoints({"--listen": listen, "--web": web})
     assert str(refused.value).startswith(f"can't listen on {(listen + web)[1]}: Address already in")
     assert "another --listen or --web has that" in str(refused.value)
     assert f"give {option} another one" in str(refused.value)
     # Nothing is held on to, and nothing is left.
-    check_endpoints(listen[:1])
+    check_endpoints({"--listen": listen[:1]})
     assert list(folder.iterdir()) == []
 
 
 def test_a_unix_socket_in_a_folder_that_is_missing_is_refused(folder: Path) -> None:
     with pytest.raises(StartError, match=r"No such file or directory; give --web another one"):
-        check_endpoints([], [f"unix:{folder}/none/s"])
+        check_endpoints({"--web": [f"unix:{folder}/none/s"]})
 
 
 def test_a_unix_socket_that_somebody_listens_on_is_refused(folder: Path) -> None:
@@ -372,25 +372,27 @@ def test_a_unix_socket_that_somebody_listens_on_is_refused(folder: Path) -> None
         other.bind(f"{folder}/s")
         other.listen(1)
         with pytest.raises(StartError, match=r"in use; stop what uses that path or give --listen"):
-            check_endpoints([f"unix:{folder}/s"])
+            check_endpoints({"--listen": [f"unix:{folder}/s"]})
     # Nobody listens any more: Twisted takes it over, unless it is told to keep no lock.
-    check_endpoints([f"unix:{folder}/s"])
+    check_endpoints({"--listen": [f"unix:{folder}/s"]})
     with pytest.raises(StartError, match=r"in use; stop what uses that path"):
-        check_endpoints([f"unix:{folder}/s:lockfile=0"])
+        check_endpoints({"--listen": [f"unix:{folder}/s:lockfile=0"]})
     assert [path.name for path in folder.iterdir()] == ["s"]
 
 
 def test_free_ports_and_endpoints_that_can_not_be_tried_pass(folder: Path) -> None:
-    check_endpoints([LOCAL, "tcp6:0:interface=\\:\\:1", f"unix:{folder}/s", "haproxy:" + LOCAL])
+    check_endpoints(
+        {"--listen": [LOCAL, "tcp6:0:interface=\\:\\:1", f"unix:{folder}/s", "haproxy:" + LOCAL]}
+    )
 
 
 @pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")  # Twisted's own
 def test_a_file_that_openssl_will_not_have_is_refused_in_one_line(folder: Path) -> None:
     (folder / "own.pem").write_bytes(Issued.make("localhost").pem)
     listen = f"ssl:0:interface=127.0.0.1:privateKey={folder}/own.pem"
-    check_endpoints([listen])
+    check_endpoints({"--listen": [listen]})
     with pytest.raises(StartError, match=r"OpenSSL refuses a file that it names: no such file$"):
-        check_endpoints([f"{listen}:dhParameters={folder}/none"])
+        check_endpoints({"--listen": [f"{listen}:dhParameters={folder}/none"]})
 
 
 def test_an_endpoint_that_fails_in_a_way_of_its_own_is_refused(
@@ -401,7 +403,7 @@ def test_an_endpoint_that_fails_in_a_way_of_its_own_is_refused(
 
     monkeypatch.setattr(start_check._TryingReactor, "listenTCP", fault)
     with pytest.raises(StartError, match="no way"):
-        check_endpoints([LOCAL])
+        check_endpoints({"--listen": [LOCAL]})
 
 
 # ---------------------------------------------------------------- what a daemon's parent says

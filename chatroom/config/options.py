@@ -282,3 +282,9 @@ OPTIONS: Final = (
         parse.number(0, 1_000_000_000),
     ),
 )
+
+
+def endpoints(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Where to listen, by the option that says so, such as ``--listen``."""
+    asking = [option for option in OPTIONS if option.parse is parse.endpoint]
+    return {f"--{option.name}": getattr(settings, option.field) for option in asking}

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.logger import Logger
 
 from chatroom.common.addresses import is_loopback
 from chatroom.config.data_folder import DataFolder
-from chatroom.config.options import Settings
+from chatroom.config.options import Settings, endpoints
 from chatroom.limits.file_descriptors import Accepting
-from chatroom.transports.certificate import own_certificate
-from chatroom.transports.listeners import ADVICE, Listening, in_clear, listening_endpoint
-from chatroom.transports.tcp import ChatFactory
+from chatroom.transports.certificate import Certificate, own_certificate
+from chatroom.transports.listeners import ADVICE, in_clear, listening_endpoint
 from chatroom.transports.web.hosts import ADVICE as NAMES_ADVICE
 
+#: The option that names the page's endpoints.
+PAGE = "--web"
 #: As whoever reads the log knows the server.
 _log = Logger("chatroom.service")
 
 
 class Ports:
-    """All that ``--listen`` and ``--web`` name.
+    """All that ``--listen``, ``--web`` and such name.
 
     To be made before twistd changes to another user, who might not read the endpoints' keys.
 
@@ -36,26 +38,34 @@ class Ports:
         self._certificate = (
             own_certificate(folder, dt.datetime.now(dt.UTC)) if settings.tls_self_signed else None
         )
-        self._endpoints = [
-            (text, listening_endpoint(reactor, text, self._certificate)) for text in settings.listen
-        ]
-        # A browser trusts no certificate that signed itself: here TLS is an ssl: endpoint's affair,
-        # or a proxy's.
-        self._web_endpoints = [
-            (text, listening_endpoint(reactor, text, None)) for text in settings.web
-        ]
+        self._endpoints = {
+            option: [(text, listening_endpoint(reactor, text, self._own(option))) for text in texts]
+            for option, texts in endpoints(settings).items()
+        }
 
-    async def open(self, factory: ChatFactory, site: Any) -> None:
-        """Take connections on all of them.
+    def _own(self, option: str) -> Certificate | None:
+        """The certificate of its own by which an option's endpoints speak TLS."""
+        # A browser trusts none that signed itself: there TLS is an ssl: endpoint's affair, or a
+        # proxy's.
+        return None if option == PAGE else self._certificate
 
-        :param site: what is served where ``--web`` says; None: it says nothing.
+    async def open(self, factories: Mapping[str, Any]) -> None:
+        """Take connections.
+
+        :param factories: what makes their protocols, by the option that says where.
         :raises CannotListenError: a port or a path is taken.
         """
-        clear = [await self._listen(text, endpoint, factory) for text, endpoint in self._endpoints]
-        if site is not None:
-            clear += [await self._listen(*one, site) for one in self._web_endpoints]
-            self._advise_on_names(self._ports[len(self._endpoints) :])
-        if any(clear):
+        clear = False
+        for option, factory in factories.items():
+            for text, endpoint in self._endpoints[option]:
+                port = await endpoint.listen(factory)
+                self._ports.append(port)
+                self._accepting.watch(port)
+                _tell(option, text, _where(port))
+                clear |= in_clear(text, self._own(option), port)
+        if PAGE in factories:
+            self._advise_on_names(self._ports[-len(self._endpoints[PAGE]) :])
+        if clear:
             _log.warn("{advice}", advice=ADVICE)
         if self._certificate is not None:
             _log.info("{certificate}", certificate=self._certificate)
@@ -65,23 +75,18 @@ class Ports:
         for port in self._ports:
             await port.stopListening()
 
-    async def _listen(self, text: str, endpoint: Listening, factory: Any) -> bool:
-        """Take connections; gives whether they can be read on their way."""
-        port = await endpoint.listen(factory)
-        self._ports.append(port)
-        self._accepting.watch(port)
-        where = _where(port)
-        if not isinstance(factory, ChatFactory):
-            _log.info("The page is at {url} ({endpoint})", url=_url(text, where), endpoint=text)
-            return in_clear(text, None, port)
-        _log.info("Listening on {where} ({endpoint})", where=where, endpoint=text)
-        return in_clear(text, self._certificate, port)
-
     def _advise_on_names(self, web_ports: list[Any]) -> None:
         settings = self._settings
         hosts = [str(getattr(port.getHost(), "host", "")) for port in web_ports]
         if not settings.web_host and (settings.trusted_proxy or not all(map(is_loopback, hosts))):
             _log.warn("{advice}", advice=NAMES_ADVICE)
+
+
+def _tell(option: str, endpoint: str, where: str) -> None:
+    if option == PAGE:
+        _log.info("The page is at {url} ({endpoint})", url=_url(endpoint, where), endpoint=endpoint)
+    else:
+        _log.info("Listening on {where} ({endpoint})", where=where, endpoint=endpoint)
 
 
 def _where(port: Any) -> str:

@@ -13,7 +13,7 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -99,23 +99,22 @@ def _is_left_behind(path: str) -> bool:
         return Path(path).is_socket() and asking.connect_ex(path) == errno.ECONNREFUSED
 
 
-def check_endpoints(listen: Sequence[str], web: Sequence[str] = ()) -> None:
+def check_endpoints(endpoints: Mapping[str, Sequence[str]]) -> None:
     """Whether the server could listen on all of them together.
 
     Kinds other than TCP, TLS and Unix sockets are not tried.
 
-    :param listen: what ``--listen`` names.
-    :param web: what ``--web`` names.
+    :param endpoints: by the option that names them.
     :raises StartError: a port or path is taken, also by another one of them, or may not be used; or
         OpenSSL will not have a key, a certificate or another file that an endpoint names.
     """
     with closing(_TryingReactor()) as trying:
-        for option, texts in (("--listen", listen), ("--web", web)):
+        for option, texts in endpoints.items():
             for text in texts:
-                _try(trying, text, option)
+                _try(trying, text, option, " or ".join(endpoints))
 
 
-def _try(trying: _TryingReactor, text: str, option: str) -> None:
+def _try(trying: _TryingReactor, text: str, option: str, options: str) -> None:
     try:
         listening = serverFromString(trying, text).listen(Factory())
     except AttributeError:
@@ -128,19 +127,19 @@ def _try(trying: _TryingReactor, text: str, option: str) -> None:
     error: Any = failures[0].value
     if isinstance(error, CannotListenError):
         why = getattr(error.socketError, "strerror", None) or error.socketError
-        raise StartError(f"can't listen on {text}: {why}; {_mend(trying, error, option)}")
+        raise StartError(f"can't listen on {text}: {why}; {_mend(trying, error, option, options)}")
     if isinstance(error, SSL.Error):
         why = "; ".join(str(entry[-1]) for entry in error.args[0] if entry[-1])
         raise StartError(f"can't listen on {text}: OpenSSL refuses a file that it names: {why}")
     raise StartError(f"can't listen on {text}: {error}")
 
 
-def _mend(trying: _TryingReactor, error: Any, option: str) -> str:
+def _mend(trying: _TryingReactor, error: Any, option: str, options: str) -> str:
     """What to do about a port or path that can't be had."""
     number = getattr(error.socketError, "errno", None)
     what = "path" if isinstance(error.port, str) else "port"
     if number == errno.EADDRINUSE and error.port in trying.held:
-        return f"another --listen or --web has that {what}: give {option} another one"
+        return f"another {options} has that {what}: give {option} another one"
     if number == errno.EADDRINUSE:
         return f"stop what uses that {what} or give {option} another one"
     return f"give {option} another one"
