@@ -76,6 +76,14 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
     return near, far
 
 
+def on_tcp(protocol: Any, reactor: Any) -> tuple[tcp.Server, socket.socket]:
+    """The transport of a server's protocol on a real connection, and that one's far end."""
+    near, far = tcp_pair()
+    far.setblocking(False)
+    port: Any = SimpleNamespace(_realPortNumber=0)
+    return tcp.Server(near, protocol, ("127.0.0.1", 1), port, 0, reactor), far
+
+
 class Pair:
     """A connection of Twisted's on a pair of sockets, and its far end; little fits in between."""
 
@@ -151,19 +159,9 @@ class SocketPeer:
 
     def __init__(self, factory: ChatFactory, clock: Any) -> None:
         self.reactor = HandReactor(clock)
-        near, self.far = tcp_pair()
-        self.far.setblocking(False)
         address: Any = IPv4Address("TCP", "127.0.0.1", 1)
         self.protocol: ChatProtocol = factory.buildProtocol(address)
-        port: Any = SimpleNamespace(_realPortNumber=0)
-        self.transport = tcp.Server(
-            near,
-            self.protocol,
-            ("127.0.0.1", 1),
-            port,
-            0,
-            self.reactor,  # type: ignore[arg-type]
-        )
+        self.transport, self.far = on_tcp(self.protocol, self.reactor)
         self.protocol.makeConnection(self.transport)
 
     def says(self, *messages: Message) -> None:

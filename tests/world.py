@@ -10,12 +10,13 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
+from argon2 import PasswordHasher
 from msgspec import UNSET
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock, deferLater
 
 from chatroom.accounts.accounts import Accounts
-from chatroom.accounts.passwords import Passwords
+from chatroom.accounts.passwords import Passwords, RunsInThread
 from chatroom.delivery.outbox import put_to_each
 from chatroom.limits.rate import RateLimits
 from chatroom.node.node import LOGIN_TIMEOUT, Node
@@ -33,6 +34,11 @@ M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
 PASSWORD = "secret"
+
+
+def hashed(password: str) -> str:
+    """A hash as cheap as those of `World`, at once."""
+    return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(password)
 
 
 class Turns(Clock):
@@ -247,13 +253,16 @@ class World:
         self._rates = rates
         self.clock: Any = Turns()
         self.backend = MemoryBackend(self.clock)
-        self.passwords = Passwords(self.in_thread, time_cost=1, memory_kib=8)
+        #: What a hash takes instead of a thread: a turn. A test may put another in its place.
+        self.in_thread: RunsInThread = self._in_a_turn
+        self.passwords = Passwords(
+            lambda function, *args: self.in_thread(function, *args), time_cost=1, memory_kib=8
+        )
         self.stores: dict[str, MemoryStore] = {}
         self.nodes: dict[str, Node] = {}
         self._limits = limits
 
-    def in_thread(self, function: Callable[..., T], *args: object) -> Deferred[T]:
-        """Hashing takes a turn."""
+    def _in_a_turn(self, function: Callable[..., T], *args: object) -> Deferred[T]:
         return deferLater(self.clock, 0, function, *args)
 
     def make_store(self, name: str) -> MemoryStore:
@@ -308,7 +317,7 @@ class World:
             self.backend.accounts[user_id] = Account(
                 user_id=user_id,
                 name=f"user {user_id}",
-                password=self.passwords._hasher.hash(PASSWORD),
+                password=hashed(PASSWORD),
                 status=status,
                 sex="x",
             )

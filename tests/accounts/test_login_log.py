@@ -113,7 +113,7 @@ def test_who_leaves_the_line_and_who_leaves_behind_it_are_one_line_each(
 def test_a_fault_of_ours_is_a_line_too(log: Callable[[], str]) -> None:
     world = made()
     world.account(1)
-    world.passwords._in_thread = broken
+    world.in_thread = broken
     says(world, world.login(1))
     assert lines(log, "Login of") == ["Login of 1 from 192.0.2.1: failed"]
 
@@ -195,7 +195,7 @@ def test_no_password_is_ever_logged_or_sent_on(
     for trouble in (*Trouble, "broken"):
         client = world.connect(address=f"8.8.8.{len(sent) % 250}")
         if trouble == "broken":
-            world.passwords._in_thread = broken
+            world.in_thread = broken
         elif isinstance(trouble, Trouble):
             world.store().fail(trouble)
         client.says(

@@ -26,7 +26,7 @@ class Slow:
         self.world.node()
 
     def start(self) -> None:
-        self.world.passwords._in_thread = self._hash
+        self.world.in_thread = self._hash
 
     def _hash(self, function: Any, *args: object) -> Deferred[Any]:
         deferred: Deferred[Any] = Deferred()

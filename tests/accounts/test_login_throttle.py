@@ -35,13 +35,13 @@ class Desk:
         self.world = World(make_accounts=make_accounts)
         self.world.account(1)
         self.hashes = 0
-        hashing = self.world.passwords._in_thread
+        hashing = self.world.in_thread
 
         def counted(function: Any, *args: object) -> Deferred[Any]:
             self.hashes += 1
             return hashing(function, *args)
 
-        self.world.passwords._in_thread = counted
+        self.world.in_thread = counted
 
     def log_in(
         self,
@@ -248,10 +248,9 @@ def test_a_store_that_goes_away_meanwhile_is_505_and_lets_nobody_in(
 
 
 def test_a_hash_that_fails_keeps_nobody_behind_it_waiting(desk: Desk) -> None:
-    passwords = desk.world.passwords
-    works = passwords._in_thread
-    passwords._in_thread = lambda *_: fail(MemoryError())
+    works = desk.world.in_thread
+    desk.world.in_thread = lambda *_: fail(MemoryError())
     for _ in range(5):
         assert desk.code(password=PASSWORD) == 505
-    passwords._in_thread = works
+    desk.world.in_thread = works
     assert desk.code(password=PASSWORD) == 200

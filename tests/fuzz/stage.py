@@ -18,7 +18,7 @@ from chatroom.transports.tcp import ChatFactory
 from tests.doubles.memory_backend import Conversation
 from tests.fuzz.connection import Connection
 from tests.fuzz.inputs import Inputs
-from tests.world import World
+from tests.world import World, hashed
 
 #: Who minds their own business: id and dialect.
 BYSTANDERS = {1: 2, 2: 1, 3: 2}
@@ -105,7 +105,7 @@ class Bystander:
         self.dialect = dialect
         self.connection = Connection(factory, f"203.0.113.{user_id}")
         # Whoever knows a password may change it, and end all other sessions by that.
-        account = replace(world.account(user_id), password=world.passwords._hasher.hash(OWN))
+        account = replace(world.account(user_id), password=hashed(OWN))
         world.backend.accounts[user_id] = account
         self.connection.says(world.login(user_id, dialect=dialect, user_pwd=OWN))
         #: Places of the room's messages as they came, and of private ones; what was said by whom.

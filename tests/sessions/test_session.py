@@ -616,7 +616,7 @@ def test_with_no_time_to_log_in_only_silence_counts() -> None:
 def test_while_the_server_itself_does_not_read_nobody_is_silent(world: World) -> None:
     client = world.connect()
     hashing: Deferred[Any] = Deferred()
-    world.passwords._in_thread = lambda *_: hashing
+    world.in_thread = lambda *_: hashing
     client.says(world.login(1))
     world.wait(200, step=1)
     assert not client.gone

@@ -6,10 +6,8 @@ import json
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
-from twisted.internet import tcp
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionLost
 from twisted.internet.testing import StringTransport
@@ -18,7 +16,7 @@ from twisted.python.failure import Failure
 from chatroom.protocol import codec
 from chatroom.protocol.messages import Message
 from chatroom.transports.web.site import Site
-from tests.sockets import HandReactor, received, tcp_pair
+from tests.sockets import HandReactor, on_tcp, received
 
 HOST = "chat.example"
 ORIGIN = f"http://{HOST}"
@@ -156,16 +154,12 @@ class Tab:
         peer: Any = IPv4Address("TCP", address, 54321)
         protocol: Any = site.buildProtocol(peer)
         self.protocol = protocol
-        self._far: Any = None
+        self.far: Any = None
         if clock is None:
             self.transport: Any = StringTransport(peerAddress=peer, lenient=True)
         else:
             self.reactor = HandReactor(clock)
-            near, self._far = tcp_pair()
-            self._far.setblocking(False)
-            port: Any = SimpleNamespace(_realPortNumber=0)
-            peer_and_port = ("127.0.0.1", 1)
-            self.transport = tcp.Server(near, self.protocol, peer_and_port, port, 0, self.reactor)  # type: ignore[arg-type]
+            self.transport, self.far = on_tcp(protocol, self.reactor)
         protocol.makeConnection(self.transport)
         #: What keeps it logged in.
         self.cookie = ""
@@ -174,22 +168,22 @@ class Tab:
 
     def sends(self, data: bytes) -> None:
         """Bytes arrive at the server."""
-        if self._far is None:
+        if self.far is None:
             self.protocol.dataReceived(data)
         else:
-            self._far.sendall(data)
+            self.far.sendall(data)
             self.turn()
 
     def turn(self) -> None:
         """On a real socket: the server does what it can now."""
-        while self._far is not None and self.reactor.turn():
+        while self.far is not None and self.reactor.turn():
             pass
 
     def data(self) -> bytes:
         """All that came since the last look."""
-        if self._far is not None:
+        if self.far is not None:
             self.turn()
-            return received(self._far)
+            return received(self.far)
         data: bytes = self.transport.value()
         self.transport.clear()
         return data
@@ -197,14 +191,14 @@ class Tab:
     @property
     def closed(self) -> bool:
         """Whether the server has closed the connection."""
-        if self._far is not None:
+        if self.far is not None:
             return bool(self.transport.disconnected)
         return bool(self.transport.disconnecting or self.transport.disconnected)
 
     def leaves(self) -> None:
         """The connection is lost."""
-        if self._far is not None:
-            self._far.close()
+        if self.far is not None:
+            self.far.close()
             self.turn()
         else:
             self.transport.connected = False

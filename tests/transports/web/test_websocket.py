@@ -523,7 +523,7 @@ def test_what_was_asked_before_is_answered_before(world: World, real_tab: Connec
     """The answers may still wait in the transport when the WebSocket begins."""
     tab = real_tab()
     headers = {"Origin": ORIGIN} | UPGRADE
-    tab._far.sendall(
+    tab.far.sendall(
         request_bytes("GET", "/static/parts/app.js")
         + request_bytes("GET", "/ws", headers)
         + said(wire.PingMes())
@@ -544,7 +544,7 @@ def test_a_browser_that_reads_too_slowly_gets_whole_frames_and_is_told_why(
     for number in range(600):
         busy.says(sms("😀" * wire.MAX_CONTENT, f"id{number}"))
         # It asks, too: the pongs stand in the same line.
-        slow._far.sendall(frame_bytes(PING, b"%d" % number))
+        slow.far.sendall(frame_bytes(PING, b"%d" % number))
         slow.turn()
         world.settle()
         assert session.outbox.queued <= (1 << 20) + 300_000
@@ -575,7 +575,7 @@ def test_pings_of_one_that_never_reads_have_a_bound(
     for _ in range(10_000):
         flood = flood or frame_bytes(PING, b"x" * 125) * 400
         with suppress(BlockingIOError):
-            flood = flood[tab._far.send(flood) :]
+            flood = flood[tab.far.send(flood) :]
         tab.turn()
         assert session.outbox.queued <= 51_000
         if session.closed:
