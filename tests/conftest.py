@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -16,6 +17,8 @@ from pytest_twisted import blockon
 from twisted.internet.defer import Deferred
 from twisted.logger import formatEvent, globalLogPublisher
 
+from chatroom.config.errors import StartError
+from chatroom.store.valkey.binary import find_binary
 from tests import forked
 from tests.world import World
 
@@ -55,6 +58,14 @@ def forking() -> Iterator[None]:
     """``forked.python`` needs no time for imports."""
     with forked.forking():
         yield
+
+
+@pytest.fixture(scope="session")
+def valkey_binary() -> Path:
+    try:
+        return find_binary()[0]
+    except StartError as error:
+        pytest.skip(f"no Valkey here: {error}")
 
 
 @pytest.fixture

@@ -307,21 +307,6 @@ async def test_with_a_certificate_of_its_own_it_says_the_fingerprint_once_and_th
 # ---------------------------------------------------------------- before it runs
 
 
-def test_a_redis_that_answers_will_do(folder: Path, valkey: Valkey) -> None:
-    assert make_service(asked_for(folder, redis=f"unix://{valkey.socket}")) is not None
-
-
-def test_ctrl_c_while_connecting_to_the_store_is_no_fault(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(service, "check_redis", interrupt)
-    with pytest.raises(StartError, match="interrupted"):
-        make_service(asked_for(folder, redis="redis://localhost:1"))
-
-
 def test_a_user_that_twistd_will_change_to_is_looked_at(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -360,11 +345,6 @@ def test_two_endpoints_that_want_the_same_are_refused(
     # Nothing is held on to, and nothing is left.
     check_endpoints({"--listen": listen[:1]})
     assert list(folder.iterdir()) == []
-
-
-def test_a_unix_socket_in_a_folder_that_is_missing_is_refused(folder: Path) -> None:
-    with pytest.raises(StartError, match=r"No such file or directory; give --web another one"):
-        check_endpoints({"--web": [f"unix:{folder}/none/s"]})
 
 
 def test_a_unix_socket_that_somebody_listens_on_is_refused(folder: Path) -> None:

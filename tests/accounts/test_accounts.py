@@ -57,11 +57,6 @@ class Desk:
             return refused.refusal.code
         return Code.OK
 
-    def legacy(self, password: str = PASSWORD) -> Account:
-        account = Account(user_id=1, name="old", password=password, legacy=True)
-        self.world.backend.legacy[1] = account
-        return account
-
 
 @pytest.fixture
 def desk() -> Desk:
@@ -99,15 +94,6 @@ def test_of_two_registrations_at_once_exactly_one_wins(desk: Desk) -> None:
     [lost] = [outcome.value.refusal for outcome in outcomes if outcome is not None]
     assert len(won) == 1
     assert lost == refusals.ID_TAKEN
-
-
-@pytest.mark.parametrize("legacy", [True, False])
-def test_an_id_that_is_taken_is_taken(desk: Desk, legacy: bool) -> None:
-    if legacy:
-        desk.legacy()
-    else:
-        desk.world.account(1)
-    assert desk.refusal(desk.accounts.register(user(), HERE)) == refusals.ID_TAKEN
 
 
 def test_the_shortest_password_can_be_set() -> None:
@@ -149,21 +135,9 @@ def test_a_store_that_is_away_is_told_to_who_logs_in(desk: Desk) -> None:
     assert desk.code(PASSWORD) == 505
 
 
-def test_an_account_of_the_original_program_logs_in_and_its_clear_text_is_gone(
-    desk: Desk,
-) -> None:
-    desk.legacy("123")
-    assert desk.code("1234") == 403
-    assert 1 in desk.world.backend.legacy
-    assert desk.code("123") == 200
-    assert 1 not in desk.world.backend.legacy
-    assert desk.world.backend.accounts[1].password.startswith("$argon2id$")
-    assert desk.code("123") == 200
-    assert desk.code("1234") == 403
-
-
 def test_two_first_logins_of_an_old_account_at_once_both_work(desk: Desk) -> None:
-    desk.legacy()
+    old = Account(user_id=1, name="old", password=PASSWORD, legacy=True)
+    desk.world.backend.legacy[1] = old
     logins = [
         ensureDeferred(desk.accounts.log_in(1, PASSWORD, address=HERE, wants_token=True))
         for _ in range(2)

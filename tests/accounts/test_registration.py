@@ -191,10 +191,6 @@ def test_a_strict_server_takes_what_is_typed_as_it_is(password: str) -> None:
         assert client.take_one(wire.LoginResMes).code == 200
 
 
-def test_the_default_takes_the_passwords_of_the_original() -> None:
-    assert Desk().code(password="123456") == 200
-
-
 def test_a_change_is_held_to_the_same_and_a_login_is_not() -> None:
     desk = Desk(strict=True)
     desk.world.account(1)  # its password is too short by now

@@ -58,14 +58,6 @@ def test_more_connections_are_not_more_messages(world: World) -> None:
     assert len(world.room()) == BURST
 
 
-def test_nobody_else_is_slowed_down(world: World) -> None:
-    flooder, other = world.member(1), world.member(2)
-    flooder.says(*(sms(f"{n}") for n in range(100)))
-    other.says(sms("quiet", "mine"))
-    world.settle()
-    assert codes(other) == [Code.OK]
-
-
 @pytest.mark.parametrize(
     "message",
     [

@@ -11,18 +11,6 @@ from tests.doubles.memory_store import Trouble
 from tests.world import World, kinds, private, sms
 
 
-def test_a_group_message_goes_to_every_other_session_and_not_back(world: World) -> None:
-    sending = world.member(1)
-    readers = [world.member(1), world.member(2), world.member(3, "two"), world.member(1, "two")]
-    world.forget(sending, *readers)
-    sending.says(sms("hello", "id"))
-    world.settle()
-    assert kinds(sending.take()) == ["AckMes"]
-    for reader in readers:
-        message = reader.take_one(wire.SmsMes)
-        assert (message.content, message.id, message.room) == ("hello", "id", "lobby")
-
-
 def test_a_node_that_starts_later_knows_who_is_online(world: World) -> None:
     world.enter(1)
     world.node("late")

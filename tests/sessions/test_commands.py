@@ -218,37 +218,12 @@ def test_a_confirmation_reaches_a_store_that_was_away(world: World) -> None:
 # ---------------------------------------------------------------- accounts
 
 
-def test_who_registered_can_log_in_on_the_same_connection(world: World) -> None:
-    client = world.connect()
-    user = wire.User(user_id=7, user_pwd="secret", user_name=" Ann ", sex="f")
-    client.says(
-        wire.RegisterMes(user=user), wire.LoginMes(user_id=7, user_pwd="secret", protocol=2)
-    )
-    world.settle()
-    registered, entered = client.take()
-    assert registered == wire.RegisterResMes(code=200)
-    assert isinstance(entered, wire.LoginResMes)
-    assert (entered.code, entered.user_name) == (200, "Ann")
-
-
 def test_a_registration_whose_connection_went_is_made_all_the_same(world: World) -> None:
     client = world.connect()
     client.says(wire.RegisterMes(user=wire.User(user_id=7, user_pwd="secret", user_name="x")))
     client.cut()
     world.settle()
     assert world.backend.accounts[7].name == "x"
-
-
-def test_a_changed_password_is_the_one_that_counts(world: World) -> None:
-    client = world.member(1)
-    client.says(wire.PasswordMes(user_pwd="secret", new_pwd="better one"))
-    world.settle()
-    assert client.take_one(wire.PasswordResMes).code == 200
-    for password, code in (("secret", 403), ("better one", 200)):
-        other = world.connect()
-        other.says(world.login(1, user_pwd=password))
-        world.settle()
-        assert other.take_one(wire.LoginResMes).code == code
 
 
 def test_a_changed_password_ends_the_users_other_sessions_on_every_node(world: World) -> None:

@@ -35,14 +35,6 @@ def test_a_dialect_2_login_is_told_where_everything_stands(world: World) -> None
     assert answer.token
 
 
-def test_a_dialect_1_login_is_told_the_ids_its_own_first(world: World) -> None:
-    world.member(1)
-    world.member(2)
-    answer = world.enter(3, dialect=1).take_one(wire.LoginResMes)
-    assert (answer.users_id, answer.error) == ([3, 1, 2], "")
-    assert (answer.token, answer.users) == (UNSET, UNSET)
-
-
 @pytest.mark.parametrize(("others", "told"), [(498, 499), (499, 0), (2000, 0)])
 def test_a_login_is_told_who_is_online_only_below_500(world: World, others: int, told: int) -> None:
     crowd(world, *range(1000, 1000 + others))
@@ -60,14 +52,6 @@ def test_a_dialect_1_login_gets_as_many_ids_as_fit_its_buffer_its_own_among_them
     assert answer.users_id[0] == 1
     assert len(answer.users_id) > 400
     assert len(codec.encode(answer)) <= wire.MAX_FRAME_DIALECT_1
-
-
-def test_a_failed_dialect_1_login_has_the_originals_words_and_null(world: World) -> None:
-    client = world.connect()
-    client.says(wire.LoginMes(user_id=1, user_pwd="x"))
-    world.settle()
-    answer = client.take_one(wire.LoginResMes)
-    assert (answer.code, answer.users_id, answer.error) == (500, None, "用户不存在..")
 
 
 def test_a_failed_dialect_2_login_has_no_ids_at_all(world: World) -> None:

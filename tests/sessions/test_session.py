@@ -47,16 +47,6 @@ def test_the_answer_comes_first_and_nothing_that_others_do_overtakes_it(
         world.settle()
 
 
-def test_after_a_refused_login_the_connection_may_try_again(world: World) -> None:
-    client = world.connect()
-    client.says(world.login(1, user_pwd="wrong"))
-    world.settle()
-    assert client.take_one(wire.LoginResMes).code == 403
-    client.says(world.login(2, dialect=1))
-    world.settle()
-    assert client.take_one(wire.LoginResMes).users_id == [2]
-
-
 def test_a_login_on_a_session_that_is_logged_in_is_malformed(world: World) -> None:
     client = world.member(1)
     client.says(world.login(1))

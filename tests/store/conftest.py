@@ -14,13 +14,11 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogLevel, globalLogPublisher
 
-from chatroom.config.errors import StartError
 from chatroom.config.redis_address import RedisAddress
 from chatroom.protocol.messages import LOBBY
 from chatroom.store.redis import bus
 from chatroom.store.redis.connection import Connection
 from chatroom.store.redis.store import RedisStore
-from chatroom.store.valkey.binary import find_binary
 from tests.doubles.proxy import Proxy
 from tests.doubles.scripted_redis import ScriptedRedis
 from tests.doubles.valkey import Valkey
@@ -40,14 +38,6 @@ def short_folder() -> Iterator[Path]:
     """A folder for sockets: pytest's own have paths longer than a socket's may be."""
     with tempfile.TemporaryDirectory(prefix="chatroom-") as folder:
         yield Path(folder)
-
-
-@pytest.fixture(scope="session")
-def valkey_binary() -> Path:
-    try:
-        return find_binary()[0]
-    except StartError as error:
-        pytest.skip(f"no Valkey here: {error}")
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from chatroom.config.errors import StartError
-from chatroom.store.valkey.binary import find_binary
 from tests.doubles.valkey import Valkey
 from tests.system.lab import Lab, Server, own_valkey
 from tests.wire import WireClient
@@ -41,14 +40,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         lab.close()
 
 
-@pytest.fixture(scope="session")
-def valkey_binary() -> Path:
-    try:
-        return find_binary()[0]
-    except StartError as error:
-        pytest.skip(f"no Valkey here: {error}")
-
-
 @pytest.fixture
 def valkey(valkey_binary: Path) -> Iterator[Valkey]:
     """A Valkey of the test's own, for ``--redis``."""
@@ -74,3 +65,17 @@ def connect(server: Server) -> Iterator[Callable[[], WireClient]]:
     yield connect
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def enter(
+    servers: Sequence[Server], new_user: Callable[[], int]
+) -> Iterator[Callable[..., WireClient]]:
+    """Logs somebody in at one of a module's own two servers, 0 or 1."""
+    with ExitStack() as stack:
+
+        def enter(at: int, user_id: int | None = None, *, dialect: int = 2) -> WireClient:
+            client = stack.enter_context(servers[at].client())
+            return client.enter(user_id or new_user(), dialect=dialect)
+
+        yield enter

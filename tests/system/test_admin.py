@@ -6,7 +6,6 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -78,18 +77,6 @@ def servers(redis: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[li
 @pytest.fixture(scope="module")
 def admin(redis: str, servers: list[Server]) -> Admin:
     return Admin("--redis", redis)
-
-
-@pytest.fixture
-def enter(servers: list[Server], new_user: NewUser) -> Iterator[Callable[..., WireClient]]:
-    """Logs somebody in at one of the servers, 0 or 1."""
-    with ExitStack() as stack:
-
-        def enter(at: int, user_id: int | None = None, *, dialect: int = 2) -> WireClient:
-            client = stack.enter_context(servers[at].client())
-            return client.enter(user_id or new_user(), dialect=dialect)
-
-        yield enter
 
 
 Enter = Callable[..., WireClient]

@@ -22,6 +22,7 @@ NewUser = Callable[[], int]
 #: Choices of the menus.
 LOG_IN, REGISTER, EXIT = "1", "2", "3"
 ONLINE, SEND, MESSAGES, LEAVE, PRIVATE, STATUS = "1", "2", "3", "4", "5", "6"
+ID_TAKEN = "This user id is taken, choose another (2), or log in with it (1)"
 
 
 @pytest.fixture
@@ -124,12 +125,13 @@ def test_a_refused_login_at_the_end_of_input_is_a_failure(script: Script, regist
     assert ended.errors == "Wrong password, log in again (choose 1)\n"
 
 
-def test_a_login_that_succeeds_makes_up_for_one_that_was_refused(
+def test_a_login_that_succeeds_makes_up_for_what_was_refused_before(
     script: Script, registered: int
 ) -> None:
-    ended = script(LOG_IN, str(registered), "wrong password", *_login(registered), LEAVE)
+    refused = [*_registration(registered, "somebody else"), LOG_IN, str(registered), "wrong one"]
+    ended = script(*refused, *_login(registered), LEAVE)
     assert ended.status == 0
-    assert ended.errors == "Wrong password, log in again (choose 1)\n"
+    assert ended.errors.splitlines() == [ID_TAKEN, "Wrong password, log in again (choose 1)"]
 
 
 def test_nobody_there_to_log_in_as(script: Script, new_user: NewUser) -> None:
@@ -141,7 +143,7 @@ def test_nobody_there_to_log_in_as(script: Script, new_user: NewUser) -> None:
 def test_an_id_that_is_taken(script: Script, registered: int) -> None:
     ended = script(*_registration(registered, "somebody else"))
     assert ended.status == 1
-    assert "This user id is taken" in ended.errors
+    assert ended.errors == ID_TAKEN + "\n"
 
 
 def test_a_password_that_is_too_short(script: Script, new_user: NewUser) -> None:

@@ -456,6 +456,7 @@ def test_a_start_that_is_interrupted_while_it_waits_says_nothing_frightening(
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) != 0
+    assert errors.read_text().splitlines()[-1] == "chatroom: interrupted"
     assert "Traceback" not in errors.read_text()
 
 

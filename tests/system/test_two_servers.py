@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -29,18 +28,6 @@ def servers(
             )
         finally:
             lab.close()
-
-
-@pytest.fixture
-def enter(servers: tuple[Server, Server], new_user: NewUser) -> Iterator[Callable[..., WireClient]]:
-    """Logs somebody in at one of the two servers, 0 or 1."""
-    with ExitStack() as stack:
-
-        def enter(at: int, user_id: int | None = None, *, dialect: int = 2) -> WireClient:
-            client = stack.enter_context(servers[at].client())
-            return client.enter(user_id or new_user(), dialect=dialect)
-
-        yield enter
 
 
 Enter = Callable[..., WireClient]

@@ -32,7 +32,10 @@ def test_a_browser_and_a_terminal_write_to_each_other(lab: Lab) -> None:
         terminal.say("from a terminal", new_id())
         assert browser.hears(wire.SmsMes).content == "from a terminal"
         browser.says(wire.PrivateMes(content="for you alone", to_user_id=2, id=new_id()))
+        assert browser.hears(wire.AckMes).code == wire.Code.OK
         assert terminal.expect(wire.PrivateMes).content == "for you alone"
+        terminal.tell(1, "and for you")
+        assert browser.hears(wire.PrivateMes).content == "and for you"
     browser.closes()
 
 

@@ -80,13 +80,6 @@ def test_who_registers_can_log_in(world: World, tab: Tab) -> None:
     assert response.json == {"code": 200, "userId": 7, "userName": "lime"}
 
 
-def test_an_id_is_taken_once(world: World, tab: Tab) -> None:
-    world.account(7)
-    response = post(world, tab, "register", user())
-    assert response.json["code"] == Code.UNAVAILABLE
-    assert response.json["error"]
-
-
 @pytest.mark.parametrize(
     ("more", "said"),
     [

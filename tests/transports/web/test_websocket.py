@@ -39,7 +39,7 @@ from tests.transports.web.browser import (
 )
 from tests.transports.web.test_api import log_in
 from tests.transports.web.test_site import check_headers
-from tests.world import PASSWORD, World, kinds, private, sms
+from tests.world import PASSWORD, World, kinds, sms
 
 Connect = Callable[..., Tab]
 PING_MES = codec.encode(wire.PingMes())
@@ -231,21 +231,6 @@ def test_what_comes_with_the_handshake_from_a_banned_address_is_not_done(
 
 
 # ---------------------------------------------------------------- talking
-
-
-def test_people_talk_whatever_door_they_came_by(world: World, tab: Tab, site: Site) -> None:
-    one, other, tcp = logged_in(world, tab, 1), logged_in(world, Tab(site), 2), world.member(3)
-    world.wait(0.5)
-    one.takes()
-    world.forget(tcp)
-    one.says(sms("to all", "a"), private(3, "to three", "b"))
-    tcp.says(sms("from tcp", "c"), private(2, "to two", "d"))
-    world.wait(0.5)
-    assert sorted(tcp.texts()) == ["to all", "to three"]
-    texts = [message.content for message in other.takes() if isinstance(message, wire.Text)]
-    assert sorted(texts) == ["from tcp", "to all", "to two"]
-    acks = {message.id: message.code for message in one.takes() if isinstance(message, wire.AckMes)}
-    assert acks == {"a": 200, "b": 200}
 
 
 def test_a_message_to_the_room_is_encoded_once_for_all_browsers(
