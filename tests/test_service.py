@@ -136,7 +136,7 @@ async def test_the_page_is_served_and_its_link_is_logged(folder: Path, logged: l
     ],
 )
 def test_the_link_is_what_a_browser_can_be_given(endpoint: str, where: str, url: str) -> None:
-    assert listening._url(endpoint, where) == url
+    assert listening.browser_url(endpoint, where) == url
 
 
 @pytest_twisted.ensureDeferred

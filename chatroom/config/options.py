@@ -286,5 +286,5 @@ OPTIONS: Final = (
 
 def endpoints(settings: Settings) -> dict[str, tuple[str, ...]]:
     """Where to listen, by the option that says so, such as ``--listen``."""
-    asking = [option for option in OPTIONS if option.parse is parse.endpoint]
-    return {f"--{option.name}": getattr(settings, option.field) for option in asking}
+    asked = [option for option in OPTIONS if option.parse is parse.endpoint]
+    return {f"--{option.name}": getattr(settings, option.field) for option in asked}

@@ -17,8 +17,8 @@ from chatroom.transports.certificate import Certificate, own_certificate
 from chatroom.transports.listeners import ADVICE, in_clear, listening_endpoint
 from chatroom.transports.web.hosts import ADVICE as NAMES_ADVICE
 
-#: The option that names the page's endpoints.
-PAGE = "--web"
+#: The option that names the page's endpoints, and what the log says of each.
+PAGE, PAGE_AT = "--web", "The page is at {url} ({endpoint})"
 #: As whoever reads the log knows the server.
 _log = Logger("chatroom.service")
 
@@ -44,9 +44,7 @@ class Ports:
         }
 
     def _own(self, option: str) -> Certificate | None:
-        """The certificate of its own by which an option's endpoints speak TLS."""
-        # A browser trusts none that signed itself: there TLS is an ssl: endpoint's affair, or a
-        # proxy's.
+        # A browser trusts none that signed itself: TLS is an ssl: endpoint's affair, or a proxy's.
         return None if option == PAGE else self._certificate
 
     async def open(self, factories: Mapping[str, Any]) -> None:
@@ -61,7 +59,9 @@ class Ports:
                 port = await endpoint.listen(factory)
                 self._ports.append(port)
                 self._accepting.watch(port)
-                _tell(option, text, _where(port))
+                where = _where(port)
+                told = PAGE_AT if option == PAGE else "Listening on {where} ({endpoint})"
+                _log.info(told, where=where, url=browser_url(text, where), endpoint=text)
                 clear |= in_clear(text, self._own(option), port)
         if PAGE in factories:
             self._advise_on_names(self._ports[-len(self._endpoints[PAGE]) :])
@@ -82,13 +82,6 @@ class Ports:
             _log.warn("{advice}", advice=NAMES_ADVICE)
 
 
-def _tell(option: str, endpoint: str, where: str) -> None:
-    if option == PAGE:
-        _log.info("The page is at {url} ({endpoint})", url=_url(endpoint, where), endpoint=endpoint)
-    else:
-        _log.info("Listening on {where} ({endpoint})", where=where, endpoint=endpoint)
-
-
 def _where(port: Any) -> str:
     host = port.getHost()
     if hasattr(host, "port"):
@@ -97,7 +90,7 @@ def _where(port: Any) -> str:
     return str(host) if name is None else os.fsdecode(name)
 
 
-def _url(endpoint: str, where: str) -> str:
+def browser_url(endpoint: str, where: str) -> str:
     """What to give a browser."""
     if ":" not in where:
         return where
