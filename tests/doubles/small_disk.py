@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
+
+from tests.system.torture.stage import small_disk
 
 #: What files on a tmpfs grow by, in bytes.
 PAGE = 4096
 
 
 class SmallDisk:
-    """A folder on a small file system of its own, such as `tests.system.torture.stage` mounts."""
+    """A folder on a small file system of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -28,3 +34,13 @@ class SmallDisk:
     def free(self) -> None:
         """Give the room back."""
         self._ballast.unlink(missing_ok=True)
+
+
+@contextmanager
+def mounted(folder: Path, size: str) -> Iterator[SmallDisk]:
+    """A disk of that size; without root the test is left out."""
+    try:
+        with small_disk(folder, size) as mount:
+            yield SmallDisk(mount)
+    except PermissionError as error:
+        pytest.skip(str(error))

@@ -23,22 +23,18 @@ from chatroom.store.redis.connection import NotWritten
 from chatroom.store.redis.store import RedisStore
 from tests.doubles.proxy import Proxy
 from tests.doubles.scripted_redis import ScriptedRedis
-from tests.doubles.small_disk import PAGE, SmallDisk
+from tests.doubles.small_disk import PAGE, SmallDisk, mounted
 from tests.doubles.valkey import Valkey
 from tests.store.contract.nodes import Start, people, person, post, say, tell, until
 from tests.store.redis.connecting import Connect
-from tests.system.torture.stage import small_disk
 
 pytestmark = pytest.mark.usefixtures("logged")
 
 
 @pytest.fixture
 def disk(short_folder: Path) -> Iterator[SmallDisk]:
-    try:
-        with small_disk(short_folder, "8m") as folder:
-            yield SmallDisk(folder)
-    except PermissionError as error:
-        pytest.skip(str(error))
+    with mounted(short_folder, "8m") as disk:
+        yield disk
 
 
 @pytest.fixture

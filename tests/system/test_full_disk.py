@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from chatroom.protocol import messages as wire
-from tests.doubles.small_disk import SmallDisk
+from tests.doubles.small_disk import SmallDisk, mounted
 from tests.doubles.valkey import Valkey
 from tests.system.lab import Lab, Server, until
-from tests.system.torture.stage import small_disk
 from tests.wire import PATIENCE, WireClient, new_id
 
 #: Messages that each talker has under way, and the characters of each.
@@ -56,11 +55,8 @@ class Crowd:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    try:
-        with small_disk(tmp_path, "12m") as folder:
-            yield SmallDisk(folder)
-    except PermissionError as error:
-        pytest.skip(str(error))
+    with mounted(tmp_path, "12m") as disk:
+        yield disk
 
 
 def held(server: Server) -> dict[str, str]:

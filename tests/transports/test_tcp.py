@@ -18,7 +18,6 @@ from chatroom.delivery.direct import DirectOutbox
 from chatroom.delivery.outbox import TransportOutbox
 from chatroom.delivery.paced import PacedOutbox
 from chatroom.limits.connections import ConnectionLimit
-from chatroom.node.node import Node
 from chatroom.protocol import codec, messages as wire
 from chatroom.protocol.messages import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN, Code, Message
 from chatroom.sessions.session import CLOSE_TIMEOUT
@@ -359,13 +358,6 @@ def test_the_factory_is_quiet() -> None:
     assert not ChatFactory.noisy
 
 
-def test_every_connection_has_a_session_of_its_own(factory: ChatFactory, world: World) -> None:
-    node: Node = world.node()
-    Peer(factory)
-    Peer(factory)
-    assert len({session.tag for session in node.sessions.all()}) == 2
-
-
 # ---------------------------------------------------------------- strangers and scanners
 
 
@@ -428,17 +420,6 @@ def test_a_message_that_is_none_costs_a_member_that_message_only(
     assert kinds(peer.takes()) == ["ErrorMes", "PongMes"]
     assert not peer.closed
     assert world.node().counters == {Count.MALFORMED: 1}
-
-
-def test_one_byte_a_second_keeps_nobody_waiting(world: World, factory: ChatFactory) -> None:
-    slow, other = member(world, factory, 1), member(world, factory, 2)
-    for byte in framed(sms("at last", "slow")):
-        slow.sends(bytes([byte]))
-        world.wait(1, step=0.5)
-        other.says(wire.PingMes())
-        assert "PongMes" in kinds(other.takes())
-    world.settle()
-    assert "AckMes" in kinds(slow.takes())
 
 
 def test_a_connection_too_many_is_told_why_and_closed(world: World, connect: Connect) -> None:
