@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from chatroom.moderation.address_bans import AddressBans
 from chatroom.protocol import messages as wire
 from chatroom.protocol.dialects import DIALECT_1
-from chatroom.protocol.messages import LOBBY, SEQ_ZERO, Code
+from chatroom.protocol.messages import SEQ_ZERO, Code
 from chatroom.store.events import Ending
 from chatroom.store.records import Measure, Sanction
 from tests.doubles.memory_store import Trouble
@@ -305,20 +305,6 @@ def test_a_network_is_all_of_its_addresses_and_no_other(
 
 
 # ---------------------------------------------------------------- announcements
-
-
-def test_an_announcement_reaches_everybody_on_every_node_in_their_dialect(world: World) -> None:
-    new, old, guest = world.member(1), world.member(2, "two", dialect=1), world.connect()
-    world.run(world.store().announce("down at noon"))
-    world.settle()
-    told = new.take_one(wire.SmsMes)
-    assert (told.user_id, told.user_name, told.room) == (0, "system", LOBBY)
-    assert told.content == "down at noon"
-    assert (told.seq, told.id) == (UNSET, UNSET)
-    assert told.sent_at is not UNSET
-    [shown] = old.take_only(wire.SmsMes)
-    assert (shown.user_id, shown.user_name, shown.content) == (0, "系统", "[系统] down at noon")
-    assert guest.take() == []
 
 
 def test_an_announcement_of_any_length_fits_an_original_client() -> None:
