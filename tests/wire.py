@@ -83,41 +83,50 @@ def read_plain(payload: bytes) -> Plain:
 # ---------------------------------------------------------------- clients
 
 
-class BlockingClient(Generic[T]):
-    """One connection, read from top to bottom; ``got`` is all that has come so far.
+def connected(
+    port: int,
+    *,
+    patience: float = PATIENCE,
+    source: str | None = None,
+    receive_buffer: int | None = None,
+) -> socket.socket:
+    """A connection to a port of this machine.
 
-    :param read: makes a message of a payload.
     :param patience: seconds for whatever is waited for.
     :param source: the address that it comes from, of this machine.
     :param receive_buffer: of its socket, in bytes.
     """
+    connection = socket.socket()
+    try:
+        if receive_buffer is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        connection.settimeout(patience)
+        if source is not None:
+            connection.bind((source, 0))
+        connection.connect(("127.0.0.1", port))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+class BlockingClient(Generic[T]):
+    """One connection, read from top to bottom; ``got`` is all that has come so far.
+
+    :param read: makes a message of a payload.
+    :param options: those of `connected`.
+    """
 
     def __init__(
-        self,
-        read: Callable[[bytes], T],
-        port: int,
-        *,
-        patience: float = PATIENCE,
-        source: str | None = None,
-        receive_buffer: int | None = None,
+        self, read: Callable[[bytes], T], port: int, *, patience: float = PATIENCE, **options: Any
     ) -> None:
         self.got: list[T] = []
         self._read = read
         self._patience = patience
         self._rest = b""
         self._ready: deque[T] = deque()
-        self._socket = socket.socket()
-        try:
-            if receive_buffer is not None:
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-            self._socket.settimeout(patience)
-            if source is not None:
-                self._socket.bind((source, 0))
-            self._socket.connect(("127.0.0.1", port))
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError:
-            self._socket.close()
-            raise
+        self._socket = connected(port, patience=patience, **options)
 
     def __enter__(self) -> Self:
         return self

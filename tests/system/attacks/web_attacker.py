@@ -16,7 +16,7 @@ from chatroom.transports.web.request import MAX_BODY
 from tests.system.attacks.attacker import LONG, TRUSTED_PROXY, Target, rounds
 from tests.transports.web.browser import UPGRADE, parse_response
 from tests.transports.web.real_browser import Browser
-from tests.wire import PASSWORD, PATIENCE, new_id
+from tests.wire import PASSWORD, connected, new_id
 
 #: Addresses that are nobody's neighbours, so that registrations from there are counted. Nothing is
 #: ever sent to them: they stand in a header.
@@ -42,11 +42,8 @@ def connections(target: Target, count: int, number: int) -> Iterator[list[socket
     with ExitStack() as stack:
         opened = []
         for _ in range(count):
-            connection = stack.enter_context(socket.socket())
-            connection.settimeout(PATIENCE)
-            connection.bind((f"127.0.66.{number}", 0))
-            connection.connect(("127.0.0.1", target.web_port))
-            opened.append(connection)
+            connection = connected(target.web_port, source=f"127.0.66.{number}")
+            opened.append(stack.enter_context(connection))
         yield opened
 
 

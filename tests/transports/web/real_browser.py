@@ -21,31 +21,21 @@ from tests.transports.web.browser import (
     parse_response,
     request_bytes,
 )
+from tests.wire import connected
 
 M = TypeVar("M", bound=Message)
-#: Seconds for whatever is waited for.
-PATIENCE = 120
 
 
 class Browser:
     """One tab, at ``http://localhost:PORT``, or ``https`` where it believes a certificate.
 
-    :param source: the address that it comes from, of this machine.
-    :param receive_buffer: of its sockets, in bytes.
+    :param options: those of `tests.wire.connected`.
     """
 
-    def __init__(
-        self,
-        port: int,
-        certificate: Path | None = None,
-        *,
-        source: str = "",
-        receive_buffer: int | None = None,
-    ) -> None:
+    def __init__(self, port: int, certificate: Path | None = None, **options: Any) -> None:
         self.cookie = ""
         self._port = port
-        self._source = source
-        self._receive_buffer = receive_buffer
+        self._options = options
         self._certificate = certificate
         self._host = f"localhost:{port}"
         self._origin = f"{'https' if certificate else 'http'}://{self._host}"
@@ -53,13 +43,7 @@ class Browser:
         self._data = b""
 
     def _connect(self) -> socket.socket:
-        connection = socket.socket()
-        connection.settimeout(PATIENCE)
-        if self._receive_buffer is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
-        if self._source:
-            connection.bind((self._source, 0))
-        connection.connect(("127.0.0.1", self._port))
+        connection = connected(self._port, **self._options)
         if self._certificate is None:
             return connection
         context = ssl.create_default_context(cafile=str(self._certificate))
