@@ -9,7 +9,7 @@ from twisted.logger import Logger
 
 from chatroom.common.clock import Clock, pause
 from chatroom.conversations.feed import PAGE, RETRY, Feed, Recipient
-from chatroom.conversations.rendering import ack_from, private_from
+from chatroom.conversations.rendering import ack_from, text_from
 from chatroom.protocol.messages import SEQ_ZERO, Message, Seq
 from chatroom.store.interface import Store
 from chatroom.store.records import Entry, StoreUnavailable
@@ -101,7 +101,7 @@ class InboxFeed(Feed):
             if post.user_id == self.session.user_id and entry.seq <= self._own_after:
                 continue
             if post.origin != self.tag:
-                messages.append(private_from(entry))
+                messages.append(text_from(entry))
             elif post.id:
                 messages.append(ack_from(entry))
         self.cursor = entries[-1].seq

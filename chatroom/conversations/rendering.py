@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from chatroom.protocol.messages import DELETED_NAME, AckMes, PrivateMes, SmsMes, Text
 from chatroom.store.records import Entry
@@ -12,17 +10,26 @@ from chatroom.store.records import Entry
 #: Bytes that are given to a connection at once while it catches up.
 SLICE = 128 * 1024
 
-_TextT = TypeVar("_TextT", bound=Text)
 
+def text_from(entry: Entry, room: str = "") -> Text:
+    """A message for every session but the one that sent it.
 
-def sms_from(entry: Entry, room: str) -> SmsMes:
-    """A message to a room, for every session but the one that sent it."""
-    return _text_from(SmsMes, entry, room=room)
-
-
-def private_from(entry: Entry) -> PrivateMes:
-    """A private message, for every session but the one that sent it."""
-    return _text_from(PrivateMes, entry, to=entry.post.to)
+    :param room: the room that it was sent to; empty: it is private.
+    """
+    post = entry.post
+    kind = SmsMes if room else PrivateMes
+    return kind(
+        content=post.content,
+        user_id=post.user_id,
+        user_name=post.name or DELETED_NAME,
+        user_status=post.status,
+        sex=post.sex,
+        room=room or UNSET,
+        to_user_id=UNSET if room else post.to,
+        id=post.id or UNSET,
+        seq=str(entry.seq),
+        sent_at=entry.sent_at,
+    )
 
 
 def ack_from(entry: Entry) -> AckMes:
@@ -34,25 +41,3 @@ def size_of(entry: Entry) -> int:
     """About how many bytes the message is on the wire."""
     # JSON inside JSON, in UTF-8: four bytes a character is what texts come to at most.
     return 200 + 4 * len(entry.post.content)
-
-
-def _text_from(
-    kind: type[_TextT],
-    entry: Entry,
-    *,
-    room: str | UnsetType = UNSET,
-    to: int | UnsetType = UNSET,
-) -> _TextT:
-    post = entry.post
-    return kind(
-        content=post.content,
-        user_id=post.user_id,
-        user_name=post.name or DELETED_NAME,
-        user_status=post.status,
-        sex=post.sex,
-        room=room,
-        to_user_id=to,
-        id=post.id or UNSET,
-        seq=str(entry.seq),
-        sent_at=entry.sent_at,
-    )

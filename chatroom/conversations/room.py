@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from chatroom.conversations.rendering import SLICE, size_of, sms_from
+from chatroom.conversations.rendering import SLICE, size_of, text_from
 from chatroom.delivery.broadcast import Broadcast
 from chatroom.delivery.outbox import Outbox
 from chatroom.protocol.dialects import Blob, Codec
@@ -120,7 +120,7 @@ class Room:
             if entry.post.origin in self._live:
                 own.setdefault(entry.post.origin, []).append(index)
         blobs = {
-            codec: [codec.encode([sms_from(entry, self.name)]) for entry in entries]
+            codec: [codec.encode([text_from(entry, self.name)]) for entry in entries]
             for codec in self._broadcast.codecs()
         }
         # The senders get theirs first: while the others get theirs, the senders send their next

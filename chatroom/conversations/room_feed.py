@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from chatroom.common.clock import Clock
 from chatroom.conversations.feed import PAGE, Feed, Recipient
-from chatroom.conversations.rendering import ack_from, sms_from
+from chatroom.conversations.rendering import ack_from, text_from
 from chatroom.conversations.room import Room
 from chatroom.delivery.outbox import Outbox
 from chatroom.protocol.dialects import Blob
@@ -57,7 +57,7 @@ class RoomFeed(Feed):
         messages: list[Message] = []
         for entry in entries:
             if entry.post.origin != self.tag:
-                messages.append(sms_from(entry, self._room.name))
+                messages.append(text_from(entry, self._room.name))
             elif entry.post.id:
                 messages.append(ack_from(entry))
         self.cursor = entries[-1].seq
@@ -69,12 +69,12 @@ class RoomFeed(Feed):
     ) -> None:
         if self.session.closed:
             return
-        mine = list(blobs)
+        codec, mine = self.session.codec, list(blobs)
         for index in own:
             entry = entries[index]
-            mine[index] = self.codec.encode([ack_from(entry)]) if entry.post.id else ()
+            mine[index] = codec.encode([ack_from(entry)]) if entry.post.id else ()
         self.cursor = entries[-1].seq
-        self.session.put(self.codec.join(mine))
+        self.session.put(codec.join(mine))
         self.release()
 
     def _go_live(self) -> bool:

@@ -83,8 +83,10 @@ def _send_copies(outboxes: Collection[DirectOutbox], data: bytes) -> None:
         if outbox.queued:
             outbox._enqueue((data,))
             continue
+        # Python finds a slot faster than what may be a method.
+        send = outbox._send
         try:
-            sent = outbox._send(data)
+            sent = send(data)
         except OSError:
             sent = 0
         if sent != size:

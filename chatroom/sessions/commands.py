@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
-from chatroom.conversations.rendering import private_from, sms_from
+from chatroom.conversations.rendering import text_from
 from chatroom.protocol import codec, messages as wire, refusals
 from chatroom.protocol.messages import Code, Message, Seq
 from chatroom.protocol.refusals import Refusal, Refused
@@ -90,13 +90,13 @@ async def _history(session: Session, message: wire.HistoryMes) -> None:
         if not page.entries and before is None and await store.account(message.peer) is None:
             # No such user: the client can say so before something is written to them.
             raise Refused(refusals.NO_RECIPIENT)
-        texts: list[wire.Text] = [private_from(entry) for entry in page.entries]
+        room = ""
     else:
         room = message.room or wire.LOBBY
         if room not in session.node.rooms:
             raise Refused(refusals.NO_ROOM)
         page = await store.room_before(room, before, limit)
-        texts = [sms_from(entry, room) for entry in page.entries]
+    texts = [text_from(entry, room) for entry in page.entries]
     session.send(_history_answer(message, limit, texts, page))
 
 

@@ -23,7 +23,7 @@ _log = Logger()
 
 def frame_received(session: Session, payload: bytes) -> None:
     """Run what one frame's payload asks for, or tell its sender why not. Never raises."""
-    if session.closed:
+    if session.state is State.CLOSED:
         return
     try:
         message = codec.decode(payload)

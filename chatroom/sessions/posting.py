@@ -63,5 +63,5 @@ def _answer(result: Receipt | Failure, session: Session, message: wire.Text, roo
         # For a private message the bus brings it, in its place among the others.
         if room in session.feeds and message.id:
             session.feeds[room].acknowledge(result.seq, message.id, result.code, result.sent_at)
-    elif result.outcome in _NOT_STORED:
+    elif result.outcome is not Outcome.STORED:
         session.refuse_message(message, _NOT_STORED[result.outcome])

@@ -163,7 +163,7 @@ class Session:
 
     def put(self, blob: Blob) -> None:
         """Send what is encoded already."""
-        self.outbox.put(blob)
+        self.connection.outbox.put(blob)
 
     def send(self, *messages: Message) -> None:
         """Encode and send, unless the session has ended meanwhile."""

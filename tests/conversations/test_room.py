@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatroom.conversations.rendering import SLICE, sms_from
+from chatroom.conversations.rendering import SLICE, text_from
 from chatroom.conversations.room import RECENT, Room
 from chatroom.delivery.outbox import put_to_each
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2, Blob, Codec
@@ -72,7 +72,7 @@ def test_what_one_read_brings_leaves_as_one_write_the_same_for_everybody(room: R
     first, second = joined(room, "1"), joined(room, "2")
     entries = [entry(101), entry(102)]
     room.fan_out(entries)
-    whole = DIALECT_2.encode([sms_from(each, "lobby") for each in entries])
+    whole = DIALECT_2.encode([text_from(each, "lobby") for each in entries])
     assert first.blobs == second.blobs == [whole]
     assert room.position == Seq(102, 0)
 
