@@ -37,7 +37,7 @@ help:
 	@echo '  make soak         a day of use in a quarter of an hour, drawn to soak.png; ARGS="--help"'
 	@echo 'From time to time:'
 	@echo '  make audit        look for known holes in the locked packages, on the network'
-	@echo '  make lock         renew requirements.lock and requirements-dev.lock'
+	@echo '  make lock         renew requirements.lock, -dev.lock and -soak.lock'
 	@echo '  make screenshots  take the pictures of the page in docs/images/ anew; needs a Chromium'
 	@echo '  make clean        remove all that these made, but not chatroom-data/'
 
@@ -74,7 +74,7 @@ torture-pairs: $(VENV)/.dev
 fuzz: $(VENV)/.dev
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
-soak: $(VENV)/.dev
+soak: $(VENV)/.soak
 	@$(BIN)/python -m tests.soak $(ARGS)
 
 screenshots: $(VENV)/.dev
@@ -93,6 +93,7 @@ audit: $(VENV)/.dev
 		$(VENV)/audit/bin/python -m pip -qq --disable-pip-version-check install pip-audit; }
 	$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 	$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements-dev.lock
+	$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements-soak.lock
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -114,8 +115,11 @@ lock: $(VENV)/.dev
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --upgrade pyproject.toml -o requirements.lock
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --upgrade -c requirements.lock --extra test --extra dev --extra soak \
+		--no-header --no-annotate --upgrade -c requirements.lock --extra test --extra dev \
 		pyproject.toml -o requirements-dev.lock
+	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --upgrade -c requirements-dev.lock --extra soak \
+		pyproject.toml -o requirements-soak.lock
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* coverage.xml htmlcov \
@@ -144,4 +148,10 @@ $(VENV)/.run: requirements.lock $(PACKAGING) | $(BIN)/python
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	@echo 'Installing what its tests need (once)'
 	@$(PIP) install --require-hashes --no-deps -r requirements-dev.lock
+	@touch $@
+
+# Apart from the rest: autobahn imports numpy wherever it finds it, in each process that tests start.
+$(VENV)/.soak: requirements-soak.lock $(VENV)/.dev
+	@echo 'Installing what draws the picture (once)'
+	@$(PIP) install --require-hashes --no-deps -r requirements-soak.lock
 	@touch $@

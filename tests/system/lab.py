@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -261,9 +261,11 @@ class Lab:
         options: tuple[str, ...] = (),
         folder: Path | None = None,
         env: Mapping[str, str] | None = None,
+        by: Sequence[str] = (),
     ) -> tuple[Ended, Server]:
         """``twistd`` that leaves its terminal; how the parent ended, and the server.
 
+        :param by: what runs it, where that is no interpreter of its own.
         :param arguments: what twistd is to run.
         :param options: more for twistd itself.
         :param folder: where its own files go.
@@ -272,7 +274,7 @@ class Lab:
         number = next(self._numbers)
         pid_file, log_file = folder / f"{number}.pid", folder / f"{number}.log"
         own = ["--pidfile", str(pid_file), "--logfile", str(log_file), "--rundir", str(folder)]
-        ended = self.run([TWISTD, *own, *options, *arguments], env=env)
+        ended = self.run([*by, TWISTD, *own, *options, *arguments], env=env)
         self._stack.callback(_end_daemon, pid_file)
         errors = self.folder / f"{number}.err"
         errors.write_text(ended.errors)

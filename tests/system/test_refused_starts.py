@@ -24,6 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.certificates import Issued
 from tests.doubles.valkey import Valkey
+from tests.forked import python
 from tests.ports import deaf_port, own_port
 from tests.system.lab import (
     ANY_PORT,
@@ -42,7 +43,8 @@ from tests.wire import PATIENCE
 #: Runs ``twistd`` with some arguments, and gives the line that it says. As a daemon, from where an
 #: error has the longer way to the one who is to see it; with ``both=True`` also in the foreground,
 #: which must end alike. That is asked for once at each stage of a start: while the options or the
-#: environment are read, before the reactor runs, and once it does.
+#: environment are read, before the reactor runs, and once it does, each in a whole interpreter.
+#: The other starts are forked.
 Start = Callable[..., str]
 
 
@@ -59,15 +61,17 @@ def the_line(ended: Ended) -> str:
 
 
 @pytest.fixture
-def start(lab: Lab) -> Iterator[Start]:
+def start(lab: Lab, forking: None) -> Iterator[Start]:
     def start(*arguments: str, data: str = "", both: bool = False, **environ: str) -> str:
+        by = () if both else python
+
         def foreground() -> Ended:
             env = environment(CHATROOM_DATA=data or "data-1", **environ)
             return lab.run([TWISTD, "-n", "--pidfile=", *given("data-1")], env)
 
         def daemon() -> Ended:
             env = environment(CHATROOM_DATA=data or "data-2", **environ)
-            return lab.daemon(given("data-2"), lab.folder, env=env)[0]
+            return lab.daemon(given("data-2"), lab.folder, env=env, by=by)[0]
 
         def given(own: str) -> list[str]:
             if arguments[0] != "chatroom":
