@@ -30,7 +30,6 @@ from chatroom.store.records import StoreUnavailable
 from chatroom.store.redis.bus_events import event_from, presence_from
 from chatroom.store.redis.connection import Connection, NotWritten
 from chatroom.store.redis.conversations import entry_from, readable, room_key
-from chatroom.store.redis.lua import Script
 
 #: Seconds without a heartbeat after which a node is considered dead.
 NODE_LIFETIME = 15
@@ -103,15 +102,11 @@ class Bus:
         self._reading: Deferred[None] | None = None
         self._heartbeat = LoopingCall(self._beat)
         self._heartbeat.clock = clock
-        self._take_node = Script("take_node")
-        self._leave_node = Script("leave_node")
-        self._heartbeat_script = Script("heartbeat")
-        self._compare_places = Script("compare_places")
 
     async def follow(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
         """Take the node's name, tell the listener who is online elsewhere, and begin to read."""
         presence, events = await self._commands.run(
-            self._take_node, self._node, self._run, _lifetime_ms()
+            "take_node", self._node, self._run, _lifetime_ms()
         )
         self._positions = {_PRESENCE: presence.decode(), self._events_key: events.decode()}
         places = {}
@@ -141,7 +136,7 @@ class Bus:
         if self._reading is not None:
             self._reading.cancel()
         if self._listener is not None:
-            await self._commands.run(self._leave_node, self._node, self._run)
+            await self._commands.run("leave_node", self._node, self._run)
 
     async def reconnected(self) -> None:
         """The store is back: send a heartbeat at once, and read presence again."""
@@ -166,7 +161,7 @@ class Bus:
         for key, position in self._positions.items():
             known = list(self._handed_out.get(key, ()))[::-1] or [position]
             asked += [key, int(key in self._rooms), len(known), *known]
-        found = await self._commands.run(self._compare_places, *asked)
+        found = await self._commands.run("compare_places", *asked)
         lost = {
             key: place.decode()
             for key, place in zip(self._positions, found, strict=True)
@@ -232,7 +227,7 @@ class Bus:
         read = Seq.parse(self._positions[self._events_key])
         try:
             state = await self._commands.run(
-                self._heartbeat_script,
+                "heartbeat",
                 *(self._node, self._run, _lifetime_ms(), Seq(read.ms, read.n + 1)),
                 self._beats + 1,
             )

@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 
 from chatroom.config.redis_address import RedisAddress
 from chatroom.store.records import StoreUnavailable
-from chatroom.store.redis.lua import Script
+from chatroom.store.redis.lua import SCRIPTS
 
 #: Seconds between two tries to connect, at most: service is to be back soon after the store is.
 MAX_RETRY_DELAY = 0.5
@@ -200,31 +200,32 @@ class Connection:
             raise StoreUnavailable(self.why_not)
         return await self._execute(self._protocol, *command, quiet=quiet)
 
-    async def run(self, script: Script, *args: object) -> Any:
-        """Run a script, and load it first where the server does not know it.
+    async def run(self, name: str, *args: object) -> Any:
+        """Run the script of that name, and load it first where the server does not know it.
 
         :raises StoreUnavailable: as `call`.
         """
+        script = SCRIPTS[name]
         try:
             return await self.call("EVALSHA", script.sha, 0, *args)
         except _UnknownScript:
             return await self.call("EVAL", script.text, 0, *args)
 
-    async def add(self, script: Script, *args: object) -> Any:
+    async def add(self, name: str, *args: object) -> Any:
         """As `run`, for what makes the store grow.
 
         :raises StoreUnavailable: as `call`; or there is no room for it (`StoreRefused`).
         """
         if self.no_room:
             raise StoreRefused(self.no_room)
-        return await self.run(script, *args)
+        return await self.run(name, *args)
 
-    async def write(self, script: Script, *args: object) -> Any:
+    async def write(self, name: str, *args: object) -> Any:
         """As `run`, for what is then told to be done: the server's append-only file has it.
 
         :raises StoreUnavailable: as `call`; or it was done, but not written (`NotWritten`).
         """
-        reply = await self.run(script, *args)
+        reply = await self.run(name, *args)
         await self.confirm()
         return reply
 

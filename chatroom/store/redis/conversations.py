@@ -24,7 +24,6 @@ from chatroom.store.records import (
     nameless,
 )
 from chatroom.store.redis.connection import Connection
-from chatroom.store.redis.lua import Script
 
 #: Most messages that one script call gives their place.
 BATCH = 500
@@ -211,19 +210,14 @@ class Conversations:
         self._clock = clock
         self._deleted = deleted
         self._commands = commands
-        self._append_room = Script("append_room")
-        self._append_private = Script("append_private")
-        self._mark_received = Script("mark_received")
-        self._mark_read = Script("mark_read")
-        self._state = Script("conversation_state")
         self._room_history = room_history
         self._rooms: dict[str, Batcher] = {}
         self._private = Batcher(
-            clock, self._storing(self._append_private, mailbox_unread, mailbox_history)
+            clock, self._storing("append_private", mailbox_unread, mailbox_history)
         )
 
     def _storing(
-        self, script: Script, *first: object
+        self, script: str, *first: object
     ) -> Callable[[list[tuple[str, ...]]], Awaitable[list[_Reply]]]:
         # As one argument, however many they are: what is packed here and unpacked there in C costs
         # a fraction of as many arguments.
@@ -233,7 +227,7 @@ class Conversations:
         batcher = self._rooms.get(room)
         if batcher is None:
             batcher = self._rooms[room] = Batcher(
-                self._clock, self._storing(self._append_room, room, self._room_history)
+                self._clock, self._storing("append_room", room, self._room_history)
             )
         return batcher
 
@@ -262,23 +256,23 @@ class Conversations:
 
     @returns_deferred
     async def mark_received(self, user_id: int, seq: Seq, origin: str) -> None:
-        await self._commands.write(self._mark_received, user_id, seq, origin)
+        await self._commands.write("mark_received", user_id, seq, origin)
 
     @returns_deferred
     async def mark_read(self, user_id: int, peer: int, seq: Seq, origin: str) -> None:
-        await self._commands.write(self._mark_read, user_id, peer, seq, origin)
+        await self._commands.write("mark_read", user_id, peer, seq, origin)
 
     # ---- reading
 
     @returns_deferred
     async def room_state(self, room: str) -> ConversationState:
-        newest, trimmed, *_ = await self._commands.run(self._state, room_key(room))
+        newest, trimmed, *_ = await self._commands.run("conversation_state", room_key(room))
         return ConversationState(newest=Seq.parse(newest), trimmed=Seq.parse(trimmed))
 
     @returns_deferred
     async def mailbox_state(self, user_id: int) -> MailboxState:
         newest, trimmed, received, unread, read = await self._commands.run(
-            self._state, mailbox_key(user_id)
+            "conversation_state", mailbox_key(user_id)
         )
         return MailboxState(
             newest=Seq.parse(newest),

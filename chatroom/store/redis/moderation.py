@@ -14,7 +14,6 @@ from chatroom.store.records import MOST_ACTIONS, Action, Measure, Sanction
 from chatroom.store.redis.accounts import LEGACY_USERS, sanction_from
 from chatroom.store.redis.connection import Connection
 from chatroom.store.redis.conversations import readable, sent_at_of
-from chatroom.store.redis.lua import Script
 
 _ACCOUNT = re.compile(rb"chatroom:account:([1-9][0-9]*)")
 _AUDIT = "chatroom:audit"
@@ -35,43 +34,33 @@ class ModerationTable:
     def __init__(self, commands: Connection, *, rooms: Sequence[str]) -> None:
         self._commands = commands
         self._forget_in = rooms
-        self._impose = Script("impose")
-        self._lift = Script("lift")
-        self._sanctioned = Script("sanctioned")
-        self._ban_addresses = Script("ban_addresses")
-        self._banned_addresses = Script("banned_addresses")
-        self._delete_account = Script("delete_account")
-        self._delete_token_of = Script("delete_token_of")
-        self._announce = Script("announce")
-        self._record = Script("record")
-        self._login_addresses_of = Script("login_addresses")
 
     # ---- measures
 
     @returns_deferred
     async def impose(self, user_id: int, measure: Measure, *, seconds: int, reason: str) -> bool:
         args = (user_id, measure.value, seconds * 1000, reason)
-        return bool(await self._commands.write(self._impose, *args))
+        return bool(await self._commands.write("impose", *args))
 
     @returns_deferred
     async def lift(self, user_id: int, measure: Measure) -> bool:
-        return bool(await self._commands.write(self._lift, user_id, measure.value))
+        return bool(await self._commands.write("lift", user_id, measure.value))
 
     @returns_deferred
     async def sanctioned(self) -> list[int]:
-        return sorted(int(user_id) for user_id in await self._commands.run(self._sanctioned))
+        return sorted(int(user_id) for user_id in await self._commands.run("sanctioned"))
 
     @returns_deferred
     async def ban_addresses(self, network: str, *, seconds: int, reason: str) -> None:
-        await self._commands.write(self._ban_addresses, network, seconds * 1000, reason)
+        await self._commands.write("ban_addresses", network, seconds * 1000, reason)
 
     @returns_deferred
     async def unban_addresses(self, network: str) -> bool:
-        return bool(await self._commands.write(self._ban_addresses, network, ""))
+        return bool(await self._commands.write("ban_addresses", network, ""))
 
     @returns_deferred
     async def banned_addresses(self) -> dict[str, Sanction]:
-        flat = await self._commands.run(self._banned_addresses)
+        flat = await self._commands.run("banned_addresses")
         now = await self._commands.call("TIME")
         found = {}
         for network, ban in zip(flat[::2], flat[1::2], strict=True):
@@ -83,16 +72,16 @@ class ModerationTable:
 
     @returns_deferred
     async def delete_account(self, user_id: int) -> bool:
-        if not await self._commands.write(self._delete_account, user_id, *self._forget_in):
+        if not await self._commands.write("delete_account", user_id, *self._forget_in):
             return False
         # Without their account they are void already.
         async for key in self._tokens_of(user_id):
-            await self._commands.run(self._delete_token_of, key, user_id)
+            await self._commands.run("delete_token_of", key, user_id)
         return True
 
     @returns_deferred
     async def announce(self, text: str) -> int:
-        return int(await self._commands.write(self._announce, text))
+        return int(await self._commands.write("announce", text))
 
     # ---- queries
 
@@ -149,7 +138,7 @@ class ModerationTable:
 
     @returns_deferred
     async def login_addresses(self, user_id: int) -> dict[str, int]:
-        flat = await self._commands.run(self._login_addresses_of, user_id)
+        flat = await self._commands.run("login_addresses", user_id)
         return {
             address.decode(): int(until) * 1000
             for address, until in zip(flat[::2], flat[1::2], strict=True)
@@ -159,7 +148,7 @@ class ModerationTable:
 
     @returns_deferred
     async def record(self, action: Action) -> None:
-        await self._commands.write(self._record, MOST_ACTIONS, _encode(action))
+        await self._commands.write("record", MOST_ACTIONS, _encode(action))
 
     @returns_deferred
     async def actions(self, limit: int) -> list[Action]:
