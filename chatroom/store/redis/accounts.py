@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import msgspec
 from twisted.logger import Logger
 
-from chatroom.common.coroutines import returns_deferred
 from chatroom.protocol.display_names import tidy_name
 from chatroom.protocol.messages import MAX_SEX
 from chatroom.store.events import Ending
@@ -80,7 +79,6 @@ class AccountTable:
     def __init__(self, commands: Connection) -> None:
         self._commands = commands
 
-    @returns_deferred
     async def account(self, user_id: int) -> Account | None:
         account = await self._own_account(user_id)
         if account is None:
@@ -122,14 +120,12 @@ class AccountTable:
         text: bytes | None = await self._commands.call("HGET", LEGACY_USERS, user_id)
         return None if text is None else _read_legacy(user_id, text)
 
-    @returns_deferred
     async def create_account(self, account: Account) -> bool:
         fields = _fields(account, account.password)
         reply = await self._commands.add("create_account", account.user_id, *fields)
         await self._commands.confirm()
         return bool(reply)
 
-    @returns_deferred
     async def replace_password(
         self, account: Account, password: str, *, void_tokens: bool, except_session: str = ""
     ) -> bool:
@@ -153,17 +149,14 @@ class AccountTable:
             )
         )
 
-    @returns_deferred
     async def set_status(self, user_id: int, status: int) -> None:
         await self._commands.write("set_status", user_id, status)
 
-    @returns_deferred
     async def end_sessions(
         self, user_id: int, ending: Ending, *, except_session: str = "", text: str = ""
     ) -> None:
         await self._commands.write("end_sessions", user_id, ending.value, except_session, text)
 
-    @returns_deferred
     async def create_token(
         self, digest: str, token: Token, *, lifetime: int, replaces: str = ""
     ) -> None:
@@ -173,7 +166,6 @@ class AccountTable:
             *(TOKEN_GRACE, MOST_TOKENS),
         )
 
-    @returns_deferred
     async def token(self, digest: str) -> Token | None:
         user, generation = await self._commands.call(
             "HMGET", f"chatroom:token:{digest}", "user", "gen"
@@ -182,28 +174,23 @@ class AccountTable:
             return None
         return Token(user_id=int(user), generation=int(generation))
 
-    @returns_deferred
     async def delete_token(self, digest: str) -> None:
         await self._commands.write("delete_token", digest)
 
     # Not confirmed, here and below: what may be forgotten in a crash.
 
-    @returns_deferred
     async def guess_wait(
         self, user_id: int, address: str, *, by_address: int, at_account: int
     ) -> int:
         return int(await self._commands.run("guess_wait", user_id, address, by_address, at_account))
 
-    @returns_deferred
     async def count_failure(self, user_id: int, address: str, *, window: int) -> None:
         await self._commands.run("count_failure", user_id, address, window)
 
-    @returns_deferred
     async def remember_address(
         self, user_id: int, address: str, *, most: int, lifetime: int
     ) -> None:
         await self._commands.run("remember_address", user_id, address, most, lifetime)
 
-    @returns_deferred
     async def acquire(self, what: str, *, most: int, window: int) -> int:
         return int(await self._commands.run("acquire", what, most, window))

@@ -10,7 +10,6 @@ import msgspec
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from chatroom.common.coroutines import returns_deferred
 from chatroom.protocol.messages import SEQ_ZERO, Seq
 from chatroom.store.records import (
     ConversationState,
@@ -254,22 +253,18 @@ class Conversations:
             *(_encode(post).decode(), post.origin),
         )
 
-    @returns_deferred
     async def mark_received(self, user_id: int, seq: Seq, origin: str) -> None:
         await self._commands.write("mark_received", user_id, seq, origin)
 
-    @returns_deferred
     async def mark_read(self, user_id: int, peer: int, seq: Seq, origin: str) -> None:
         await self._commands.write("mark_read", user_id, peer, seq, origin)
 
     # ---- reading
 
-    @returns_deferred
     async def room_state(self, room: str) -> ConversationState:
         newest, trimmed, *_ = await self._commands.run("conversation_state", room_key(room))
         return ConversationState(newest=Seq.parse(newest), trimmed=Seq.parse(trimmed))
 
-    @returns_deferred
     async def mailbox_state(self, user_id: int) -> MailboxState:
         newest, trimmed, received, unread, read = await self._commands.run(
             "conversation_state", mailbox_key(user_id)
@@ -284,7 +279,6 @@ class Conversations:
             },
         )
 
-    @returns_deferred
     async def _after(self, stream: str, after: Seq, limit: int) -> list[Entry]:
         """It moves a session's place and acknowledges, as what the bus brings does."""
         found = await self._commands.call("XRANGE", stream, f"({after}", "+", "COUNT", limit)
@@ -298,11 +292,11 @@ class Conversations:
             return entries
         return [nameless(one) if one.post.user_id in deleted else one for one in entries]
 
-    def room_after(self, room: str, after: Seq, limit: int) -> Deferred[list[Entry]]:
-        return self._after(room_key(room), after, limit)
+    async def room_after(self, room: str, after: Seq, limit: int) -> list[Entry]:
+        return await self._after(room_key(room), after, limit)
 
-    def mailbox_after(self, user_id: int, after: Seq, limit: int) -> Deferred[list[Entry]]:
-        return self._after(mailbox_key(user_id), after, limit)
+    async def mailbox_after(self, user_id: int, after: Seq, limit: int) -> list[Entry]:
+        return await self._after(mailbox_key(user_id), after, limit)
 
     async def _before(self, stream: str, before: Seq | None, limit: int) -> list[Any]:
         """Newest first."""
@@ -313,7 +307,6 @@ class Conversations:
         found: list[Any] = await self._commands.call("XREVRANGE", stream, end, "-", "COUNT", limit)
         return found
 
-    @returns_deferred
     async def room_before(self, room: str, before: Seq | None, limit: int) -> Page:
         found = await self._before(room_key(room), before, limit + 1)
         return Page(
@@ -321,7 +314,6 @@ class Conversations:
             more=len(found) > limit,
         )
 
-    @returns_deferred
     async def mailbox_before(self, user_id: int, peer: int, before: Seq | None, limit: int) -> Page:
         """Looks through the mailbox from its end, in steps that let other commands in between."""
         pair = {(user_id, peer), (peer, user_id)}

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from chatroom.common.coroutines import returns_deferred
 from chatroom.protocol.messages import Person
 from chatroom.store.redis.connection import Connection
 
@@ -14,7 +13,7 @@ _encode = msgspec.json.encode
 
 
 class NodeTable:
-    """The part of the `Store` that is a `PresenceStore`, and the nodes' counters.
+    """The part of the `Store` that holds who is online, and the nodes' counters.
 
     :param node: this node's name, the same after a restart.
     """
@@ -23,16 +22,11 @@ class NodeTable:
         self._commands = commands
         self._node = node
 
-    @returns_deferred
-    async def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> None:
-        await self._tell_presence(present, gone, reset=False)
-
-    @returns_deferred
     async def reset_presence(self, present: Sequence[Person]) -> None:
-        await self._tell_presence(present, (), reset=True)
+        await self.update_presence(present, (), reset=True)
 
-    async def _tell_presence(
-        self, present: Sequence[Person], gone: Sequence[int], *, reset: bool
+    async def update_presence(
+        self, present: Sequence[Person], gone: Sequence[int], *, reset: bool = False
     ) -> None:
         await self._commands.run(
             "update_presence",
@@ -41,12 +35,10 @@ class NodeTable:
             *gone,
         )
 
-    @returns_deferred
     async def keep_counters(self, counters: Mapping[str, int]) -> None:
         flat = [item for pair in counters.items() for item in pair]
         await self._commands.run("keep_counters", self._node, *flat)
 
-    @returns_deferred
     async def counters(self) -> dict[str, dict[str, int]]:
         found: list[tuple[bytes, list[bytes]]] = await self._commands.run("counters")
         return {

@@ -10,7 +10,6 @@ from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from chatroom.common.coroutines import returns_deferred
 from chatroom.config.redis_address import RedisAddress
 from chatroom.protocol.messages import LOBBY, Seq
 from chatroom.store.events import BusListener
@@ -113,7 +112,6 @@ class RedisStore(AccountTable, Conversations, ModerationTable, NodeTable):
         """Whether new messages and accounts are taken: not while its disk is nearly full."""
         self._connection.no_room = "" if room else "its disk is nearly full"
 
-    @returns_deferred
     async def start(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
         await self.connect()
         return await self._bus.follow(listener, rooms)
@@ -132,7 +130,6 @@ class RedisStore(AccountTable, Conversations, ModerationTable, NodeTable):
         self._bus.out_of_step()
         other.drop("the other connection to it was lost", quiet=True)
 
-    @returns_deferred
     async def stop(self) -> None:
         for step in (self.flush, self._bus.leave):
             try:

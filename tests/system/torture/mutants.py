@@ -99,7 +99,10 @@ MUTANTS = (
                 "        if messages:\n            self.session.put_private(",
                 (
                     "        if messages:\n"
-                    "            self._store.mark_received(self.session.user_id, self.cursor, '')\n"
+                    "            early = self._store.mark_received(\n"
+                    "                self.session.user_id, self.cursor, ''\n"
+                    "            )\n"
+                    "            Deferred.fromCoroutine(early)\n"
                     "            self.session.put_private("
                 ),
             ),
