@@ -7,7 +7,8 @@ from here. What a client can ask for is the table in `chatroom.sessions.commands
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from enum import Enum
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -22,12 +23,10 @@ from chatroom.limits.rate import RateLimiter
 from chatroom.moderation.mute import Mute
 from chatroom.node.node import Node
 from chatroom.protocol import messages as wire, refusals
-from chatroom.protocol.dialects import Blob
+from chatroom.protocol.dialects import Blob, Codec
 from chatroom.protocol.messages import Message, Seq
 from chatroom.protocol.refusals import Refusal, Refused
 from chatroom.sessions import replies
-from chatroom.sessions.connection import Connection
-from chatroom.sessions.states import State
 from chatroom.store.records import Account, StoreUnavailable
 
 #: Seconds that a client has to take what is left for it when the server closes.
@@ -40,6 +39,45 @@ SILENCE = 75
 T = TypeVar("T")
 
 _log = Logger()
+
+
+class Connection(Protocol):
+    """What a transport gives each session: a client's connection."""
+
+    outbox: Outbox
+    #: The client's address, for limits, bans and the log.
+    address: str
+    #: Logs in a client that gives neither password nor token, and is never shown to it; may be
+    #: empty.
+    token: str
+    #: Whether the original program's clients may come this way.
+    takes_dialect_1: bool
+
+    def speak(self, dialect: int) -> Codec:
+        """How to encode for a client of that dialect; 0: it has not logged in yet.
+
+        From a login on, the client's frames may be larger.
+        """
+
+    def pause(self) -> None:
+        """Read no more frames until `resume`."""
+
+    def resume(self) -> None: ...
+
+    def close(self) -> None:
+        """Close, once what the outbox holds was sent."""
+
+    def abort(self) -> None:
+        """Close now."""
+
+
+class State(Enum):
+    """GUEST -> ENTERING -> MEMBER, back to GUEST if entering fails, to CLOSED from everywhere."""
+
+    GUEST = "connected, not logged in"
+    ENTERING = "identified, its login not answered yet"
+    MEMBER = "logged in"
+    CLOSED = "ended: nothing is read from it any more"
 
 
 class Session:

@@ -49,9 +49,9 @@ MUTANTS = (
         (
             (
                 "chatroom/sessions/commands.py",
-                "    post = posting.post_from(session, message)\n",
+                "    post = _post_from(session, message)\n",
                 (
-                    "    post = posting.post_from(session, message)\n"
+                    "    post = _post_from(session, message)\n"
                     "    place = str(session.node.rooms[room].position)\n"
                     "    session.send(wire.AckMes(id=message.id, code=200, seq=place))\n"
                 ),
