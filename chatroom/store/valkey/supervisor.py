@@ -22,8 +22,7 @@ from chatroom.config.options import Fsync
 from chatroom.config.redis_address import RedisAddress
 from chatroom.store.valkey import append_only, launcher
 from chatroom.store.valkey.binary import find_binary
-from chatroom.store.valkey.disk_space import DiskSpace
-from chatroom.store.valkey.disk_sync import DiskSync
+from chatroom.store.valkey.disk import DiskSpace, DiskSync
 from chatroom.store.valkey.leftover import stop_leftover
 from chatroom.store.valkey.probe import Loading, is_ready
 from chatroom.store.valkey.process import Run
@@ -58,7 +57,7 @@ port 0
 unixsocket {socket}
 unixsocketperm 600
 # Each write is in the file before it is answered, so that it outlives the process whatever ends it.
-# Not everysec: see chatroom/store/valkey/disk_sync.py, which syncs where this says no.
+# Not everysec: see chatroom/store/valkey/disk.py, which syncs where this says no.
 appendonly yes
 appendfsync {fsync}
 aof-load-truncated yes
