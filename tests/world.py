@@ -16,7 +16,6 @@ from twisted.internet.task import Clock, deferLater
 
 from chatroom.accounts.accounts import Accounts
 from chatroom.accounts.passwords import Passwords
-from chatroom.delivery.outbox import put_to_each
 from chatroom.limits.rate import RateLimits
 from chatroom.node.node import LOGIN_TIMEOUT, Node
 from chatroom.protocol import codec, messages as wire
@@ -73,7 +72,8 @@ class Line:
 
     @staticmethod
     def put_to_all(outboxes: Collection[Any], blob: Blob) -> None:
-        put_to_each(outboxes, blob)
+        for outbox in outboxes:
+            outbox.put(blob)
 
     def put(self, blob: Blob) -> None:
         self.put_marked(blob, lambda: None)
