@@ -17,10 +17,10 @@ from twisted.python.failure import Failure
 from chatroom.common.clock import Timer
 from chatroom.common.counters import Count
 from chatroom.conversations.inbox_feed import InboxFeed
-from chatroom.conversations.room_feed import RoomFeed
+from chatroom.conversations.room import RoomFeed
 from chatroom.delivery.outbox import Outbox
 from chatroom.limits.rate import RateLimiter
-from chatroom.moderation.mute import Mute
+from chatroom.moderation.sanctions import Mute
 from chatroom.node.node import Node
 from chatroom.protocol import messages as wire, refusals
 from chatroom.protocol.dialects import Blob, Codec

@@ -8,7 +8,7 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from chatroom.moderation.address_bans import AddressBans
+from chatroom.moderation.sanctions import AddressBans
 from chatroom.protocol import messages as wire
 from chatroom.protocol.dialects import DIALECT_1
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO, Code
