@@ -106,7 +106,7 @@ class Bus:
     async def follow(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
         """Take the node's name, tell the listener who is online elsewhere, and begin to read."""
         presence, events = await self._commands.run(
-            "take_node", self._node, self._run, _lifetime_ms()
+            "take_node", self._node, self._run, NODE_LIFETIME * 1000
         )
         self._positions = {_PRESENCE: presence.decode(), self._events_key: events.decode()}
         places = {}
@@ -228,7 +228,7 @@ class Bus:
         try:
             state = await self._commands.run(
                 "heartbeat",
-                *(self._node, self._run, _lifetime_ms(), Seq(read.ms, read.n + 1)),
+                *(self._node, self._run, NODE_LIFETIME * 1000, Seq(read.ms, read.n + 1)),
                 self._beats + 1,
             )
         except StoreUnavailable:
@@ -350,10 +350,6 @@ class Bus:
             else:
                 mail.append(event)
         _notify(listener.mailbox_events, mail)
-
-
-def _lifetime_ms() -> int:
-    return round(NODE_LIFETIME * 1000)
 
 
 def _notify(what: Callable[..., None], *news: object) -> None:

@@ -7,9 +7,10 @@ from hashlib import blake2b
 from typing import Any, TypeVar
 
 import msgspec
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
+from chatroom.common.waiting import Waiters
 from chatroom.protocol.messages import SEQ_ZERO, Seq
 from chatroom.store.records import (
     ConversationState,
@@ -126,7 +127,7 @@ class Batcher:
         self._queue: list[_Waiting] = []
         self._last: Deferred[Receipt] | None = None
         self._busy = False
-        self._idle: list[Deferred[None]] = []
+        self._idle = Waiters()
 
     def add(self, *post: str) -> Deferred[Receipt]:
         deferred: Deferred[Receipt] = Deferred()
@@ -153,12 +154,7 @@ class Batcher:
 
     def when_idle(self) -> Deferred[None]:
         """Fires when nothing is in hand any more."""
-        deferred: Deferred[None] = Deferred()
-        if self._busy:
-            self._idle.append(deferred)
-        else:
-            deferred.callback(None)
-        return deferred
+        return self._idle.wait() if self._busy else succeed(None)
 
     def _next_turn(self) -> None:
         # Between two batches too: else one that fails at once, and a caller that then tries again
@@ -171,9 +167,7 @@ class Batcher:
             Deferred.fromCoroutine(self._store_batch(batch)).addBoth(lambda _: self._next_turn())
             return
         self._busy = False
-        idle, self._idle = self._idle, []
-        for deferred in idle:
-            deferred.callback(None)
+        self._idle.fire()
 
     async def _store_batch(self, batch: list[_Waiting]) -> None:
         try:
@@ -309,10 +303,7 @@ class Conversations:
 
     async def room_before(self, room: str, before: Seq | None, limit: int) -> Page:
         found = await self._before(room_key(room), before, limit + 1)
-        return Page(
-            entries=self._entries(found[:limit][::-1]),
-            more=len(found) > limit,
-        )
+        return Page(entries=self._entries(found[:limit][::-1]), more=len(found) > limit)
 
     async def mailbox_before(self, user_id: int, peer: int, before: Seq | None, limit: int) -> Page:
         """Looks through the mailbox from its end, in steps that let other commands in between."""

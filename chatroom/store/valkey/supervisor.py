@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.base import DelayedCall
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.logfile import LogFile
 
+from chatroom.common.waiting import Waiters
 from chatroom.config.data_folder import DataFolder, refusal
 from chatroom.config.errors import StartError
 from chatroom.config.options import Fsync
@@ -107,7 +108,7 @@ class PrivateStore(Service):
         self._ready = False
         self._failed: StartError | None = None
         self._stopping = False
-        self._waiting: list[Deferred[None]] = []
+        self._waiting = Waiters()
         self._pause: Deferred[None] | None = None
         self._supervision: Deferred[None] | None = None
 
@@ -185,14 +186,9 @@ class PrivateStore(Service):
         :return: fires at once if it is ready. Fails with `StartError` if it ended by itself before
             it was ever ready, or is stopped before.
         """
-        ready: Deferred[None] = Deferred(lambda it: self._waiting.remove(it))
         if self._failed is not None:
-            ready.errback(self._failed)
-        elif self._ready:
-            ready.callback(None)
-        else:
-            self._waiting.append(ready)
-        return ready
+            return fail(self._failed)
+        return succeed(None) if self._ready else self._waiting.wait()
 
     async def _stop(self) -> None:
         self._stopping = True
@@ -219,7 +215,7 @@ class PrivateStore(Service):
             _log.failure("The private store is not supervised any more")
             self._failed = StartError("the private store is not supervised any more")
         self._ready = False
-        self._settle(self._failed or StartError("the private store was stopped"))
+        self._waiting.fire(self._failed or StartError("the private store was stopped"))
 
     async def _keep_running(self) -> None:
         deaths, was_ready = 0, False
@@ -244,7 +240,7 @@ class PrivateStore(Service):
                     ms=round(seconds * 1000),
                 )
                 self._ready = True
-                self._settle(None)
+                self._waiting.fire()
             await run.ended
             self._ready = False
             self._run = None
@@ -322,14 +318,6 @@ class PrivateStore(Service):
             pass
         finally:
             self._pause = None
-
-    def _settle(self, error: StartError | None) -> None:
-        waiting, self._waiting = self._waiting, []
-        for ready in waiting:
-            if error is None:
-                ready.callback(None)
-            else:
-                ready.errback(error)
 
 
 def _when(pause: float) -> str:
