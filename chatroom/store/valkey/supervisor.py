@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.logfile import LogFile
 
 from chatroom.common.waiting import Waiters
-from chatroom.config.data_folder import DataFolder, refusal
+from chatroom.config.data_folder import DataFolder, usable
 from chatroom.config.errors import StartError
 from chatroom.config.options import Fsync
 from chatroom.config.redis_address import RedisAddress
@@ -151,7 +151,7 @@ class PrivateStore(Service):
         :raises StartError: as the user that the process runs as by now, the folder can't be used.
         """
         self._data.record_process()
-        try:
+        with usable(self._data.path):
             fsync = "always" if self._fsync == "always" else "no"
             _write_private(self._config, _CONFIG.format(socket=SOCKET, fsync=fsync))
             self._output = LogFile(
@@ -161,8 +161,6 @@ class PrivateStore(Service):
                 maxRotatedFiles=1,
                 defaultMode=0o600,
             )
-        except OSError as error:
-            raise refusal(self._data.path, error) from None
         super().startService()  # type: ignore[no-untyped-call]
         self._stopping = False
         if self._fsync == "everysec":
@@ -258,7 +256,8 @@ class PrivateStore(Service):
             deaths = 0 if self._reactor.seconds() - started >= STEADY else deaths
             pause = PAUSES[min(deaths, len(PAUSES) - 1)]
             deaths += 1
-            _log.error("Restarting the private store {when}: {why}", when=_when(pause), why=why)
+            when = f"in {pause:g} s" if pause else "at once"
+            _log.error("Restarting the private store {when}: {why}", when=when, why=why)
             await self._sleep(pause)
 
     def _spawn(self) -> Run:
@@ -318,10 +317,6 @@ class PrivateStore(Service):
             pass
         finally:
             self._pause = None
-
-
-def _when(pause: float) -> str:
-    return f"in {pause:g} s" if pause else "at once"
 
 
 def reachable(folder: Path) -> str:
