@@ -155,7 +155,7 @@ class RoomFeed(Feed):
             elif entry.post.id:
                 messages.append(ack_from(entry))
         self.cursor = entries[-1].seq
-        self.session.put(self.session.codec.encode(messages))
+        self.session.outbox.put(self.session.codec.encode(messages))
         self.release()
 
     def hand_over_live(
@@ -172,7 +172,7 @@ class RoomFeed(Feed):
             entry = entries[index]
             mine[index] = self.session.codec.encode([ack_from(entry)]) if entry.post.id else ()
         self.cursor = entries[-1].seq
-        self.session.put(self.session.codec.join(mine))
+        self.session.outbox.put(self.session.codec.join(mine))
         self.release()
 
     def _go_live(self) -> bool:

@@ -197,16 +197,12 @@ class Session:
         if self.dialect == 1 and inbox is not None:
             self.outbox.put_marked(blob, lambda: inbox.confirm(seq))
         else:
-            self.put(blob)
-
-    def put(self, blob: Blob) -> None:
-        """Send what is encoded already."""
-        self.outbox.put(blob)
+            self.outbox.put(blob)
 
     def send(self, *messages: Message) -> None:
         """Encode and send, unless the session has ended meanwhile."""
         if not self.closed:
-            self.put(self.codec.encode(messages))
+            self.outbox.put(self.codec.encode(messages))
 
     def push(self, message: Message) -> None:
         """Send what nobody asked for, but not before the login was answered."""
@@ -302,26 +298,24 @@ class Session:
 
     # ---- while a command runs
 
-    def cancelled_at_end(self, work: Coroutine[Deferred[Any], Any, T]) -> Deferred[T]:
+    async def cancelled_at_end(self, work: Coroutine[Deferred[Any], Any, T]) -> T:
         """Await that; if the session ends before, it is cancelled, and leaves the login queue."""
-        running = self._cancelled_at_end = Deferred.fromCoroutine(work)
-        return running.addBoth(self._came_to_its_end)
-
-    def _came_to_its_end(self, result: T) -> T:
-        self._cancelled_at_end = None
-        return result
+        running: Deferred[T] = Deferred.fromCoroutine(work)
+        self._cancelled_at_end = running
+        try:
+            return await running
+        finally:
+            self._cancelled_at_end = None
 
     def failed(self, failure: Failure, message: Message) -> None:
         """Answer a message whose command raised."""
         if self.closed and failure.check(CancelledError) is not None:
             return
-        if isinstance(failure.value, Refused):
-            self.refuse_message(message, failure.value.refusal)
-        elif failure.check(StoreUnavailable) is not None:
-            self.refuse_message(message, refusals.STORE_DOWN)
-        else:
+        error = failure.value
+        if not isinstance(error, Refused | StoreUnavailable):
             _log.failure("{type} failed", failure, type=type(message).__name__)
-            self.refuse_message(message, refusals.STORE_DOWN)
+        refusal = error.refusal if isinstance(error, Refused) else refusals.STORE_DOWN
+        self.refuse_message(message, refusal)
 
     def hold(self) -> None:
         """Frames that follow wait until `release`."""
