@@ -53,9 +53,7 @@ class Outbox:
         self._transport = transport
         self.limit = limit
         self.queued = 0
-        self.on_behind = _NOTHING
-        self.on_drained = _NOTHING
-        self.on_full = _NOTHING
+        self.on_behind = self.on_drained = self.on_full = _NOTHING
         # A list, as an empty deque takes ten times the memory.
         self._waiting: list[bytes] = []
         #: How many bytes of ``queued`` the transport holds.

@@ -32,10 +32,6 @@ class _LegacyAccount(msgspec.Struct, rename="camel"):
     sex: str = ""
 
 
-def _account_key(user_id: int) -> str:
-    return f"chatroom:account:{user_id}"
-
-
 def _fields(account: Account, password: str) -> list[object]:
     return [
         *("name", account.name),
@@ -89,7 +85,7 @@ class AccountTable:
         return account
 
     async def _own_account(self, user_id: int) -> Account | None:
-        flat: list[bytes] = await self._commands.call("HGETALL", _account_key(user_id))
+        flat: list[bytes] = await self._commands.call("HGETALL", f"chatroom:account:{user_id}")
         if not flat:
             return None
         named = dict(zip(flat[::2], flat[1::2], strict=True))

@@ -205,11 +205,6 @@ class Bus:
             except StoreUnavailable as error:
                 _log.debug("The heartbeat failed: {error}", error=error)
 
-    @property
-    def hears_itself(self) -> bool:
-        """Whether the heartbeats come back by the bus."""
-        return self._unheard <= MOST_UNHEARD
-
     def _listen_for_beats(self, due: int, found: Sequence[tuple[str, list[Any]]]) -> None:
         """After a read: what was stored before it began must have come, however slow all is.
 
@@ -220,7 +215,7 @@ class Bus:
             self._unheard = 0
         elif came < READ_COUNT:
             self._unheard += 1
-            if not self.hears_itself:
+            if self._unheard > MOST_UNHEARD:
                 self._commands.drop("this node does not hear its own heartbeats from it")
 
     async def _beat_once(self, listener: BusListener) -> None:

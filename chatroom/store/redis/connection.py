@@ -163,7 +163,7 @@ class Connection:
         """Connect, and stay connected until `stop`. May be called again."""
         if self._running is None:
             self._running = Deferred.fromCoroutine(self._stay_connected())
-            self._running.addErrback(_ignore_cancelling)
+            self._running.addErrback(lambda failure: failure.trap(CancelledError))
 
     async def stop(self) -> None:
         """Disconnect for good. Commands without a reply fail."""
@@ -399,10 +399,6 @@ class NotWritten(StoreRefused):
 
 class _UnknownScript(StoreRefused):
     """The server does not know the script (any more)."""
-
-
-def _ignore_cancelling(failure: Failure) -> None:
-    failure.trap(CancelledError)
 
 
 def _why(failure: Failure) -> str:

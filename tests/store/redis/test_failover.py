@@ -92,7 +92,8 @@ async def say_until_taken(store: RedisStore, text: str) -> None:
 
 
 def hears_itself(store: RedisStore) -> bool:
-    return store._commands.ready and store._blocking.ready and store._bus.hears_itself
+    both = store._commands.ready and store._blocking.ready
+    return both and store._bus._unheard <= bus.MOST_UNHEARD
 
 
 def lines(logged: list[Any], text: str) -> list[str]:
