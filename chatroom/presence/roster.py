@@ -11,9 +11,8 @@ from chatroom.store.events import PresenceEvent
 
 
 class Roster:
-    """Everybody who is online, by node. No I/O."""
-
     def __init__(self) -> None:
+        #: Who is online on each node that holds anybody.
         self._nodes: dict[str, dict[int, Person]] = {}
         #: How many nodes a user is online on.
         self._places: dict[int, int] = {}

@@ -11,7 +11,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 #: Seconds between two runs; the next one waits for the one before.
 INTERVAL: Final = 1.0
@@ -52,10 +51,7 @@ class DiskLoop:
         # In a thread: a network's file system may take its time.
         pool = self._reactor.getThreadPool()
         working = deferToThreadPool(self._reactor, pool, self.work)
-        return working.addCallbacks(self.done, self._failed)
-
-    def _failed(self, failure: Failure) -> None:
-        _log.failure(self.failed, failure)
+        return working.addCallbacks(self.done, lambda failure: _log.failure(self.failed, failure))
 
     def work(self) -> Any:
         """What is done in the thread; may raise `OSError`."""
