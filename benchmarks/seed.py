@@ -9,6 +9,7 @@ All have the password ``PASSWORD``, hashed once with the server's own costs, and
 from __future__ import annotations
 
 import sys
+from collections.abc import Coroutine
 from hashlib import sha256
 from typing import Any
 
@@ -38,14 +39,14 @@ async def _seed(reactor: Any, socket: str, first: int, count: int) -> None:
     table = AccountTable(connection)
     hashed = PasswordHasher(2, 19456, 1).hash(PASSWORD)
     for begin in range(first, first + count, BATCH):
-        writing: list[Deferred[Any]] = []
+        writing: list[Coroutine[Any, Any, Any]] = []
         for user_id in range(begin, min(begin + BATCH, first + count)):
             account = Account(user_id=user_id, name=f"user{user_id}", password=hashed)
             digest = sha256(token_of(user_id).encode()).hexdigest()
             token = Token(user_id=user_id, generation=0)
             writing.append(table.create_account(account))
             writing.append(table.create_token(digest, token, lifetime=86400))
-        await gatherResults(writing)
+        await gatherResults([Deferred.fromCoroutine(one) for one in writing])
     await connection.stop()
 
 

@@ -16,8 +16,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock, deferLater
 
 from chatroom.accounts.accounts import Accounts
-from chatroom.accounts.passwords import Passwords, RunsInThread
-from chatroom.delivery.outbox import put_to_each
+from chatroom.accounts.passwords import Passwords
 from chatroom.limits.rate import RateLimits
 from chatroom.node.node import LOGIN_TIMEOUT, Node
 from chatroom.protocol import codec, messages as wire
@@ -79,7 +78,8 @@ class Line:
 
     @staticmethod
     def put_to_all(outboxes: Collection[Any], blob: Blob) -> None:
-        put_to_each(outboxes, blob)
+        for outbox in outboxes:
+            outbox.put(blob)
 
     def put(self, blob: Blob) -> None:
         self.put_marked(blob, lambda: None)
@@ -254,7 +254,7 @@ class World:
         self.clock: Any = Turns()
         self.backend = MemoryBackend(self.clock)
         #: What a hash takes instead of a thread: a turn. A test may put another in its place.
-        self.in_thread: RunsInThread = self._in_a_turn
+        self.in_thread: Callable[..., Deferred[Any]] = self._in_a_turn
         self.passwords = Passwords(
             lambda function, *args: self.in_thread(function, *args), time_cost=1, memory_kib=8
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ class LoginQueue:
     """
 
     def __init__(self, at_once: int) -> None:
-        self._places = DeferredSemaphore(at_once) if at_once else None
+        self._places = DeferredSemaphore(at_once or sys.maxsize)
 
     async def wait(
         self,
@@ -31,20 +32,17 @@ class LoginQueue:
 
         :param left: called if the caller was cancelled while it waited.
         """
-        if self._places is not None:
-            try:
-                await self._places.acquire()
-            except CancelledError:
-                left()
-                raise
+        try:
+            await self._places.acquire()
+        except CancelledError:
+            left()
+            raise
         serving = Deferred.fromCoroutine(serve())
-        if self._places is not None:
-            serving.addBoth(self._served)
+        serving.addBoth(self._served)
         outcome: Deferred[T] = Deferred()
         serving.addCallbacks(outcome.callback, outcome.errback)
         return await outcome
 
     def _served(self, result: T) -> T:
-        assert self._places is not None, "called only if there is a limit"
         self._places.release()
         return result

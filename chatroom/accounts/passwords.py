@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, TypeVar
 
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -14,12 +14,6 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 _T = TypeVar("_T")
-
-
-class RunsInThread(Protocol):
-    """Runs a function that takes long, and gives its result to the reactor."""
-
-    def __call__(self, function: Callable[..., _T], *args: object) -> Deferred[_T]: ...
 
 
 class HashThreads:
@@ -46,6 +40,7 @@ class HashThreads:
 class Passwords:
     """Makes and checks password hashes.
 
+    :param in_thread: runs a function that takes long, such as `HashThreads`.
     :param time_cost: passes over the memory.
     :param memory_kib: memory of one hash, in KiB.
     :param parallelism: lanes.
@@ -55,7 +50,7 @@ class Passwords:
 
     def __init__(
         self,
-        in_thread: RunsInThread,
+        in_thread: Callable[..., Deferred[Any]],
         *,
         time_cost: int = 2,
         memory_kib: int = 19456,

@@ -7,6 +7,7 @@ import fcntl
 import os
 import pwd
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from chatroom.config.errors import StartError
@@ -37,7 +38,7 @@ class DataFolder:
 
         :raises StartError: it can't be used, or another server uses it.
         """
-        try:
+        with usable(self.path):
             if not self.path.exists():
                 self.path.mkdir(mode=0o700, parents=True)
                 self._give(self.path)
@@ -49,19 +50,17 @@ class DataFolder:
             self._check()
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
             self._give(self.path / "lock")
-        except OSError as error:
-            raise self._refusal(error) from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
-            os.close(lock)
-            if not isinstance(error, BlockingIOError):
-                raise self._refusal(error) from None
-            raise StartError(
-                f"data folder {self.path} is in use by the chat server with process id "
-                f"{holder or 'unknown'}; stop it or give --data another folder"
-            ) from None
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
+                os.close(lock)
+                if not isinstance(error, BlockingIOError):
+                    raise
+                raise StartError(
+                    f"data folder {self.path} is in use by the chat server with process id "
+                    f"{holder or 'unknown'}; stop it or give --data another folder"
+                ) from None
         self._lock = lock
         self.record_process()
 
@@ -85,12 +84,10 @@ class DataFolder:
         :raises StartError: it can't be made.
         """
         folder = self.path / name
-        try:
+        with usable(self.path):
             if not folder.exists():
                 folder.mkdir(mode=0o700)
                 self._give(folder)
-        except OSError as error:
-            raise self._refusal(error) from None
         return folder
 
     def node_name(self) -> str:
@@ -110,12 +107,9 @@ class DataFolder:
 
         :raises StartError: it can't be read.
         """
-        try:
+        with usable(self.path), contextlib.suppress(FileNotFoundError):
             return file.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise self._refusal(error) from None
+        return None
 
     def write(self, file: Path, content: bytes) -> None:
         """Put a file in it that only the server's user can read: whole or, in a crash, not at all.
@@ -123,7 +117,7 @@ class DataFolder:
         :raises StartError: it can't be written.
         """
         fresh = file.with_name(f"{file.name}.new")
-        try:
+        with usable(self.path):
             fresh.unlink(missing_ok=True)
             handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with open(handle, "wb") as writing:  # noqa: PTH123 - a handle, not a path
@@ -132,8 +126,6 @@ class DataFolder:
                 os.fsync(handle)
             self._give(fresh)
             fresh.rename(file)
-        except OSError as error:
-            raise self._refusal(error) from None
 
     def _give(self, path: Path) -> None:
         if self._owner is not None and os.geteuid() == 0:
@@ -155,16 +147,17 @@ class DataFolder:
                 f"runs as {user}: chown -R {user} it, or give --data another folder"
             )
 
-    def _refusal(self, error: OSError) -> StartError:
-        return refusal(self.path, error)
 
-
-def refusal(folder: Path, error: OSError) -> StartError:
-    """What to say when ``folder`` can't be used because of ``error``."""
-    return StartError(
-        f"data folder {folder} can't be used by user {_user(os.geteuid())}: "
-        f"{error.strerror} ({error.filename or folder}); give --data another folder"
-    )
+@contextlib.contextmanager
+def usable(folder: Path) -> Iterator[None]:
+    """:raises StartError: for an `OSError`, which keeps ``folder`` from being used."""
+    try:
+        yield
+    except OSError as error:
+        raise StartError(
+            f"data folder {folder} can't be used by user {_user(os.geteuid())}: "
+            f"{error.strerror} ({error.filename or folder}); give --data another folder"
+        ) from None
 
 
 def _user(uid: int) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
+from math import nan
 from pathlib import Path
 from typing import Any, cast
 
@@ -74,25 +75,18 @@ def number(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
-def seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0.1 <= seconds <= 60:
-        raise ValueError(f"{text!r} must be a number of seconds from 0.1 to 60")
-    return seconds
+def seconds(least: float, most: float, *, or_zero: bool = False) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            found = float(text)
+        except ValueError:
+            found = nan
+        if not (least <= found <= most or (or_zero and found == 0)):
+            what = "0 or a number" if or_zero else "a number"
+            raise ValueError(f"{text!r} must be {what} of seconds from {least} to {most}")
+        return found
 
-
-def seconds_or_none(text: str) -> float:
-    """Seconds, of which 0 means that there is no limit."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not (seconds == 0 or 1 <= seconds <= 3600):
-        raise ValueError(f"{text!r} must be 0 or a number of seconds from 1 to 3600")
-    return seconds
+    return parse
 
 
 def one_of(first: str, second: str) -> Callable[[str], str]:

@@ -139,7 +139,7 @@ OPTIONS: Final = (
         "SECONDS",
         "4",
         "How long a request may wait for the store, in seconds.",
-        parse.seconds,
+        parse.seconds(0.1, 60),
     ),
     Option(
         "min-password-length",
@@ -185,7 +185,7 @@ OPTIONS: Final = (
         "SECONDS",
         "30",
         "How long a client may be connected without logging in, in seconds; 0: any time.",
-        parse.seconds_or_none,
+        parse.seconds(1, 3600, or_zero=True),
     ),
     Option(
         "max-logins",

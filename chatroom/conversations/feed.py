@@ -42,11 +42,8 @@ class Recipient(Protocol):
     def outbox(self) -> Outbox:
         """The connection's send queue."""
 
-    def put(self, blob: Blob) -> object:
-        """Send encoded messages."""
-
     def put_private(self, blob: Blob, seq: Seq) -> None:
-        """As `put`, for private messages up to ``seq``."""
+        """Send encoded private messages up to ``seq``."""
 
     def when_drained(self) -> Deferred[None]:
         """Fires when the send queue is empty; never once the session is closed."""
@@ -68,11 +65,6 @@ class Feed:
         self._catching_up = False
 
     @property
-    def codec(self) -> Codec:
-        """How to encode for the session."""
-        return self.session.codec
-
-    @property
     def place(self) -> Seq:
         """The session has got everything up to here."""
         return self.cursor
@@ -81,7 +73,7 @@ class Feed:
         """Acknowledge a message that the store had already, once the session has got so far."""
         ack = AckMes(id=message_id, code=code, seq=str(seq), sent_at=sent_at)
         if seq <= self.place:
-            self.session.put(self.codec.encode([ack]))
+            self.session.outbox.put(self.session.codec.encode([ack]))
         else:
             self._waiting_acks.append((seq, ack))
 
@@ -93,10 +85,10 @@ class Feed:
         reached = [ack for seq, ack in self._waiting_acks if seq <= self.place]
         if reached:
             self._waiting_acks = [item for item in self._waiting_acks if item[0] > self.place]
-            self.session.put(self.codec.encode(reached))
+            self.session.outbox.put(self.session.codec.encode(reached))
 
-    def _start(self) -> None:
-        """Catch up, and then go live; once at a time."""
+    def follow(self) -> None:
+        """Go live at once where nothing is missing, else catch up first; once at a time."""
         if self._catching_up or self._go_live():
             return
         self._catching_up = True

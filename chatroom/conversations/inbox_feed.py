@@ -47,7 +47,7 @@ class InboxFeed(Feed):
         self._own_after = own_after
         self._came = self._came or newest > cursor
         self._started = True
-        self._start()
+        self.follow()
 
     def confirm(self, seq: Seq) -> None:
         """The client has everything up to ``seq``: tell the store, until it knows.
@@ -83,7 +83,7 @@ class InboxFeed(Feed):
         self._came = True
         self._live = False
         if self._started:
-            self._start()
+            self.follow()
 
     def deliver(self, entry: Entry) -> None:
         """A message was put into the mailbox."""
@@ -106,7 +106,7 @@ class InboxFeed(Feed):
                 messages.append(ack_from(entry))
         self.cursor = entries[-1].seq
         if messages:
-            self.session.put_private(self.codec.encode(messages), self.cursor)
+            self.session.put_private(self.session.codec.encode(messages), self.cursor)
         self.release()
 
     def _go_live(self) -> bool:

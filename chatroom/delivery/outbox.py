@@ -1,6 +1,6 @@
 """The bounded queue of what waits to leave over one connection.
 
-Three classes implement it:
+There are three kinds:
 
 - `direct.DirectOutbox` writes to the socket itself and leaves to the transport only what the socket
   did not take.
@@ -11,7 +11,7 @@ Three classes implement it:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
@@ -25,51 +25,14 @@ CHUNK = 64 * 1024
 _NOTHING: Callable[[], object] = lambda: None  # noqa: E731
 
 
-class Outbox(Protocol):
-    """A connection's send queue.
+class Outbox:
+    """A connection's send queue: what all three kinds have in common.
 
     ``queued`` is the number of bytes that wait in it. ``on_behind`` is called each time that it
     grows, once it is more than a quarter of the limit; ``on_drained`` when it falls to 0.
     ``on_full`` is called, and nothing queued, when a put finds something waiting and would raise
     ``queued`` above the limit; so one blob of any size always passes.
     """
-
-    queued: int
-    on_behind: Callable[[], object]
-    on_drained: Callable[[], object]
-    on_full: Callable[[], object]
-
-    def put(self, blob: Blob) -> bool:
-        """Send, or queue in order; False: it was dropped."""
-
-    def put_marked(self, blob: Blob, on_arrived: Callable[[], None]) -> None:
-        """As `put`; ``on_arrived`` is called when the peer's TCP has it, as far as can be known."""
-
-    def cut_short(self, blob: Blob) -> None:
-        """Drop what is queued, and send this after what has left already."""
-
-    def finish(self, done: Callable[[], None], last: Blob = ()) -> None:
-        """Call ``done`` once the system has taken everything queued. No put may follow.
-
-        :param last: sent after everything queued, whatever the limit.
-        """
-
-    def drop(self) -> None:
-        """The connection is gone."""
-
-    @staticmethod
-    def put_to_all(outboxes: Collection[Any], blob: Blob) -> None:
-        """`put` the same into many outboxes of this class."""
-
-
-def put_to_each(outboxes: Collection[Outbox], blob: Blob) -> None:
-    """`Outbox.put_to_all` for classes that have no faster way."""
-    for outbox in outboxes:
-        outbox.put(blob)
-
-
-class QueuedOutbox:
-    """What the three have in common: the queue and its limit."""
 
     # There is one for each session, and a message to many touches nothing else of a session.
     __slots__ = (
@@ -90,9 +53,7 @@ class QueuedOutbox:
         self._transport = transport
         self.limit = limit
         self.queued = 0
-        self.on_behind = _NOTHING
-        self.on_drained = _NOTHING
-        self.on_full = _NOTHING
+        self.on_behind = self.on_drained = self.on_full = _NOTHING
         # A list, as an empty deque takes ten times the memory.
         self._waiting: list[bytes] = []
         #: How many bytes of ``queued`` the transport holds.
@@ -103,13 +64,17 @@ class QueuedOutbox:
         self._dropped = False
 
     def put(self, blob: Blob) -> bool:
+        """Send, or queue in order; False: it was dropped."""
         raise NotImplementedError
 
     @staticmethod
     def put_to_all(outboxes: Collection[Any], blob: Blob) -> None:
-        put_to_each(outboxes, blob)
+        """`put` the same into many outboxes of this class."""
+        for outbox in outboxes:
+            outbox.put(blob)
 
     def put_marked(self, blob: Blob, on_arrived: Callable[[], None]) -> None:
+        """As `put`; ``on_arrived`` is called when the peer's TCP has it, as far as can be known."""
         if self.put(blob):
             if self.queued:
                 self._marked.append(on_arrived)
@@ -151,6 +116,7 @@ class QueuedOutbox:
             self.on_drained()
 
     def cut_short(self, blob: Blob) -> None:
+        """Drop what is queued, and send this after what has left already."""
         self._waiting.clear()
         self._marked.clear()
         self.queued = self._in_transport
@@ -166,6 +132,10 @@ class QueuedOutbox:
             self.put(blob)
 
     def finish(self, done: Callable[[], None], last: Blob = ()) -> None:
+        """Call ``done`` once the system has taken everything queued. No put may follow.
+
+        :param last: sent after everything queued, whatever the limit.
+        """
         if last and not self._dropped:
             self._put_anyhow(last)
         if self.queued and not self._dropped:
@@ -174,6 +144,7 @@ class QueuedOutbox:
             done()
 
     def drop(self) -> None:
+        """The connection is gone."""
         self._dropped = True
         self._waiting.clear()
         self._marked.clear()
@@ -186,7 +157,7 @@ class QueuedOutbox:
 
 
 @implementer(IPushProducer)
-class TransportOutbox(QueuedOutbox):
+class TransportOutbox(Outbox):
     """Writes to the transport, which pauses it while its own buffer is full."""
 
     __slots__ = ("_paused",)

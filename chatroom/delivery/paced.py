@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IPullProducer
 from zope.interface import implementer
 
 from chatroom.common.clock import Clock, Timer
-from chatroom.delivery.outbox import QueuedOutbox
+from chatroom.delivery.outbox import Outbox
 from chatroom.protocol.dialects import Blob
 
 #: Linux's request for the number of bytes that a socket has not sent or seen acknowledged.
@@ -26,7 +26,7 @@ FIRST_LOOK, LAST_LOOK = 0.001, 0.1
 
 
 @implementer(IPullProducer)
-class PacedOutbox(QueuedOutbox):
+class PacedOutbox(Outbox):
     """One write for each frame, and the next one only while few written bytes are unacknowledged.
 
     The original client takes a frame's body with one read, so a body that arrives in two pieces
@@ -36,7 +36,7 @@ class PacedOutbox(QueuedOutbox):
     __slots__ = ("_clock", "_delay", "_filled", "_look", "_marks", "_socket", "_written")
 
     def __init__(
-        self, transport: Any, limit: int, clock: Clock, *, behind: QueuedOutbox | None = None
+        self, transport: Any, limit: int, clock: Clock, *, behind: Outbox | None = None
     ) -> None:
         """:param behind: the outbox used until now; what still waits in it leaves first."""
         super().__init__(transport, limit)

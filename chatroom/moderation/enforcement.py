@@ -13,8 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from chatroom.common.clock import Clock, pause
-from chatroom.moderation.address_bans import AddressBans
-from chatroom.moderation.mute import Mute
+from chatroom.moderation.sanctions import AddressBans, Mute
 from chatroom.protocol import refusals
 from chatroom.protocol.refusals import Refusal
 from chatroom.store.interface import Store

@@ -92,7 +92,7 @@ class BusEvents:
             sent_at=event.at,
         )
         _log.info("Operator: an announcement to {count} sessions", count=len(self._sessions))
-        self._sessions.broadcast(lambda codec: codec.encode([message]))
+        self._sessions.members.tell(lambda codec: codec.encode([message]))
 
     def _forget_recent(self) -> None:
         for room in self._rooms.values():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from chatroom.common.clock import Clock
 from chatroom.limits.rate import RateLimits
@@ -58,16 +59,12 @@ class Housekeeping:
             session.check_silence(now)
         self._limits.sweep(now)
         if self._counters != self._stored_counters:
-            counters = self._counters.copy()
-            self._store.keep_counters(counters).addCallbacks(
-                lambda _: self._counters_stored(counters), _counters_not_stored
+            Deferred.fromCoroutine(self._store_counters(self._counters.copy())).addErrback(
+                lambda failure: _log.failure("The counters could not be stored", failure)
             )
 
-    def _counters_stored(self, counters: Counter[str]) -> None:
-        self._stored_counters = counters
-
-
-def _counters_not_stored(failure: Failure) -> None:
-    # The next run tries again.
-    if failure.check(StoreUnavailable) is None:
-        _log.failure("The counters could not be stored", failure)
+    async def _store_counters(self, counters: Counter[str]) -> None:
+        # Else the next run tries again.
+        with suppress(StoreUnavailable):
+            await self._store.keep_counters(counters)
+            self._stored_counters = counters

@@ -59,10 +59,8 @@ class Node:
         self.accounts = accounts
         self.name = name
         self.login_timeout = login_timeout
-        self.rate_limits = RateLimits() if rate_limits is None else rate_limits
-        self.connection_limit = (
-            ConnectionLimit(clock) if connection_limit is None else connection_limit
-        )
+        self.rate_limits = rate_limits or RateLimits()
+        self.connection_limit = connection_limit or ConnectionLimit(clock)
         #: What was refused since the start, logins included.
         self.counters = accounts.counters
         self.rooms: dict[str, Room] = {}

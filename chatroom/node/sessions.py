@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import count
 from secrets import token_hex
 from typing import Protocol
@@ -14,7 +13,6 @@ from chatroom.conversations.inbox_feed import InboxFeed
 from chatroom.delivery.broadcast import Broadcast
 from chatroom.limits.backpressure import Sender
 from chatroom.moderation.enforcement import Moderated
-from chatroom.protocol.dialects import Blob, Codec
 from chatroom.protocol.messages import Message, PresenceMes
 
 
@@ -50,7 +48,8 @@ class Sessions:
         self._connected: set[Session] = set()
         #: The sessions of each user, from before they are told that they are logged in.
         self.users: dict[int, dict[str, Session]] = {}
-        self._members = Broadcast()
+        #: Those that were told that they are logged in.
+        self.members = Broadcast()
 
     def __len__(self) -> int:
         """How many have not ended."""
@@ -90,11 +89,11 @@ class Sessions:
 
     def logged_in(self, session: Session) -> None:
         """The client was told that it is logged in: broadcasts may follow."""
-        self._members.add(session.tag, session.codec, session.outbox)
+        self.members.add(session.tag, session.codec, session.outbox)
 
     def logged_out(self, session: Session) -> bool:
         """The session is its user's no longer. True: it was the user's last one here."""
-        self._members.remove(session.tag)
+        self.members.remove(session.tag)
         sessions = self.users.get(session.user_id, {})
         if sessions.pop(session.tag, None) is None or sessions:
             return False
@@ -109,17 +108,11 @@ class Sessions:
         """The connection is gone."""
         self._connected.discard(session)
 
-    # ---- to all members
-
-    def broadcast(self, blob_for: Callable[[Codec], Blob]) -> None:
-        """Send the same to every member, encoded once for each codec."""
-        self._members.tell(blob_for)
-
     def tell_presence(self, message: PresenceMes) -> None:
         """Tell every member who came and went, except for news about themselves only."""
         changed = {person.user_id for person in message.changes}
         own = {tag: one for user_id in changed for tag, one in self.users.get(user_id, {}).items()}
-        self._members.tell(lambda codec: codec.encode([message]), exclude=own)
+        self.members.tell(lambda codec: codec.encode([message]), exclude=own)
         for session in own.values():
             others = [person for person in message.changes if person.user_id != session.user_id]
             if session.is_member and others:

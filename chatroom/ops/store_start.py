@@ -13,8 +13,7 @@ from chatroom.config.redis_address import RedisAddress
 from chatroom.node.node import Node
 from chatroom.store.records import StoreUnavailable
 from chatroom.store.redis.connection import StoreRefused
-from chatroom.store.redis.identity import StoreEmpty
-from chatroom.store.redis.store import RedisStore
+from chatroom.store.redis.store import RedisStore, StoreEmpty
 from chatroom.store.valkey.supervisor import STORE_ID, PrivateStore
 
 #: Seconds between two lines that say that there is no connection to the store yet.

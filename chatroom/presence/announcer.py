@@ -19,10 +19,7 @@ COUNT_INTERVAL = 30
 
 
 class Announcer:
-    """Tells sessions who came and went: in batches, and only the count when it is crowded.
-
-    :param tell: sends a `PresenceMes` to every session.
-    """
+    """:param tell: sends a `PresenceMes` to every session."""
 
     def __init__(self, clock: Clock, roster: Roster, tell: Callable[[PresenceMes], None]) -> None:
         self._clock = clock

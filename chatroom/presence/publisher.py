@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from chatroom.common.clock import Clock
+from chatroom.common.waiting import Waiters
 from chatroom.protocol.messages import Person
 from chatroom.store.interface import Store
 from chatroom.store.records import StoreUnavailable
@@ -27,12 +27,12 @@ class Publisher:
         self._here: dict[int, Person] = {}
         #: Those of whom the store is sure to know.
         self._known: set[int] = set()
-        self._coming: dict[int, list[Deferred[None]]] = {}
+        self._coming: dict[int, Waiters] = {}
         self._going: set[int] = set()
         self._busy = False
         self._reset = False
         #: Those who wait until the store was told everything again.
-        self._resetting: list[Deferred[None]] = []
+        self._resetting = Waiters()
 
     def person(self, user_id: int) -> Person | None:
         """The user as the store knows it, or is about to, if online here."""
@@ -45,10 +45,8 @@ class Publisher:
             return succeed(None)
         self._here[person.user_id] = person
         self._going.discard(person.user_id)
-        deferred: Deferred[None] = Deferred()
-        self._coming.setdefault(person.user_id, []).append(deferred)
         self._schedule()
-        return deferred
+        return self._coming.setdefault(person.user_id, Waiters()).wait()
 
     def update(self, person: Person) -> None:
         """The store knows of a status already; keep it for a later `reset`."""
@@ -64,51 +62,43 @@ class Publisher:
 
     def reset(self) -> Deferred[None]:
         """Tell the store everything again: it may have forgotten. Fires once it knows."""
-        deferred: Deferred[None] = Deferred()
-        self._resetting.append(deferred)
         self._reset = True
         self._known.clear()
         self._schedule()
-        return deferred
+        return self._resetting.wait()
 
     def _schedule(self, delay: float = 0) -> None:
         if not self._busy:
             self._busy = True
-            self._clock.callLater(delay, self._flush)
+            self._clock.callLater(delay, lambda: Deferred.fromCoroutine(self._flush()))
 
-    def _flush(self) -> None:
+    async def _flush(self) -> None:
         coming, self._coming = self._coming, {}
         going, self._going = self._going, set()
         reset, self._reset = self._reset, False
-        resetting: list[Deferred[None]] = []
-        if reset:
-            resetting, self._resetting = self._resetting, []
-            present = list(self._here.values())
-            told = self._store.reset_presence(present)
-        else:
-            present = [self._here[user_id] for user_id in coming if user_id in self._here]
-            told = self._store.update_presence(present, list(going))
-        waiting = [deferred for deferreds in coming.values() for deferred in deferreds]
-
-        def stored(_: None) -> None:
-            if not self._reset:
-                self._known |= self._here.keys() & {person.user_id for person in present}
-            for deferred in waiting + resetting:
-                deferred.callback(None)
-
-        def failed(failure: Failure) -> None:
+        try:
+            if reset:
+                present = list(self._here.values())
+                await self._store.reset_presence(present)
+            else:
+                present = [self._here[user_id] for user_id in coming if user_id in self._here]
+                await self._store.update_presence(present, list(going))
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
             # Whether the store took it is unknown: everything has to be said again.
             self._reset = True
             self._known.clear()
-            self._resetting = resetting + self._resetting
-            for deferred in waiting:
-                deferred.errback(failure)
-            if failure.check(StoreUnavailable) is None:
-                _log.failure("The store could not be told who is online", failure)
-
-        told.addCallbacks(stored, failed).addBoth(lambda _: self._flushed())
-
-    def _flushed(self) -> None:
+            for waiters in coming.values():
+                waiters.fire(error)
+            if not isinstance(error, StoreUnavailable):
+                _log.failure("The store could not be told who is online")
+        else:
+            if not self._reset:
+                self._known |= self._here.keys() & {person.user_id for person in present}
+            for waiters in coming.values():
+                waiters.fire()
+            if not self._reset:
+                # Else they wait for what is asked meanwhile, which tells all that they wait for.
+                self._resetting.fire()
         self._busy = False
         if self._reset:
             self._schedule(RETRY)

@@ -11,9 +11,8 @@ from chatroom.store.events import PresenceEvent
 
 
 class Roster:
-    """Everybody who is online, by node. No I/O."""
-
     def __init__(self) -> None:
+        #: Who is online on each node that holds anybody.
         self._nodes: dict[str, dict[int, Person]] = {}
         #: How many nodes a user is online on.
         self._places: dict[int, int] = {}
@@ -22,9 +21,6 @@ class Roster:
 
     def __len__(self) -> int:
         return len(self._people)
-
-    def __contains__(self, user_id: int) -> bool:
-        return user_id in self._people
 
     def first(self, limit: int) -> list[Person]:
         """Some of those online, in no special order; costs the same however many there are."""
@@ -53,10 +49,6 @@ class Roster:
     def person(self, user_id: int) -> Person | None:
         """The user as others see it, if online."""
         return self._people.get(user_id)
-
-    def nodes(self) -> list[str]:
-        """The names of the nodes that hold anybody."""
-        return list(self._nodes)
 
     def _come(self, users: dict[int, Person], person: Person) -> Person | None:
         user_id = person.user_id

@@ -6,25 +6,42 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatroom.conversations.rendering import text_from
 from chatroom.protocol import codec, messages as wire, refusals
 from chatroom.protocol.messages import Code, Message, Seq
-from chatroom.protocol.refusals import Refusal, Refused
-from chatroom.sessions import login, posting, states
-from chatroom.sessions.session import Session
-from chatroom.sessions.states import State
-from chatroom.store.records import Page
+from chatroom.protocol.refusals import Refused
+from chatroom.sessions import login
+from chatroom.sessions.session import Session, State
+from chatroom.store.records import Outcome, Page, Post, Receipt
 
 #: A command is done at once (None), or goes on as a coroutine.
 Running = Coroutine[Deferred[Any], Any, None]
+
+#: What to answer where the session is not in the state that a command needs.
+REFUSALS = {
+    State.GUEST: refusals.LOGGED_IN_ALREADY,
+    State.MEMBER: refusals.NOT_LOGGED_IN,
+}
+#: Why a message was not stored.
+_NOT_STORED = {
+    Outcome.CONFLICT: refusals.OTHER_CONTENT,
+    Outcome.NO_RECIPIENT: refusals.NO_RECIPIENT,
+    Outcome.MAILBOX_FULL: refusals.MAILBOX_FULL,
+    Outcome.SENDER_FULL: refusals.SENDER_FULL,
+}
+
+_log = Logger()
 
 
 class Command(NamedTuple):
     """One row of the table."""
 
     run: Callable[[Session, Any], Running | None]
-    needs: Callable[[State], Refusal | None]
+    #: The state that the session has to be in; None: any.
+    needs: State | None
     #: Whether the frames that follow it wait for its answer.
     waits: bool = False
     #: Whether it counts against a member's rate limit; every frame of a guest does.
@@ -47,17 +64,63 @@ def _sms(session: Session, message: wire.SmsMes) -> None:
     if room not in session.node.rooms:
         session.refuse_message(message, refusals.NO_ROOM)
         return
-    post = posting.post_from(session, message)
+    post = _post_from(session, message)
     storing = session.node.store.append_to_room(room, post)
-    posting.answer_when_stored(session, storing, message, room)
+    _answer_when_stored(session, storing, message, room)
 
 
 def _private(session: Session, message: wire.PrivateMes) -> None:
     if (refusal := session.mute.refusal()) is not None:
         session.refuse_message(message, refusal)
         return
-    post = posting.post_from(session, message, message.to_user_id or 0)
-    posting.answer_when_stored(session, session.node.store.append_private(post), message)
+    post = _post_from(session, message, message.to_user_id or 0)
+    _answer_when_stored(session, session.node.store.append_private(post), message)
+
+
+def _post_from(session: Session, message: wire.Text, to: int = 0) -> Post:
+    """What is to be stored. The sender is the account that logged in, whatever the client wrote."""
+    account = session.account
+    assert account is not None, "only members send"
+    return Post(
+        user_id=account.user_id,
+        name=account.name,
+        status=session.node.presence.status_of(account),
+        sex=account.sex,
+        content=message.content,
+        id=message.id or "",
+        to=to,
+        origin=session.tag,
+    )
+
+
+def _answer_when_stored(
+    session: Session, storing: Deferred[Receipt], message: wire.Text, room: str = ""
+) -> None:
+    """Tell the sender of a failure; the acknowledgement of a success comes with the stream."""
+    session.node.backpressure.took(session)
+    storing.addBoth(_settled, session, message, room)
+
+
+def _settled(result: Receipt | Failure, session: Session, message: wire.Text, room: str) -> None:
+    # Nothing is raised to the Deferred: an errback for each message would cost as much again.
+    try:
+        if not session.closed:
+            _answer(result, session, message, room)
+        # Last: what waits to be read is read at once, and may fill its share again.
+        session.node.backpressure.answered(session)
+    except Exception:  # noqa: BLE001 - a fault of ours must not cost anybody the connection
+        _log.failure("Answering a message failed")
+
+
+def _answer(result: Receipt | Failure, session: Session, message: wire.Text, room: str) -> None:
+    if isinstance(result, Failure):
+        session.failed(result, message)
+    elif result.outcome is Outcome.DUPLICATE:
+        # For a private message the bus brings it, in its place among the others.
+        if room in session.feeds and message.id:
+            session.feeds[room].acknowledge(result.seq, message.id, result.code, result.sent_at)
+    elif result.outcome is not Outcome.STORED:
+        session.refuse_message(message, _NOT_STORED[result.outcome])
 
 
 def _received(session: Session, message: wire.ReceivedMes) -> None:
@@ -150,17 +213,17 @@ def _pong(session: Session, message: wire.PongMes) -> None:
 
 
 COMMANDS: dict[type[Message], Command] = {
-    wire.RegisterMes: Command(_register, states.anybody, waits=True, costs=False),
-    wire.LoginMes: Command(login.log_in, states.guest, waits=True, costs=False),
-    wire.PingMes: Command(_ping, states.anybody, costs=False),
-    wire.PongMes: Command(_pong, states.anybody, costs=False),
-    wire.SmsMes: Command(_sms, states.member),
-    wire.PrivateMes: Command(_private, states.member),
-    wire.ReceivedMes: Command(_received, states.member, costs=False),
-    wire.ReadMes: Command(_read, states.member),
-    wire.UsersMes: Command(_users, states.member),
-    wire.StatusMes: Command(_status, states.member, waits=True),
-    wire.HistoryMes: Command(_history, states.member, waits=True),
-    wire.PasswordMes: Command(_password, states.member, waits=True),
-    wire.LogoutMes: Command(_log_out, states.member, waits=True, costs=False),
+    wire.RegisterMes: Command(_register, None, waits=True, costs=False),
+    wire.LoginMes: Command(login.log_in, State.GUEST, waits=True, costs=False),
+    wire.PingMes: Command(_ping, None, costs=False),
+    wire.PongMes: Command(_pong, None, costs=False),
+    wire.SmsMes: Command(_sms, State.MEMBER),
+    wire.PrivateMes: Command(_private, State.MEMBER),
+    wire.ReceivedMes: Command(_received, State.MEMBER, costs=False),
+    wire.ReadMes: Command(_read, State.MEMBER),
+    wire.UsersMes: Command(_users, State.MEMBER),
+    wire.StatusMes: Command(_status, State.MEMBER, waits=True),
+    wire.HistoryMes: Command(_history, State.MEMBER, waits=True),
+    wire.PasswordMes: Command(_password, State.MEMBER, waits=True),
+    wire.LogoutMes: Command(_log_out, State.MEMBER, waits=True, costs=False),
 }

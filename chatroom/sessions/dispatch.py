@@ -10,10 +10,9 @@ from chatroom.common.counters import Count
 from chatroom.protocol import codec, messages as wire, refusals
 from chatroom.protocol.codec import WireError
 from chatroom.protocol.messages import Code, Message
-from chatroom.sessions.commands import COMMANDS, Command
+from chatroom.sessions.commands import COMMANDS, REFUSALS, Command
 from chatroom.sessions.replies import id_of
-from chatroom.sessions.session import Session
-from chatroom.sessions.states import State
+from chatroom.sessions.session import Session, State
 
 #: Bytes that a transport's own ping counts at least: as many as a `PingMes`, as it costs as much.
 _PING_BYTES = len(codec.encode(wire.PingMes()))
@@ -41,10 +40,9 @@ def frame_received(session: Session, payload: bytes) -> None:
         session.count(Count.NOT_ALLOWED)
         session.answer_refusal(name, "", refusals.malformed(f"{name} is not for a server"))
         return
-    refusal = command.needs(session.state)
-    if refusal is not None:
+    if command.needs is not None and command.needs is not session.state:
         session.count(Count.NOT_ALLOWED)
-        session.refuse_message(message, refusal)
+        session.refuse_message(message, REFUSALS[command.needs])
         return
     _run(session, command, message)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import UNSET, Struct, UnsetType
 
-from chatroom.conversations.room_feed import RoomFeed
+from chatroom.conversations.room import RoomFeed
 from chatroom.moderation.enforcement import objection
 from chatroom.node.node import Node
 from chatroom.protocol import messages as wire, refusals
@@ -202,7 +202,7 @@ def _follow(session: Session, login: wire.LoginMes, points: ResumePoints) -> Non
             return
         feed = RoomFeed(session, node.store, node.clock, node.rooms[name], cursor)
         session.feeds[name] = feed
-        feed.start()
+        feed.follow()
     if login.resume and login.resume.inbox:
         cursor = max(min(Seq.parse(login.resume.inbox), mailbox.newest), mailbox.trimmed)
         inbox.start(cursor, mailbox.newest, own_after=wire.SEQ_ZERO)

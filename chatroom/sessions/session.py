@@ -7,7 +7,8 @@ from here. What a client can ask for is the table in `chatroom.sessions.commands
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from enum import Enum
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -16,18 +17,16 @@ from twisted.python.failure import Failure
 from chatroom.common.clock import Timer
 from chatroom.common.counters import Count
 from chatroom.conversations.inbox_feed import InboxFeed
-from chatroom.conversations.room_feed import RoomFeed
+from chatroom.conversations.room import RoomFeed
 from chatroom.delivery.outbox import Outbox
 from chatroom.limits.rate import RateLimiter
-from chatroom.moderation.mute import Mute
+from chatroom.moderation.sanctions import Mute
 from chatroom.node.node import Node
 from chatroom.protocol import messages as wire, refusals
-from chatroom.protocol.dialects import Blob
+from chatroom.protocol.dialects import Blob, Codec
 from chatroom.protocol.messages import Message, Seq
 from chatroom.protocol.refusals import Refusal, Refused
 from chatroom.sessions import replies
-from chatroom.sessions.connection import Connection
-from chatroom.sessions.states import State
 from chatroom.store.records import Account, StoreUnavailable
 
 #: Seconds that a client has to take what is left for it when the server closes.
@@ -40,6 +39,45 @@ SILENCE = 75
 T = TypeVar("T")
 
 _log = Logger()
+
+
+class Connection(Protocol):
+    """What a transport gives each session: a client's connection."""
+
+    outbox: Outbox
+    #: The client's address, for limits, bans and the log.
+    address: str
+    #: Logs in a client that gives neither password nor token, and is never shown to it; may be
+    #: empty.
+    token: str
+    #: Whether the original program's clients may come this way.
+    takes_dialect_1: bool
+
+    def speak(self, dialect: int) -> Codec:
+        """How to encode for a client of that dialect; 0: it has not logged in yet.
+
+        From a login on, the client's frames may be larger.
+        """
+
+    def pause(self) -> None:
+        """Read no more frames until `resume`."""
+
+    def resume(self) -> None: ...
+
+    def close(self) -> None:
+        """Close, once what the outbox holds was sent."""
+
+    def abort(self) -> None:
+        """Close now."""
+
+
+class State(Enum):
+    """GUEST -> ENTERING -> MEMBER, back to GUEST if entering fails, to CLOSED from everywhere."""
+
+    GUEST = "connected, not logged in"
+    ENTERING = "identified, its login not answered yet"
+    MEMBER = "logged in"
+    CLOSED = "ended: nothing is read from it any more"
 
 
 class Session:
@@ -159,16 +197,12 @@ class Session:
         if self.dialect == 1 and inbox is not None:
             self.outbox.put_marked(blob, lambda: inbox.confirm(seq))
         else:
-            self.put(blob)
-
-    def put(self, blob: Blob) -> None:
-        """Send what is encoded already."""
-        self.connection.outbox.put(blob)
+            self.outbox.put(blob)
 
     def send(self, *messages: Message) -> None:
         """Encode and send, unless the session has ended meanwhile."""
         if not self.closed:
-            self.put(self.codec.encode(messages))
+            self.outbox.put(self.codec.encode(messages))
 
     def push(self, message: Message) -> None:
         """Send what nobody asked for, but not before the login was answered."""
@@ -264,26 +298,24 @@ class Session:
 
     # ---- while a command runs
 
-    def cancelled_at_end(self, work: Coroutine[Deferred[Any], Any, T]) -> Deferred[T]:
+    async def cancelled_at_end(self, work: Coroutine[Deferred[Any], Any, T]) -> T:
         """Await that; if the session ends before, it is cancelled, and leaves the login queue."""
-        running = self._cancelled_at_end = Deferred.fromCoroutine(work)
-        return running.addBoth(self._came_to_its_end)
-
-    def _came_to_its_end(self, result: T) -> T:
-        self._cancelled_at_end = None
-        return result
+        running: Deferred[T] = Deferred.fromCoroutine(work)
+        self._cancelled_at_end = running
+        try:
+            return await running
+        finally:
+            self._cancelled_at_end = None
 
     def failed(self, failure: Failure, message: Message) -> None:
         """Answer a message whose command raised."""
         if self.closed and failure.check(CancelledError) is not None:
             return
-        if isinstance(failure.value, Refused):
-            self.refuse_message(message, failure.value.refusal)
-        elif failure.check(StoreUnavailable) is not None:
-            self.refuse_message(message, refusals.STORE_DOWN)
-        else:
+        error = failure.value
+        if not isinstance(error, Refused | StoreUnavailable):
             _log.failure("{type} failed", failure, type=type(message).__name__)
-            self.refuse_message(message, refusals.STORE_DOWN)
+        refusal = error.refusal if isinstance(error, Refused) else refusals.STORE_DOWN
+        self.refuse_message(message, refusal)
 
     def hold(self) -> None:
         """Frames that follow wait until `release`."""

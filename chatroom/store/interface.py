@@ -1,13 +1,13 @@
 """What the chat service asks of its store: accounts, conversations, presence, moderation, the bus.
 
 Two implementations pass one contract suite (``tests/store/contract/``): `chatroom.store.redis`,
-which everybody runs, and the tests' in-memory double. Each Deferred may fail with
-`StoreUnavailable`.
+which everybody runs, and the tests' in-memory double. What is awaited may fail
+with `StoreUnavailable`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -29,18 +29,23 @@ from chatroom.store.records import (
 )
 
 
-class AccountStore(Protocol):
-    """Accounts, their tokens, and how often somebody may guess or register."""
+class Store(Protocol):
+    """Everything that outlives the process.
 
-    def account(self, user_id: int) -> Deferred[Account | None]:
+    What is read of an account that was deleted has no name, and its sex is not told.
+    """
+
+    # ---- accounts
+
+    def account(self, user_id: int) -> Awaitable[Account | None]:
         """The account, of this program or left by the original one."""
 
-    def create_account(self, account: Account) -> Deferred[bool]:
+    def create_account(self, account: Account) -> Awaitable[bool]:
         """Store a new account; False: the id is taken."""
 
     def replace_password(
         self, account: Account, password: str, *, void_tokens: bool, except_session: str = ""
-    ) -> Deferred[bool]:
+    ) -> Awaitable[bool]:
         """Put a new hash in place of ``account.password``; a legacy account becomes one of ours.
 
         ``void_tokens`` also ends the user's sessions on every node, in the same step, all but the
@@ -49,19 +54,19 @@ class AccountStore(Protocol):
         False: the password is no longer the one in ``account``. Nothing was done then.
         """
 
-    def set_status(self, user_id: int, status: int) -> Deferred[None]:
+    def set_status(self, user_id: int, status: int) -> Awaitable[None]:
         """Keep a user's status, and tell every node."""
 
     def end_sessions(
         self, user_id: int, ending: Ending, *, except_session: str = "", text: str = ""
-    ) -> Deferred[None]:
+    ) -> Awaitable[None]:
         """End a user's sessions on every node, all but the one with the tag ``except_session``."""
 
     # ---- limits on guesses and registrations
 
     def guess_wait(
         self, user_id: int, address: str, *, by_address: int, at_account: int
-    ) -> Deferred[int]:
+    ) -> Awaitable[int]:
         """Seconds until somebody at ``address`` may guess at an account; 0: now.
 
         They have to wait after ``by_address`` failures of the address or ``at_account`` at the
@@ -71,15 +76,15 @@ class AccountStore(Protocol):
         :param user_id: 0: it is about no account.
         """
 
-    def count_failure(self, user_id: int, address: str, *, window: int) -> Deferred[None]:
+    def count_failure(self, user_id: int, address: str, *, window: int) -> Awaitable[None]:
         """Count a wrong guess, until ``window`` seconds after the first one that counts."""
 
     def remember_address(
         self, user_id: int, address: str, *, most: int, lifetime: int
-    ) -> Deferred[None]:
+    ) -> Awaitable[None]:
         """The user has logged in from there; the ``most`` newest are known for ``lifetime`` s."""
 
-    def acquire(self, what: str, *, most: int, window: int) -> Deferred[int]:
+    def acquire(self, what: str, *, most: int, window: int) -> Awaitable[int]:
         """Take one of ``most`` that may be had in ``window`` seconds from the first one on.
 
         Gives 0, or the seconds until there are some again: none was taken then.
@@ -89,24 +94,19 @@ class AccountStore(Protocol):
 
     def create_token(
         self, digest: str, token: Token, *, lifetime: int, replaces: str = ""
-    ) -> Deferred[None]:
+    ) -> Awaitable[None]:
         """Keep a token for ``lifetime`` seconds; the one with digest ``replaces`` lapses soon.
 
         Of more than `MOST_TOKENS` of an account those that lapse first are void.
         """
 
-    def token(self, digest: str) -> Deferred[Token | None]:
+    def token(self, digest: str) -> Awaitable[Token | None]:
         """The token with that digest, if it is still held."""
 
-    def delete_token(self, digest: str) -> Deferred[None]:
+    def delete_token(self, digest: str) -> Awaitable[None]:
         """Make a token void, and the one that it replaced."""
 
-
-class ConversationStore(Protocol):
-    """Rooms and mailboxes.
-
-    What is read of an account that was deleted has no name, and its sex is not told.
-    """
+    # ---- rooms and mailboxes
 
     def append_to_room(self, room: str, post: Post) -> Deferred[Receipt]:
         """Give a message its place in a room. Posts are stored in the order of the calls."""
@@ -114,114 +114,106 @@ class ConversationStore(Protocol):
     def append_private(self, post: Post) -> Deferred[Receipt]:
         """Give a message its place in both mailboxes, and wake the nodes that hold the two."""
 
-    def room_state(self, room: str) -> Deferred[ConversationState]: ...
+    def room_state(self, room: str) -> Awaitable[ConversationState]: ...
 
-    def room_after(self, room: str, after: Seq, limit: int) -> Deferred[list[Entry]]:
+    def room_after(self, room: str, after: Seq, limit: int) -> Awaitable[list[Entry]]:
         """The first ``limit`` messages after a place, oldest first."""
 
-    def room_before(self, room: str, before: Seq | None, limit: int) -> Deferred[Page]:
+    def room_before(self, room: str, before: Seq | None, limit: int) -> Awaitable[Page]:
         """The last ``limit`` messages before a place (None: the end)."""
 
-    def mailbox_state(self, user_id: int) -> Deferred[MailboxState]: ...
+    def mailbox_state(self, user_id: int) -> Awaitable[MailboxState]: ...
 
-    def mailbox_after(self, user_id: int, after: Seq, limit: int) -> Deferred[list[Entry]]:
+    def mailbox_after(self, user_id: int, after: Seq, limit: int) -> Awaitable[list[Entry]]:
         """As `room_after`, the owner's own messages included."""
 
     def mailbox_before(
         self, user_id: int, peer: int, before: Seq | None, limit: int
-    ) -> Deferred[Page]:
+    ) -> Awaitable[Page]:
         """As `room_before`, what was said between the owner and ``peer`` only."""
 
-    def mark_received(self, user_id: int, seq: Seq, origin: str) -> Deferred[None]:
+    def mark_received(self, user_id: int, seq: Seq, origin: str) -> Awaitable[None]:
         """Everything up to ``seq`` has safely arrived. The mark never moves back."""
 
-    def mark_read(self, user_id: int, peer: int, seq: Seq, origin: str) -> Deferred[None]:
+    def mark_read(self, user_id: int, peer: int, seq: Seq, origin: str) -> Awaitable[None]:
         """The person has seen the conversation with ``peer`` up to ``seq``. Never moves back.
 
         Without an account of that id there is nothing to see, and nothing is done.
         """
 
+    # ---- who is online on this node
 
-class PresenceStore(Protocol):
-    """Who is online on this node."""
-
-    def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> Deferred[None]:
+    def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> Awaitable[None]:
         """Some of this node's users came, changed or went; every node is told."""
 
-    def reset_presence(self, present: Sequence[Person]) -> Deferred[None]:
+    def reset_presence(self, present: Sequence[Person]) -> Awaitable[None]:
         """These are all of this node's users."""
 
-
-class ModerationStore(Protocol):
-    """What operators can do. Every node that it concerns hears of it by the bus."""
-
-    # ---- measures
+    # ---- what operators can do; every node that it concerns hears of it by the bus
 
     def impose(
         self, user_id: int, measure: Measure, *, seconds: int, reason: str
-    ) -> Deferred[bool]:
+    ) -> Awaitable[bool]:
         """Ban or mute an account for so long (0: for good); False: this program has none such."""
 
-    def lift(self, user_id: int, measure: Measure) -> Deferred[bool]:
+    def lift(self, user_id: int, measure: Measure) -> Awaitable[bool]:
         """End a ban or a mute; False: there was none."""
 
-    def sanctioned(self) -> Deferred[list[int]]:
+    def sanctioned(self) -> Awaitable[list[int]]:
         """The accounts that are banned or muted."""
 
-    def ban_addresses(self, network: str, *, seconds: int, reason: str) -> Deferred[None]:
+    def ban_addresses(self, network: str, *, seconds: int, reason: str) -> Awaitable[None]:
         """Ban a network, such as ``192.0.2.0/24``, for so long (0: for good)."""
 
-    def unban_addresses(self, network: str) -> Deferred[bool]:
+    def unban_addresses(self, network: str) -> Awaitable[bool]:
         """End the ban of exactly that network; False: there was none."""
 
-    def banned_addresses(self) -> Deferred[dict[str, Sanction]]:
+    def banned_addresses(self) -> Awaitable[dict[str, Sanction]]:
         """The networks that are banned."""
 
-    def delete_account(self, user_id: int) -> Deferred[bool]:
+    def delete_account(self, user_id: int) -> Awaitable[bool]:
         """Forget an account, its mailbox, marks and tokens; its id is never given out again.
 
         False: there is none. What it wrote to others stays, without its name.
         """
 
-    def announce(self, text: str) -> Deferred[int]:
+    def announce(self, text: str) -> Awaitable[int]:
         """Tell everybody who is online now; how many nodes were told."""
 
-    # ---- queries
+    # ---- what operators ask
 
-    def user_ids(self, after: int, limit: int) -> Deferred[list[int]]:
+    def user_ids(self, after: int, limit: int) -> Awaitable[list[int]]:
         """The first ``limit`` ids of accounts above ``after``, those of the original included."""
 
-    def online(self) -> Deferred[dict[str, list[Person]]]:
+    def online(self) -> Awaitable[dict[str, list[Person]]]:
         """The living nodes, and who is online on each."""
 
-    def token_lifetimes(self, user_id: int) -> Deferred[list[int]]:
+    def token_lifetimes(self, user_id: int) -> Awaitable[list[int]]:
         """The seconds that each of an account's tokens is still held."""
 
-    def login_addresses(self, user_id: int) -> Deferred[dict[str, int]]:
+    def login_addresses(self, user_id: int) -> Awaitable[dict[str, int]]:
         """Where an account has logged in from, the newest first, and until when that is known.
 
-        Those that `AccountStore.remember_address` was told of; in milliseconds since 1970, UTC.
+        Those that `remember_address` was told of; in milliseconds since 1970, UTC.
         """
 
     # ---- the audit log
 
-    def record(self, action: Action) -> Deferred[None]:
+    def record(self, action: Action) -> Awaitable[None]:
         """Keep what an operator asked for, and no more than the last `MOST_ACTIONS` of these."""
 
-    def actions(self, limit: int) -> Deferred[list[Action]]:
+    def actions(self, limit: int) -> Awaitable[list[Action]]:
         """The last ``limit`` things that operators asked for, oldest first."""
 
+    # ---- the nodes
 
-class Store(AccountStore, ConversationStore, PresenceStore, ModerationStore, Protocol):
-    """Everything that outlives the process."""
-
-    def keep_counters(self, counters: Mapping[str, int]) -> Deferred[None]:
+    def keep_counters(self, counters: Mapping[str, int]) -> Awaitable[None]:
         """Keep what this node has counted since its start, while it lives and an hour longer."""
 
-    def counters(self) -> Deferred[dict[str, dict[str, int]]]:
+    def counters(self) -> Awaitable[dict[str, dict[str, int]]]:
         """What each node has counted that lives, by its name; a node that counted nothing: {}."""
 
-    def start(self, listener: BusListener, rooms: Sequence[str]) -> Deferred[dict[str, Seq]]:
+    def start(self, listener: BusListener, rooms: Sequence[str]) -> Awaitable[dict[str, Seq]]:
         """Connect to the store, take this node's name, and follow the bus.
 
         Fires with the place in each room from which on the listener is told. Before that the
@@ -231,5 +223,5 @@ class Store(AccountStore, ConversationStore, PresenceStore, ModerationStore, Pro
     async def flush(self) -> None:
         """Wait until everything that was given to be stored is stored, or has failed."""
 
-    def stop(self) -> Deferred[None]:
+    def stop(self) -> Awaitable[None]:
         """Finish what is in hand, take this node's users offline, and close the connections."""

@@ -23,7 +23,7 @@ from chatroom.transports.sockets import COME_BACK, TurnedAway, open_outbox, peer
 
 
 class ChatProtocol(Int32StringReceiver):
-    """One TCP connection: a `chatroom.sessions.connection.Connection`."""
+    """One TCP connection: a `chatroom.sessions.session.Connection`."""
 
     factory: Any
     transport: Any

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from twisted.internet.defer import Deferred
 
 from chatroom.conversations.feed import PAGE
-from chatroom.conversations.room_feed import RoomFeed
+from chatroom.conversations.room import RoomFeed
 from chatroom.node.node import Node
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO, Seq
@@ -324,7 +324,7 @@ class Interleaving:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few messages fill pages, slices, and what the room remembers."""
-    monkeypatch.setattr("chatroom.conversations.room_feed.PAGE", 3)
+    monkeypatch.setattr("chatroom.conversations.room.PAGE", 3)
     monkeypatch.setattr("chatroom.conversations.inbox_feed.PAGE", 3)
     monkeypatch.setattr("chatroom.conversations.feed.SLICE", 2000)
     monkeypatch.setattr("chatroom.conversations.room.SLICE", 2000)
@@ -714,7 +714,7 @@ def test_what_comes_while_an_empty_page_is_on_its_way_is_not_skipped() -> None:
     world.backend.room(LOBBY).entries.clear()
     reader = world.member(2)
     feed = RoomFeed(reader.session, world.store(), world.clock, world.node().rooms[LOBBY], SEQ_ZERO)
-    feed.start()
+    feed.follow()
     store = world.laned("one")
     store.asked.popleft()()
     speaker.says(sms("new"))

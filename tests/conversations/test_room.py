@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from chatroom.conversations.rendering import SLICE, text_from
-from chatroom.conversations.room import RECENT, Room
-from chatroom.delivery.outbox import put_to_each
+from chatroom.conversations.room import RECENT, Room, RoomFeed
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2, Blob, Codec
 from chatroom.protocol.messages import Seq
 from chatroom.store.records import Entry, Post
@@ -20,24 +19,23 @@ def entry(n: int, *, origin: str = "nobody", content: str = "x") -> Entry:
     return Entry(seq=Seq(n, 0), sent_at=1_800_000_000_000 - n, post=post)
 
 
-class Listener:
-    """A follower that keeps what it gets."""
+class Listener(RoomFeed):
+    """A feed that keeps what it gets, and is its own session and outbox."""
 
     def __init__(self, tag: str, room: Room, cursor: int | None = None, codec: Codec = DIALECT_2):
         self.tag = tag
-        self.codec: Codec = codec
+        self.session: Any = self
+        self.codec = codec
+        self.outbox = self
         self.cursor = room.position if cursor is None else Seq(cursor, 0)
         self.blobs: list[Blob] = []
         self.handed: list[int] = []
         self.released = 0
 
-    @property
-    def outbox(self) -> Any:
-        return self
-
     @staticmethod
     def put_to_all(outboxes: Collection[Any], blob: Blob) -> None:
-        put_to_each(outboxes, blob)
+        for outbox in outboxes:
+            outbox.put(blob)
 
     def put(self, blob: Blob) -> None:
         self.blobs.append(blob)

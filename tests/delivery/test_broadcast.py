@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chatroom.delivery import shared_pages
+from chatroom.delivery import direct
 from chatroom.delivery.broadcast import Broadcast
 from chatroom.delivery.direct import DirectOutbox
 from chatroom.delivery.outbox import TransportOutbox
@@ -25,8 +25,8 @@ MUCH = b"m" * 80_000
 @pytest.fixture(params=["copied", "shared"])
 def pairs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Pair]]:
     """Three connections; what they get is copied for each, or its pages are shared by all."""
-    monkeypatch.setattr(shared_pages, "SHARED_FROM", 1)
-    monkeypatch.setattr(shared_pages, "SHARED_AMONG", 1 if request.param == "shared" else 99)
+    monkeypatch.setattr(direct, "SHARED_FROM", 1)
+    monkeypatch.setattr(direct, "SHARED_AMONG", 1 if request.param == "shared" else 99)
     pairs = [Pair(a_clock()) for _ in range(3)]
     yield pairs
     for pair in pairs:
@@ -128,11 +128,11 @@ def test_what_is_shared_stays_what_it_was_until_the_last_one_has_read_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(os, "sendfile", counted := Counted(os.sendfile))
-    pairs = [Pair(a_clock()) for _ in range(shared_pages.SHARED_AMONG)]
+    pairs = [Pair(a_clock()) for _ in range(direct.SHARED_AMONG)]
     broadcast, _ = directly(pairs)
     before = open_files()
     # No two the same, and each a little more than some whole pages.
-    parts = [bytes([number]) * (shared_pages.SHARED_FROM + number) for number in range(3)]
+    parts = [bytes([number]) * (direct.SHARED_FROM + number) for number in range(3)]
     for part in parts:
         broadcast.tell(lambda _, part=part: words(part))  # type: ignore[misc]
     assert counted.calls >= len(pairs)

@@ -101,7 +101,7 @@ def test_everything_arrives_once_and_in_order(make: Make, steps: list[int | str]
     pair = Pair(a_clock())
     outbox = make(pair)
     outbox.on_full = lambda: pytest.fail("it was not to be full")
-    outbox.limit = 1 << 30  # type: ignore[attr-defined]
+    outbox.limit = 1 << 30
     put, taken = [], []
     for number, step in enumerate(steps):
         if step == "turn":
@@ -213,7 +213,7 @@ def test_with_nothing_waiting_it_is_finished_at_once(pair: Pair, make: Make) -> 
 def test_the_last_word_goes_behind_everything_whatever_the_limit(pair: Pair, make: Make) -> None:
     outbox = stuck(pair, make)
     told = events(outbox)
-    outbox.limit = 1  # type: ignore[attr-defined]
+    outbox.limit = 1
     outbox.finish(lambda: told.append("finished"), (text(10, b"z"),))
     assert told == []
     assert frames(pair.take_all())[-1] == b"zzzzzz"

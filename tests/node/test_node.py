@@ -14,7 +14,7 @@ from tests.world import World, kinds, private, sms
 def test_a_node_that_starts_later_knows_who_is_online(world: World) -> None:
     world.enter(1)
     world.node("late")
-    assert 1 in world.node("late").presence.roster
+    assert world.node("late").presence.roster.person(1) is not None
 
 
 def test_the_users_of_a_node_that_died_go_offline(world: World) -> None:
@@ -37,10 +37,10 @@ def test_a_node_that_was_taken_for_dead_says_again_who_is_there(world: World) ->
     for _ in range(25):
         world.wait(1)
         watcher.says(wire.PongMes())
-    assert 2 not in world.node().presence.roster
+    assert world.node().presence.roster.person(2) is None
     world.store("two").recover()
     world.wait(10)
-    assert 2 in world.node().presence.roster
+    assert world.node().presence.roster.person(2) is not None
     watcher.take()
     watcher.says(private(2, "back?", "id"))
     world.settle()

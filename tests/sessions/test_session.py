@@ -79,7 +79,7 @@ def test_a_connection_lost_at_any_moment_of_a_login_leaves_nobody_online(
         # Would fail the test if it were sent to the connection that is gone.
         other.says(sms("anybody?"), private(1, "you?"))
         world.wait(0.5)
-        assert 1 not in world.node().presence.roster
+        assert world.node().presence.roster.person(1) is None
         assert 1 not in world.backend.nodes["one"].users
         assert world.node().sessions.connections == 1
         other.says(private(1, "you?", "id"))
@@ -124,13 +124,13 @@ def test_a_store_that_fails_at_any_moment_of_a_login_costs_a_505_and_no_more(
         answers.append(client.take_one(wire.LoginResMes).code)
         world.wait(2)
         if answers[-1] == 505:
-            assert 1 not in world.node().presence.roster
+            assert world.node().presence.roster.person(1) is None
             client.says(world.login(1))
             world.wait(1.5)
             assert client.take_one(wire.LoginResMes).code == 200
         client.cut()
         world.wait(1.5)
-        assert 1 not in world.node().presence.roster
+        assert world.node().presence.roster.person(1) is None
         assert world.backend.nodes["one"].users == {}
     assert answers[0] == 505
     assert answers[-1] == 200
@@ -145,7 +145,7 @@ def test_a_fault_of_the_servers_own_during_a_login_lets_the_client_try_again(
         client.says(world.login(1))
         world.settle()
     assert client.take_one(wire.LoginResMes).code == 505
-    assert 1 not in world.node().presence.roster
+    assert world.node().presence.roster.person(1) is None
     client.says(world.login(1))
     world.settle()
     assert client.take_one(wire.LoginResMes).code == 200
@@ -161,7 +161,7 @@ def test_a_login_whose_answer_can_not_be_sent_leaves_nothing_behind(world: World
     world.wait(1)
     client.outbox.drain()
     assert kinds(client.take()) == ["ErrorMes"]
-    assert 1 not in world.node().presence.roster
+    assert world.node().presence.roster.person(1) is None
 
 
 def test_what_other_sessions_mark_while_a_login_is_under_way_comes_behind_its_answer(
@@ -507,7 +507,7 @@ def flood(world: World, slow: Client) -> None:
 def test_a_slow_reader_is_told_once_to_come_back_and_cut_off(world: World) -> None:
     slow = world.member(1, send_queue=1000)
     flood(world, slow)
-    assert 1 not in world.node().presence.roster
+    assert world.node().presence.roster.person(1) is None
     slow.outbox.drain()
     [error] = slow.take()
     assert isinstance(error, wire.ErrorMes)
@@ -544,7 +544,7 @@ def test_who_is_silent_is_asked_after_30_s_and_dropped_after_75_s(world: World) 
     error = client.take_one(wire.ErrorMes)
     assert (error.code, error.reconnect) == (409, True)
     assert client.closed
-    assert 1 not in world.node().presence.roster
+    assert world.node().presence.roster.person(1) is None
 
 
 def test_who_answers_is_asked_again_and_stays(world: World) -> None:

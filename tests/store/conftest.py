@@ -138,7 +138,7 @@ def start(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         return store, told
 
     yield start
-    blockon(gatherResults([store.stop() for store in stores]))
+    blockon(gatherResults([Deferred.fromCoroutine(store.stop()) for store in stores]))
 
 
 @pytest.fixture

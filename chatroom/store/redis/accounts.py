@@ -7,13 +7,11 @@ from collections.abc import Sequence
 import msgspec
 from twisted.logger import Logger
 
-from chatroom.common.coroutines import returns_deferred
 from chatroom.protocol.display_names import tidy_name
 from chatroom.protocol.messages import MAX_SEX
 from chatroom.store.events import Ending
 from chatroom.store.records import MOST_TOKENS, Account, Measure, Sanction, Token
 from chatroom.store.redis.connection import Connection
-from chatroom.store.redis.lua import Script
 
 #: Seconds that a token still works after it was replaced: for a client whose connection broke
 #: while the answer with the new one was on its way.
@@ -32,10 +30,6 @@ class _LegacyAccount(msgspec.Struct, rename="camel"):
     user_name: str = ""
     user_status: int = 0
     sex: str = ""
-
-
-def _account_key(user_id: int) -> str:
-    return f"chatroom:account:{user_id}"
 
 
 def _fields(account: Account, password: str) -> list[object]:
@@ -80,19 +74,7 @@ class AccountTable:
 
     def __init__(self, commands: Connection) -> None:
         self._commands = commands
-        self._create_account = Script("create_account")
-        self._replace_password = Script("replace_password")
-        self._adopt_account = Script("adopt_account")
-        self._set_status = Script("set_status")
-        self._end_sessions = Script("end_sessions")
-        self._create_token = Script("create_token")
-        self._delete_token = Script("delete_token")
-        self._guess_wait = Script("guess_wait")
-        self._count_failure = Script("count_failure")
-        self._remember_address = Script("remember_address")
-        self._acquire = Script("acquire")
 
-    @returns_deferred
     async def account(self, user_id: int) -> Account | None:
         account = await self._own_account(user_id)
         if account is None:
@@ -103,7 +85,7 @@ class AccountTable:
         return account
 
     async def _own_account(self, user_id: int) -> Account | None:
-        flat: list[bytes] = await self._commands.call("HGETALL", _account_key(user_id))
+        flat: list[bytes] = await self._commands.call("HGETALL", f"chatroom:account:{user_id}")
         if not flat:
             return None
         named = dict(zip(flat[::2], flat[1::2], strict=True))
@@ -134,14 +116,12 @@ class AccountTable:
         text: bytes | None = await self._commands.call("HGET", LEGACY_USERS, user_id)
         return None if text is None else _read_legacy(user_id, text)
 
-    @returns_deferred
     async def create_account(self, account: Account) -> bool:
         fields = _fields(account, account.password)
-        reply = await self._commands.add(self._create_account, account.user_id, *fields)
+        reply = await self._commands.add("create_account", account.user_id, *fields)
         await self._commands.confirm()
         return bool(reply)
 
-    @returns_deferred
     async def replace_password(
         self, account: Account, password: str, *, void_tokens: bool, except_session: str = ""
     ) -> bool:
@@ -149,7 +129,7 @@ class AccountTable:
             return await self._adopt(account, password)
         return bool(
             await self._commands.write(
-                self._replace_password,
+                "replace_password",
                 *(account.user_id, account.password, password),
                 *(int(void_tokens), Ending.PASSWORD_CHANGED.value, except_session),
             )
@@ -161,31 +141,27 @@ class AccountTable:
             return False
         return bool(
             await self._commands.write(
-                self._adopt_account, account.user_id, text, *_fields(account, password)
+                "adopt_account", account.user_id, text, *_fields(account, password)
             )
         )
 
-    @returns_deferred
     async def set_status(self, user_id: int, status: int) -> None:
-        await self._commands.write(self._set_status, user_id, status)
+        await self._commands.write("set_status", user_id, status)
 
-    @returns_deferred
     async def end_sessions(
         self, user_id: int, ending: Ending, *, except_session: str = "", text: str = ""
     ) -> None:
-        await self._commands.write(self._end_sessions, user_id, ending.value, except_session, text)
+        await self._commands.write("end_sessions", user_id, ending.value, except_session, text)
 
-    @returns_deferred
     async def create_token(
         self, digest: str, token: Token, *, lifetime: int, replaces: str = ""
     ) -> None:
         await self._commands.write(
-            self._create_token,
+            "create_token",
             *(digest, token.user_id, token.generation, lifetime, replaces),
             *(TOKEN_GRACE, MOST_TOKENS),
         )
 
-    @returns_deferred
     async def token(self, digest: str) -> Token | None:
         user, generation = await self._commands.call(
             "HMGET", f"chatroom:token:{digest}", "user", "gen"
@@ -194,30 +170,23 @@ class AccountTable:
             return None
         return Token(user_id=int(user), generation=int(generation))
 
-    @returns_deferred
     async def delete_token(self, digest: str) -> None:
-        await self._commands.write(self._delete_token, digest)
+        await self._commands.write("delete_token", digest)
 
     # Not confirmed, here and below: what may be forgotten in a crash.
 
-    @returns_deferred
     async def guess_wait(
         self, user_id: int, address: str, *, by_address: int, at_account: int
     ) -> int:
-        return int(
-            await self._commands.run(self._guess_wait, user_id, address, by_address, at_account)
-        )
+        return int(await self._commands.run("guess_wait", user_id, address, by_address, at_account))
 
-    @returns_deferred
     async def count_failure(self, user_id: int, address: str, *, window: int) -> None:
-        await self._commands.run(self._count_failure, user_id, address, window)
+        await self._commands.run("count_failure", user_id, address, window)
 
-    @returns_deferred
     async def remember_address(
         self, user_id: int, address: str, *, most: int, lifetime: int
     ) -> None:
-        await self._commands.run(self._remember_address, user_id, address, most, lifetime)
+        await self._commands.run("remember_address", user_id, address, most, lifetime)
 
-    @returns_deferred
     async def acquire(self, what: str, *, most: int, window: int) -> int:
-        return int(await self._commands.run(self._acquire, what, most, window))
+        return int(await self._commands.run("acquire", what, most, window))

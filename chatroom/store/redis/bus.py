@@ -30,7 +30,6 @@ from chatroom.store.records import StoreUnavailable
 from chatroom.store.redis.bus_events import event_from, presence_from
 from chatroom.store.redis.connection import Connection, NotWritten
 from chatroom.store.redis.conversations import entry_from, readable, room_key
-from chatroom.store.redis.lua import Script
 
 #: Seconds without a heartbeat after which a node is considered dead.
 NODE_LIFETIME = 15
@@ -103,15 +102,11 @@ class Bus:
         self._reading: Deferred[None] | None = None
         self._heartbeat = LoopingCall(self._beat)
         self._heartbeat.clock = clock
-        self._take_node = Script("take_node")
-        self._leave_node = Script("leave_node")
-        self._heartbeat_script = Script("heartbeat")
-        self._compare_places = Script("compare_places")
 
     async def follow(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
         """Take the node's name, tell the listener who is online elsewhere, and begin to read."""
         presence, events = await self._commands.run(
-            self._take_node, self._node, self._run, _lifetime_ms()
+            "take_node", self._node, self._run, NODE_LIFETIME * 1000
         )
         self._positions = {_PRESENCE: presence.decode(), self._events_key: events.decode()}
         places = {}
@@ -141,7 +136,7 @@ class Bus:
         if self._reading is not None:
             self._reading.cancel()
         if self._listener is not None:
-            await self._commands.run(self._leave_node, self._node, self._run)
+            await self._commands.run("leave_node", self._node, self._run)
 
     async def reconnected(self) -> None:
         """The store is back: send a heartbeat at once, and read presence again."""
@@ -166,7 +161,7 @@ class Bus:
         for key, position in self._positions.items():
             known = list(self._handed_out.get(key, ()))[::-1] or [position]
             asked += [key, int(key in self._rooms), len(known), *known]
-        found = await self._commands.run(self._compare_places, *asked)
+        found = await self._commands.run("compare_places", *asked)
         lost = {
             key: place.decode()
             for key, place in zip(self._positions, found, strict=True)
@@ -210,11 +205,6 @@ class Bus:
             except StoreUnavailable as error:
                 _log.debug("The heartbeat failed: {error}", error=error)
 
-    @property
-    def hears_itself(self) -> bool:
-        """Whether the heartbeats come back by the bus."""
-        return self._unheard <= MOST_UNHEARD
-
     def _listen_for_beats(self, due: int, found: Sequence[tuple[str, list[Any]]]) -> None:
         """After a read: what was stored before it began must have come, however slow all is.
 
@@ -225,15 +215,15 @@ class Bus:
             self._unheard = 0
         elif came < READ_COUNT:
             self._unheard += 1
-            if not self.hears_itself:
+            if self._unheard > MOST_UNHEARD:
                 self._commands.drop("this node does not hear its own heartbeats from it")
 
     async def _beat_once(self, listener: BusListener) -> None:
         read = Seq.parse(self._positions[self._events_key])
         try:
             state = await self._commands.run(
-                self._heartbeat_script,
-                *(self._node, self._run, _lifetime_ms(), Seq(read.ms, read.n + 1)),
+                "heartbeat",
+                *(self._node, self._run, NODE_LIFETIME * 1000, Seq(read.ms, read.n + 1)),
                 self._beats + 1,
             )
         except StoreUnavailable:
@@ -355,10 +345,6 @@ class Bus:
             else:
                 mail.append(event)
         _notify(listener.mailbox_events, mail)
-
-
-def _lifetime_ms() -> int:
-    return round(NODE_LIFETIME * 1000)
 
 
 def _notify(what: Callable[..., None], *news: object) -> None:

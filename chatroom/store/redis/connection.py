@@ -16,7 +16,7 @@ from typing import Any
 
 import txredisapi
 from OpenSSL import SSL
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory
@@ -25,9 +25,10 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatroom.common.waiting import Waiters
 from chatroom.config.redis_address import RedisAddress
 from chatroom.store.records import StoreUnavailable
-from chatroom.store.redis.lua import Script
+from chatroom.store.redis.lua import SCRIPTS
 
 #: Seconds between two tries to connect, at most: service is to be back soon after the store is.
 MAX_RETRY_DELAY = 0.5
@@ -137,12 +138,12 @@ class Connection:
         self._on_ready = on_ready
         self._on_lost = on_lost
         self._protocol: Any = None
-        self._waiting: list[Deferred[None]] = []
+        self._waiting = Waiters()
         self._running: Deferred[None] | None = None
         self._stopped = False
         self._refusal = ""
         #: Those who wait to hear whether what was answered is written.
-        self._unconfirmed: list[Deferred[None]] = []
+        self._unconfirmed = Waiters()
         #: Why nothing new is taken in, as one line; empty: it is.
         self.no_room = ""
         #: Why there is no connection, as one line.
@@ -162,7 +163,7 @@ class Connection:
         """Connect, and stay connected until `stop`. May be called again."""
         if self._running is None:
             self._running = Deferred.fromCoroutine(self._stay_connected())
-            self._running.addErrback(_ignore_cancelling)
+            self._running.addErrback(lambda failure: failure.trap(CancelledError))
 
     async def stop(self) -> None:
         """Disconnect for good. Commands without a reply fail."""
@@ -171,23 +172,20 @@ class Connection:
         self.why_not = "stopped"
         if protocol is not None:
             protocol.abort()
-            self._not_confirmed(StoreUnavailable(self.why_not))
+            self._unconfirmed.fire(StoreUnavailable(self.why_not))
         elif self._running is not None:
             self._running.cancel()
         if self._running is not None:
             await self._running
-        self._wake_waiting(StoreUnavailable(self.why_not))
+        self._waiting.fire(StoreUnavailable(self.why_not))
 
     def when_ready(self) -> Deferred[None]:
         """Fires as soon as a command can be sent; fails only when stopped."""
-        deferred: Deferred[None] = Deferred(self._waiting.remove)
         if self._protocol is not None:
-            deferred.callback(None)
-        elif self._stopped:
-            deferred.errback(StoreUnavailable(self.why_not))
-        else:
-            self._waiting.append(deferred)
-        return deferred
+            return succeed(None)
+        if self._stopped:
+            return fail(StoreUnavailable(self.why_not))
+        return self._waiting.wait()
 
     async def call(self, *command: object, quiet: bool = False) -> Any:
         """Send a command and wait for its reply.
@@ -200,31 +198,32 @@ class Connection:
             raise StoreUnavailable(self.why_not)
         return await self._execute(self._protocol, *command, quiet=quiet)
 
-    async def run(self, script: Script, *args: object) -> Any:
-        """Run a script, and load it first where the server does not know it.
+    async def run(self, name: str, *args: object) -> Any:
+        """Run the script of that name, and load it first where the server does not know it.
 
         :raises StoreUnavailable: as `call`.
         """
+        script = SCRIPTS[name]
         try:
             return await self.call("EVALSHA", script.sha, 0, *args)
         except _UnknownScript:
             return await self.call("EVAL", script.text, 0, *args)
 
-    async def add(self, script: Script, *args: object) -> Any:
+    async def add(self, name: str, *args: object) -> Any:
         """As `run`, for what makes the store grow.
 
         :raises StoreUnavailable: as `call`; or there is no room for it (`StoreRefused`).
         """
         if self.no_room:
             raise StoreRefused(self.no_room)
-        return await self.run(script, *args)
+        return await self.run(name, *args)
 
-    async def write(self, script: Script, *args: object) -> Any:
+    async def write(self, name: str, *args: object) -> Any:
         """As `run`, for what is then told to be done: the server's append-only file has it.
 
         :raises StoreUnavailable: as `call`; or it was done, but not written (`NotWritten`).
         """
-        reply = await self.run(script, *args)
+        reply = await self.run(name, *args)
         await self.confirm()
         return reply
 
@@ -238,21 +237,20 @@ class Connection:
 
         Fails with `NotWritten`; with `StoreUnavailable` where the connection is lost before.
         """
-        deferred: Deferred[None] = Deferred()
         if self._protocol is None:
-            deferred.errback(StoreUnavailable(self.why_not))
-            return deferred
-        self._unconfirmed.append(deferred)
-        if len(self._unconfirmed) == 1:
+            return fail(StoreUnavailable(self.why_not))
+        if not self._unconfirmed:
             # It has to be asked after the answer came: only then the append was tried. Those who
             # are answered in the same turn ask together.
             self._reactor.callLater(0, self._ask_for_all)
-        return deferred
+        return self._unconfirmed.wait()
 
     def _ask_for_all(self) -> None:
-        asking, self._unconfirmed = self._unconfirmed, []
+        asking, self._unconfirmed = self._unconfirmed, Waiters()
         if asking:
-            Deferred.fromCoroutine(self.ask_whether_written()).addBoth(_settle, asking)
+            Deferred.fromCoroutine(self.ask_whether_written()).addCallbacks(
+                lambda _: asking.fire(), lambda failure: asking.fire(failure.value)
+            )
 
     async def ask_whether_written(self, link: object = None) -> None:
         """As `confirm`, for who asks alone and at once.
@@ -347,7 +345,7 @@ class Connection:
             self._protocol = None
             protocol.abort()
             raise
-        self._wake_waiting(None)
+        self._waiting.fire()
         return protocol
 
     def _build(self) -> _Protocol:
@@ -376,14 +374,6 @@ class Connection:
                 f"it is a replica of {primary}, and takes no writes: the primary is needed"
             )
 
-    def _wake_waiting(self, error: Exception | None) -> None:
-        waiting, self._waiting = self._waiting, []
-        for deferred in waiting:
-            if error is None:
-                deferred.callback(None)
-            else:
-                deferred.errback(error)
-
     def _lost(self, protocol: Any, *, quiet: bool = False) -> None:
         if self._protocol is not protocol:
             return
@@ -396,11 +386,7 @@ class Connection:
                 why=self.why_not,
             )
         self._on_lost()
-        self._not_confirmed(StoreUnavailable(self.why_not))
-
-    def _not_confirmed(self, error: StoreUnavailable) -> None:
-        asking, self._unconfirmed = self._unconfirmed, []
-        _settle(Failure(error), asking)
+        self._unconfirmed.fire(StoreUnavailable(self.why_not))
 
 
 class StoreRefused(StoreUnavailable):
@@ -413,15 +399,6 @@ class NotWritten(StoreRefused):
 
 class _UnknownScript(StoreRefused):
     """The server does not know the script (any more)."""
-
-
-def _settle(result: Failure | None, waiting: list[Deferred[None]]) -> None:
-    for deferred in waiting:
-        deferred.callback(result)
-
-
-def _ignore_cancelling(failure: Failure) -> None:
-    failure.trap(CancelledError)
 
 
 def _why(failure: Failure) -> str:

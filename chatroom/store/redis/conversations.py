@@ -7,10 +7,10 @@ from hashlib import blake2b
 from typing import Any, TypeVar
 
 import msgspec
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from chatroom.common.coroutines import returns_deferred
+from chatroom.common.waiting import Waiters
 from chatroom.protocol.messages import SEQ_ZERO, Seq
 from chatroom.store.records import (
     ConversationState,
@@ -24,7 +24,6 @@ from chatroom.store.records import (
     nameless,
 )
 from chatroom.store.redis.connection import Connection
-from chatroom.store.redis.lua import Script
 
 #: Most messages that one script call gives their place.
 BATCH = 500
@@ -128,7 +127,7 @@ class Batcher:
         self._queue: list[_Waiting] = []
         self._last: Deferred[Receipt] | None = None
         self._busy = False
-        self._idle: list[Deferred[None]] = []
+        self._idle = Waiters()
 
     def add(self, *post: str) -> Deferred[Receipt]:
         deferred: Deferred[Receipt] = Deferred()
@@ -155,12 +154,7 @@ class Batcher:
 
     def when_idle(self) -> Deferred[None]:
         """Fires when nothing is in hand any more."""
-        deferred: Deferred[None] = Deferred()
-        if self._busy:
-            self._idle.append(deferred)
-        else:
-            deferred.callback(None)
-        return deferred
+        return self._idle.wait() if self._busy else succeed(None)
 
     def _next_turn(self) -> None:
         # Between two batches too: else one that fails at once, and a caller that then tries again
@@ -173,9 +167,7 @@ class Batcher:
             Deferred.fromCoroutine(self._store_batch(batch)).addBoth(lambda _: self._next_turn())
             return
         self._busy = False
-        idle, self._idle = self._idle, []
-        for deferred in idle:
-            deferred.callback(None)
+        self._idle.fire()
 
     async def _store_batch(self, batch: list[_Waiting]) -> None:
         try:
@@ -211,19 +203,14 @@ class Conversations:
         self._clock = clock
         self._deleted = deleted
         self._commands = commands
-        self._append_room = Script("append_room")
-        self._append_private = Script("append_private")
-        self._mark_received = Script("mark_received")
-        self._mark_read = Script("mark_read")
-        self._state = Script("conversation_state")
         self._room_history = room_history
         self._rooms: dict[str, Batcher] = {}
         self._private = Batcher(
-            clock, self._storing(self._append_private, mailbox_unread, mailbox_history)
+            clock, self._storing("append_private", mailbox_unread, mailbox_history)
         )
 
     def _storing(
-        self, script: Script, *first: object
+        self, script: str, *first: object
     ) -> Callable[[list[tuple[str, ...]]], Awaitable[list[_Reply]]]:
         # As one argument, however many they are: what is packed here and unpacked there in C costs
         # a fraction of as many arguments.
@@ -233,7 +220,7 @@ class Conversations:
         batcher = self._rooms.get(room)
         if batcher is None:
             batcher = self._rooms[room] = Batcher(
-                self._clock, self._storing(self._append_room, room, self._room_history)
+                self._clock, self._storing("append_room", room, self._room_history)
             )
         return batcher
 
@@ -260,25 +247,21 @@ class Conversations:
             *(_encode(post).decode(), post.origin),
         )
 
-    @returns_deferred
     async def mark_received(self, user_id: int, seq: Seq, origin: str) -> None:
-        await self._commands.write(self._mark_received, user_id, seq, origin)
+        await self._commands.write("mark_received", user_id, seq, origin)
 
-    @returns_deferred
     async def mark_read(self, user_id: int, peer: int, seq: Seq, origin: str) -> None:
-        await self._commands.write(self._mark_read, user_id, peer, seq, origin)
+        await self._commands.write("mark_read", user_id, peer, seq, origin)
 
     # ---- reading
 
-    @returns_deferred
     async def room_state(self, room: str) -> ConversationState:
-        newest, trimmed, *_ = await self._commands.run(self._state, room_key(room))
+        newest, trimmed, *_ = await self._commands.run("conversation_state", room_key(room))
         return ConversationState(newest=Seq.parse(newest), trimmed=Seq.parse(trimmed))
 
-    @returns_deferred
     async def mailbox_state(self, user_id: int) -> MailboxState:
         newest, trimmed, received, unread, read = await self._commands.run(
-            self._state, mailbox_key(user_id)
+            "conversation_state", mailbox_key(user_id)
         )
         return MailboxState(
             newest=Seq.parse(newest),
@@ -290,7 +273,6 @@ class Conversations:
             },
         )
 
-    @returns_deferred
     async def _after(self, stream: str, after: Seq, limit: int) -> list[Entry]:
         """It moves a session's place and acknowledges, as what the bus brings does."""
         found = await self._commands.call("XRANGE", stream, f"({after}", "+", "COUNT", limit)
@@ -304,11 +286,11 @@ class Conversations:
             return entries
         return [nameless(one) if one.post.user_id in deleted else one for one in entries]
 
-    def room_after(self, room: str, after: Seq, limit: int) -> Deferred[list[Entry]]:
-        return self._after(room_key(room), after, limit)
+    async def room_after(self, room: str, after: Seq, limit: int) -> list[Entry]:
+        return await self._after(room_key(room), after, limit)
 
-    def mailbox_after(self, user_id: int, after: Seq, limit: int) -> Deferred[list[Entry]]:
-        return self._after(mailbox_key(user_id), after, limit)
+    async def mailbox_after(self, user_id: int, after: Seq, limit: int) -> list[Entry]:
+        return await self._after(mailbox_key(user_id), after, limit)
 
     async def _before(self, stream: str, before: Seq | None, limit: int) -> list[Any]:
         """Newest first."""
@@ -319,15 +301,10 @@ class Conversations:
         found: list[Any] = await self._commands.call("XREVRANGE", stream, end, "-", "COUNT", limit)
         return found
 
-    @returns_deferred
     async def room_before(self, room: str, before: Seq | None, limit: int) -> Page:
         found = await self._before(room_key(room), before, limit + 1)
-        return Page(
-            entries=self._entries(found[:limit][::-1]),
-            more=len(found) > limit,
-        )
+        return Page(entries=self._entries(found[:limit][::-1]), more=len(found) > limit)
 
-    @returns_deferred
     async def mailbox_before(self, user_id: int, peer: int, before: Seq | None, limit: int) -> Page:
         """Looks through the mailbox from its end, in steps that let other commands in between."""
         pair = {(user_id, peer), (peer, user_id)}

@@ -8,13 +8,11 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
-from chatroom.common.coroutines import returns_deferred
 from chatroom.protocol.messages import Person, Seq
 from chatroom.store.records import MOST_ACTIONS, Action, Measure, Sanction
 from chatroom.store.redis.accounts import LEGACY_USERS, sanction_from
 from chatroom.store.redis.connection import Connection
 from chatroom.store.redis.conversations import readable, sent_at_of
-from chatroom.store.redis.lua import Script
 
 _ACCOUNT = re.compile(rb"chatroom:account:([1-9][0-9]*)")
 _AUDIT = "chatroom:audit"
@@ -27,7 +25,7 @@ _person_decoder = msgspec.json.Decoder(Person)
 
 
 class ModerationTable:
-    """The part of the `Store` that is a `ModerationStore`.
+    """The part of the `Store` that is for operators.
 
     :param rooms: in which an account's message ids may be remembered.
     """
@@ -35,43 +33,27 @@ class ModerationTable:
     def __init__(self, commands: Connection, *, rooms: Sequence[str]) -> None:
         self._commands = commands
         self._forget_in = rooms
-        self._impose = Script("impose")
-        self._lift = Script("lift")
-        self._sanctioned = Script("sanctioned")
-        self._ban_addresses = Script("ban_addresses")
-        self._banned_addresses = Script("banned_addresses")
-        self._delete_account = Script("delete_account")
-        self._delete_token_of = Script("delete_token_of")
-        self._announce = Script("announce")
-        self._record = Script("record")
-        self._login_addresses_of = Script("login_addresses")
 
     # ---- measures
 
-    @returns_deferred
     async def impose(self, user_id: int, measure: Measure, *, seconds: int, reason: str) -> bool:
         args = (user_id, measure.value, seconds * 1000, reason)
-        return bool(await self._commands.write(self._impose, *args))
+        return bool(await self._commands.write("impose", *args))
 
-    @returns_deferred
     async def lift(self, user_id: int, measure: Measure) -> bool:
-        return bool(await self._commands.write(self._lift, user_id, measure.value))
+        return bool(await self._commands.write("lift", user_id, measure.value))
 
-    @returns_deferred
     async def sanctioned(self) -> list[int]:
-        return sorted(int(user_id) for user_id in await self._commands.run(self._sanctioned))
+        return sorted(int(user_id) for user_id in await self._commands.run("sanctioned"))
 
-    @returns_deferred
     async def ban_addresses(self, network: str, *, seconds: int, reason: str) -> None:
-        await self._commands.write(self._ban_addresses, network, seconds * 1000, reason)
+        await self._commands.write("ban_addresses", network, seconds * 1000, reason)
 
-    @returns_deferred
     async def unban_addresses(self, network: str) -> bool:
-        return bool(await self._commands.write(self._ban_addresses, network, ""))
+        return bool(await self._commands.write("ban_addresses", network, ""))
 
-    @returns_deferred
     async def banned_addresses(self) -> dict[str, Sanction]:
-        flat = await self._commands.run(self._banned_addresses)
+        flat = await self._commands.run("banned_addresses")
         now = await self._commands.call("TIME")
         found = {}
         for network, ban in zip(flat[::2], flat[1::2], strict=True):
@@ -81,22 +63,19 @@ class ModerationTable:
                 found[network.decode()] = sanction
         return found
 
-    @returns_deferred
     async def delete_account(self, user_id: int) -> bool:
-        if not await self._commands.write(self._delete_account, user_id, *self._forget_in):
+        if not await self._commands.write("delete_account", user_id, *self._forget_in):
             return False
         # Without their account they are void already.
         async for key in self._tokens_of(user_id):
-            await self._commands.run(self._delete_token_of, key, user_id)
+            await self._commands.run("delete_token_of", key, user_id)
         return True
 
-    @returns_deferred
     async def announce(self, text: str) -> int:
-        return int(await self._commands.write(self._announce, text))
+        return int(await self._commands.write("announce", text))
 
     # ---- queries
 
-    @returns_deferred
     async def user_ids(self, after: int, limit: int) -> list[int]:
         """There is no index of the accounts: who logs in needs none, and this is for operators.
 
@@ -125,7 +104,6 @@ class ModerationTable:
             if cursor == b"0":
                 return
 
-    @returns_deferred
     async def online(self) -> dict[str, list[Person]]:
         people = {}
         for raw in await self._commands.call("SMEMBERS", "chatroom:nodes"):
@@ -135,7 +113,6 @@ class ModerationTable:
                 people[name] = [_person_decoder.decode(person) for person in found]
         return people
 
-    @returns_deferred
     async def token_lifetimes(self, user_id: int) -> list[int]:
         keys = [key async for key in self._tokens_of(user_id)]
         lifetimes = [int(await self._commands.call("TTL", key)) for key in keys]
@@ -147,9 +124,8 @@ class ModerationTable:
                 if await self._commands.call("HGET", key, "user") == b"%d" % user_id:
                     yield key
 
-    @returns_deferred
     async def login_addresses(self, user_id: int) -> dict[str, int]:
-        flat = await self._commands.run(self._login_addresses_of, user_id)
+        flat = await self._commands.run("login_addresses", user_id)
         return {
             address.decode(): int(until) * 1000
             for address, until in zip(flat[::2], flat[1::2], strict=True)
@@ -157,11 +133,9 @@ class ModerationTable:
 
     # ---- the audit log
 
-    @returns_deferred
     async def record(self, action: Action) -> None:
-        await self._commands.write(self._record, MOST_ACTIONS, _encode(action))
+        await self._commands.write("record", MOST_ACTIONS, _encode(action))
 
-    @returns_deferred
     async def actions(self, limit: int) -> list[Action]:
         found = await self._commands.call("XREVRANGE", _AUDIT, "+", "-", "COUNT", limit)
         return readable(_action_from, found[::-1])

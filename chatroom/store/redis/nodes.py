@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from chatroom.common.coroutines import returns_deferred
 from chatroom.protocol.messages import Person
 from chatroom.store.redis.connection import Connection
-from chatroom.store.redis.lua import Script
 
 _encode = msgspec.json.encode
 
 
 class NodeTable:
-    """The part of the `Store` that is a `PresenceStore`, and the nodes' counters.
+    """The part of the `Store` that holds who is online, and the nodes' counters.
 
     :param node: this node's name, the same after a restart.
     """
@@ -23,36 +21,26 @@ class NodeTable:
     def __init__(self, commands: Connection, *, node: str) -> None:
         self._commands = commands
         self._node = node
-        self._update_presence = Script("update_presence")
-        self._keep_counters = Script("keep_counters")
-        self._counters = Script("counters")
 
-    @returns_deferred
-    async def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> None:
-        await self._tell_presence(present, gone, reset=False)
-
-    @returns_deferred
     async def reset_presence(self, present: Sequence[Person]) -> None:
-        await self._tell_presence(present, (), reset=True)
+        await self.update_presence(present, (), reset=True)
 
-    async def _tell_presence(
-        self, present: Sequence[Person], gone: Sequence[int], *, reset: bool
+    async def update_presence(
+        self, present: Sequence[Person], gone: Sequence[int], *, reset: bool = False
     ) -> None:
         await self._commands.run(
-            self._update_presence,
+            "update_presence",
             *(self._node, int(reset), _encode(present), _encode(gone), len(present)),
             *(item for person in present for item in (person.user_id, _encode(person))),
             *gone,
         )
 
-    @returns_deferred
     async def keep_counters(self, counters: Mapping[str, int]) -> None:
         flat = [item for pair in counters.items() for item in pair]
-        await self._commands.run(self._keep_counters, self._node, *flat)
+        await self._commands.run("keep_counters", self._node, *flat)
 
-    @returns_deferred
     async def counters(self) -> dict[str, dict[str, int]]:
-        found: list[tuple[bytes, list[bytes]]] = await self._commands.run(self._counters)
+        found: list[tuple[bytes, list[bytes]]] = await self._commands.run("counters")
         return {
             node.decode(): {
                 name.decode(): int(number)

@@ -10,7 +10,6 @@ from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from chatroom.common.coroutines import returns_deferred
 from chatroom.config.redis_address import RedisAddress
 from chatroom.protocol.messages import LOBBY, Seq
 from chatroom.store.events import BusListener
@@ -20,14 +19,19 @@ from chatroom.store.redis.bus import BLOCK, Bus
 from chatroom.store.redis.connection import Connection
 from chatroom.store.redis.conversations import Conversations
 from chatroom.store.redis.durability_check import advice
-from chatroom.store.redis.identity import identify
 from chatroom.store.redis.moderation import ModerationTable
 from chatroom.store.redis.nodes import NodeTable
 
 #: Seconds that each of stopping's two steps may take before what is in hand is given up.
 STOP_TIMEOUT = 0.5
 
+_ID_KEY = "chatroom:store"
+
 _log = Logger()
+
+
+class StoreEmpty(StoreUnavailable):
+    """The store is empty, though it held data before."""
 
 
 class RedisStore(AccountTable, Conversations, ModerationTable, NodeTable):
@@ -52,14 +56,14 @@ class RedisStore(AccountTable, Conversations, ModerationTable, NodeTable):
             reactor,
             address,
             timeout=timeout,
-            on_ready=self._on_ready,
+            on_ready=lambda: self._bus.reconnected(),
             on_lost=lambda: self._lost_one(self._blocking),
         )
         blocking = Connection(
             reactor,
             address,
             timeout=BLOCK + timeout,
-            on_lost=lambda: self._lost_one(self._connection),
+            on_lost=lambda: self._lost_one(commands),
         )
         deleted: set[int] = set()
         AccountTable.__init__(self, commands)
@@ -75,7 +79,6 @@ class RedisStore(AccountTable, Conversations, ModerationTable, NodeTable):
             deleted=deleted,
         )
         self._reactor = reactor
-        self._connection = commands
         self._blocking = blocking
         self._bus = Bus(
             reactor,
@@ -90,41 +93,47 @@ class RedisStore(AccountTable, Conversations, ModerationTable, NodeTable):
     @property
     def why_not(self) -> str:
         """Why the store is not reached, as one line."""
-        return self._connection.why_not
+        return self._commands.why_not
 
     def connect(self) -> Deferred[None]:
         """Begin to connect, if that was not begun before; fires when the store answers."""
-        self._connection.start()
+        self._commands.start()
         self._blocking.start()
-        return self._connection.when_ready()
+        return self._commands.when_ready()
 
     async def advice(self) -> list[str]:
         """What about this Redis breaks a promise of ours, one line each.
 
         :raises StoreUnavailable: it can't be used at all, or is out of reach.
         """
-        return await advice(self._connection)
+        return await advice(self._commands)
 
     async def identify(self, known: str) -> str:
-        """The store's own id; see `chatroom.store.redis.identity.identify`."""
-        return await identify(self._connection, known)
+        """The store's own id, which it is given now if it has none: one from before there were ids.
+
+        A private store's is kept in its folder as well, which tells whether it is the same one.
+
+        :param known: the id of the store that was here before; empty: none was.
+        :raises StoreEmpty: there was one, and this one holds nothing at all.
+        :raises StoreUnavailable: as `Connection.call`.
+        """
+        found: bytes | None = await self._commands.call("GET", _ID_KEY)
+        if found is not None:
+            return found.decode()
+        if known and not int(await self._commands.call("DBSIZE")):
+            raise StoreEmpty("it holds nothing, though there was something in it before")
+        own = known or token_hex(16)
+        await self._commands.call("SET", _ID_KEY, own)
+        await self._commands.confirm()
+        return own
 
     def has_room(self, room: bool) -> None:
         """Whether new messages and accounts are taken: not while its disk is nearly full."""
-        self._connection.no_room = "" if room else "its disk is nearly full"
+        self._commands.no_room = "" if room else "its disk is nearly full"
 
-    @returns_deferred
     async def start(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
         await self.connect()
         return await self._bus.follow(listener, rooms)
-
-    @property
-    def hears_itself(self) -> bool:
-        """Whether what this node puts on the bus comes back to it; else it hears nobody."""
-        return self._connection.ready and self._blocking.ready and self._bus.hears_itself
-
-    async def _on_ready(self) -> None:
-        await self._bus.reconnected()
 
     def _lost_one(self, other: Connection) -> None:
         # Both are to lead to one and the same server. Behind the address there may be another one
@@ -132,7 +141,6 @@ class RedisStore(AccountTable, Conversations, ModerationTable, NodeTable):
         self._bus.out_of_step()
         other.drop("the other connection to it was lost", quiet=True)
 
-    @returns_deferred
     async def stop(self) -> None:
         for step in (self.flush, self._bus.leave):
             try:
@@ -141,5 +149,5 @@ class RedisStore(AccountTable, Conversations, ModerationTable, NodeTable):
                 _log.warn("While stopping: {error}", error=error)
             except defer.TimeoutError:
                 _log.warn("While stopping: the store did not answer")
-        await self._connection.stop()
+        await self._commands.stop()
         await self._blocking.stop()

@@ -13,7 +13,7 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from chatroom.config.data_folder import refusal
+from chatroom.config.data_folder import usable
 from chatroom.config.errors import StartError
 
 #: Seconds that it has to end by itself, and then to be gone once it is killed.
@@ -66,12 +66,11 @@ def holder(lock: Path) -> int | None:
 
     :raises StartError: the lock can't be looked at.
     """
-    try:
-        file = os.open(lock, os.O_RDWR)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise refusal(lock.parent, error) from None
+    with usable(lock.parent):
+        try:
+            file = os.open(lock, os.O_RDWR)
+        except FileNotFoundError:
+            return None
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):

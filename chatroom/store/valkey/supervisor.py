@@ -11,19 +11,19 @@ from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.base import DelayedCall
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.logfile import LogFile
 
-from chatroom.config.data_folder import DataFolder, refusal
+from chatroom.common.waiting import Waiters
+from chatroom.config.data_folder import DataFolder, usable
 from chatroom.config.errors import StartError
 from chatroom.config.options import Fsync
 from chatroom.config.redis_address import RedisAddress
 from chatroom.store.valkey import append_only, launcher
 from chatroom.store.valkey.binary import find_binary
-from chatroom.store.valkey.disk_space import DiskSpace
-from chatroom.store.valkey.disk_sync import DiskSync
+from chatroom.store.valkey.disk import DiskSpace, DiskSync
 from chatroom.store.valkey.leftover import stop_leftover
 from chatroom.store.valkey.probe import Loading, is_ready
 from chatroom.store.valkey.process import Run
@@ -58,7 +58,7 @@ port 0
 unixsocket {socket}
 unixsocketperm 600
 # Each write is in the file before it is answered, so that it outlives the process whatever ends it.
-# Not everysec: see chatroom/store/valkey/disk_sync.py, which syncs where this says no.
+# Not everysec: see chatroom/store/valkey/disk.py, which syncs where this says no.
 appendonly yes
 appendfsync {fsync}
 aof-load-truncated yes
@@ -108,7 +108,7 @@ class PrivateStore(Service):
         self._ready = False
         self._failed: StartError | None = None
         self._stopping = False
-        self._waiting: list[Deferred[None]] = []
+        self._waiting = Waiters()
         self._pause: Deferred[None] | None = None
         self._supervision: Deferred[None] | None = None
 
@@ -151,7 +151,7 @@ class PrivateStore(Service):
         :raises StartError: as the user that the process runs as by now, the folder can't be used.
         """
         self._data.record_process()
-        try:
+        with usable(self._data.path):
             fsync = "always" if self._fsync == "always" else "no"
             _write_private(self._config, _CONFIG.format(socket=SOCKET, fsync=fsync))
             self._output = LogFile(
@@ -161,8 +161,6 @@ class PrivateStore(Service):
                 maxRotatedFiles=1,
                 defaultMode=0o600,
             )
-        except OSError as error:
-            raise refusal(self._data.path, error) from None
         super().startService()  # type: ignore[no-untyped-call]
         self._stopping = False
         if self._fsync == "everysec":
@@ -186,14 +184,9 @@ class PrivateStore(Service):
         :return: fires at once if it is ready. Fails with `StartError` if it ended by itself before
             it was ever ready, or is stopped before.
         """
-        ready: Deferred[None] = Deferred(lambda it: self._waiting.remove(it))
         if self._failed is not None:
-            ready.errback(self._failed)
-        elif self._ready:
-            ready.callback(None)
-        else:
-            self._waiting.append(ready)
-        return ready
+            return fail(self._failed)
+        return succeed(None) if self._ready else self._waiting.wait()
 
     async def _stop(self) -> None:
         self._stopping = True
@@ -220,7 +213,7 @@ class PrivateStore(Service):
             _log.failure("The private store is not supervised any more")
             self._failed = StartError("the private store is not supervised any more")
         self._ready = False
-        self._settle(self._failed or StartError("the private store was stopped"))
+        self._waiting.fire(self._failed or StartError("the private store was stopped"))
 
     async def _keep_running(self) -> None:
         deaths, was_ready = 0, False
@@ -245,7 +238,7 @@ class PrivateStore(Service):
                     ms=round(seconds * 1000),
                 )
                 self._ready = True
-                self._settle(None)
+                self._waiting.fire()
             await run.ended
             self._ready = False
             self._run = None
@@ -263,7 +256,8 @@ class PrivateStore(Service):
             deaths = 0 if self._reactor.seconds() - started >= STEADY else deaths
             pause = PAUSES[min(deaths, len(PAUSES) - 1)]
             deaths += 1
-            _log.error("Restarting the private store {when}: {why}", when=_when(pause), why=why)
+            when = f"in {pause:g} s" if pause else "at once"
+            _log.error("Restarting the private store {when}: {why}", when=when, why=why)
             await self._sleep(pause)
 
     def _spawn(self) -> Run:
@@ -323,18 +317,6 @@ class PrivateStore(Service):
             pass
         finally:
             self._pause = None
-
-    def _settle(self, error: StartError | None) -> None:
-        waiting, self._waiting = self._waiting, []
-        for ready in waiting:
-            if error is None:
-                ready.callback(None)
-            else:
-                ready.errback(error)
-
-
-def _when(pause: float) -> str:
-    return f"in {pause:g} s" if pause else "at once"
 
 
 def reachable(folder: Path) -> str:

@@ -63,7 +63,7 @@ WEBSOCKET = Dialect2(text_frame)
 
 
 class WebSocketConnection(WebSocketServerProtocol):
-    """One browser's connection: a `chatroom.sessions.connection.Connection`."""
+    """One browser's connection: a `chatroom.sessions.session.Connection`."""
 
     factory: Any
     transport: Any

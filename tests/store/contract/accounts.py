@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from pytest_twisted import ensureDeferred
-from twisted.internet.defer import gatherResults
 
 from chatroom.store.records import MOST_TOKENS, Account, Token
-from tests.store.contract.nodes import Nodes
+from tests.store.contract.nodes import Nodes, at_once
 
 BIGGEST_ID = 2**53 - 1
 ODD_NAMES = ["Anna", 'say "hi" \\ \'', "小明", "👩‍🚀 émile", "%s {0} }} \\n", '"userStatus":2}']
@@ -49,9 +48,7 @@ class AccountsContract:
     async def test_of_many_who_register_one_id_at_once_exactly_one_wins(self, nodes: Nodes) -> None:
         stores = [await nodes.make("one"), await nodes.make("two")]
         tries = [account(name=f"try {number}") for number in range(20)]
-        won = await gatherResults(
-            [stores[n % 2].create_account(one) for n, one in enumerate(tries)]
-        )
+        won = await at_once(stores[n % 2].create_account(one) for n, one in enumerate(tries))
         assert won.count(True) == 1
         assert await stores[0].account(100) == tries[won.index(True)]
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pytest_twisted import ensureDeferred
-from twisted.internet.defer import gatherResults
 
 from chatroom.store.interface import Store
-from tests.store.contract.nodes import Nodes
+from tests.store.contract.nodes import Nodes, at_once
 
 HERE, THERE = "192.0.2.1", "2001:db8::/64"
 #: Seconds; failures of an address, and at an account, before one has to wait.
@@ -102,8 +101,8 @@ class LimitsContract:
     @ensureDeferred
     async def test_of_many_at_once_no_more_take_one_than_may(self, nodes: Nodes) -> None:
         stores = [await nodes.make("one"), await nodes.make("two")]
-        waits = await gatherResults(
-            [stores[n % 2].acquire("bread", most=3, window=WINDOW) for n in range(10)]
+        waits = await at_once(
+            stores[n % 2].acquire("bread", most=3, window=WINDOW) for n in range(10)
         )
         assert waits.count(0) == 3
         assert all(0 < wait <= WINDOW for wait in waits if wait)

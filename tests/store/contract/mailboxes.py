@@ -10,7 +10,7 @@ from chatroom.protocol.messages import SEQ_ZERO
 from chatroom.store.events import DuplicateEvent, PrivateEvent
 from chatroom.store.interface import Store
 from chatroom.store.records import Account, Outcome, Receipt
-from tests.store.contract.nodes import Nodes, heard_all, people, person, post, tell, until
+from tests.store.contract.nodes import Nodes, at_once, heard_all, people, person, post, tell, until
 
 ANN, BEN, CAT = 1, 2**53 - 1, 3
 
@@ -31,9 +31,7 @@ class MailboxContract:
         [theirs] = await store.mailbox_after(BEN, SEQ_ZERO, 10)
         assert mine.post == theirs.post == post(ANN, "hi 你好", id="a", to=BEN, origin="of 1")
         assert (mine.seq, mine.code) == (receipt.seq, 202)
-        mine_state, their_state = await gatherResults(
-            [store.mailbox_state(ANN), store.mailbox_state(BEN)]
-        )
+        mine_state, their_state = [await store.mailbox_state(one) for one in (ANN, BEN)]
         assert (mine_state.newest, mine_state.unread) == (mine.seq, 0)
         assert (their_state.newest, their_state.unread) == (theirs.seq, 1)
         assert their_state.received == SEQ_ZERO
@@ -60,7 +58,7 @@ class MailboxContract:
         one, told_one = await nodes.started("one")
         two, told_two = await nodes.started("two")
         await people(one, ANN, BEN)
-        await gatherResults([store.update_presence([person(BEN)], []) for store in (one, two)])
+        await at_once(store.update_presence([person(BEN)], []) for store in (one, two))
         await tell(one, ANN, BEN, "both")
         await until(lambda: told_one.mail and told_two.mail)
         await one.update_presence([], [BEN])

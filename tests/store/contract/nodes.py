@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
 from chatroom.protocol.messages import LOBBY, Person, Seq
@@ -15,6 +16,7 @@ from chatroom.store.interface import Store
 from chatroom.store.records import Account, Entry, Post, Receipt
 
 E = TypeVar("E")
+T = TypeVar("T")
 
 #: Where a clock that was wrong has led: the year 2100, in milliseconds since 1970.
 FUTURE = 4_102_444_800_000
@@ -172,3 +174,12 @@ async def people(store: Store, *user_ids: int) -> None:
 async def tell(store: Store, sender: int, to: int, content: str, id: str = "") -> Receipt:  # noqa: A002
     """Send a private message."""
     return await store.append_private(post(sender, content, id=id, to=to, origin=f"of {sender}"))
+
+
+async def at_once(asked: Iterable[Awaitable[T]]) -> list[T]:
+    """All the answers; nothing is waited for before everything is asked."""
+
+    async def answer(one: Awaitable[T]) -> T:
+        return await one
+
+    return await gatherResults([Deferred.fromCoroutine(answer(one)) for one in asked])

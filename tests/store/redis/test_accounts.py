@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_twisted import blockon, ensureDeferred
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 
 from chatroom.store.records import Account, Token
 from chatroom.store.redis.accounts import TOKEN_GRACE
@@ -20,7 +21,7 @@ def store(valkey: Valkey) -> Iterator[RedisStore]:
     store = RedisStore(reactor, valkey.address, node="one")
     blockon(store.connect())
     yield store
-    blockon(store.stop())
+    blockon(Deferred.fromCoroutine(store.stop()))
 
 
 def old(**changes: object) -> str:

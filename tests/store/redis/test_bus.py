@@ -14,6 +14,7 @@ from chatroom.config.redis_address import RedisAddress
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO
 from chatroom.store.events import PresenceEvent, PrivateEvent
 from chatroom.store.records import Outcome, Receipt, StoreUnavailable
+from chatroom.store.redis.lua import SCRIPTS
 from chatroom.store.redis.store import RedisStore
 from tests.doubles.proxy import Proxy
 from tests.doubles.valkey import Valkey
@@ -153,8 +154,8 @@ async def test_a_node_that_lapsed_learns_whose_account_was_deleted_meanwhile(
 async def test_a_node_that_lapsed_learns_so_also_where_the_answer_was_lost(
     start: Start, proxy: Proxy, through_proxy: RedisAddress, valkey: Valkey
 ) -> None:
-    store, told = await start(address=through_proxy)
-    known = ("SCRIPT", "EXISTS", store._bus._heartbeat_script.sha)
+    _, told = await start(address=through_proxy)
+    known = ("SCRIPT", "EXISTS", SCRIPTS["heartbeat"].sha)
     await until(lambda: valkey.ask(*known) == b"*1\r\n:1\r\n")
     proxy.cut_after(b"EVALSHA")
     valkey.ask("DEL", "chatroom:node:one:alive")

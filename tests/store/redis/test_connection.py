@@ -18,7 +18,6 @@ from twisted.python.failure import Failure
 from chatroom.config.redis_address import RedisAddress
 from chatroom.store.records import StoreUnavailable
 from chatroom.store.redis.connection import MAX_RETRY_DELAY, Connection, StoreRefused
-from chatroom.store.redis.lua import Script
 from tests.doubles.proxy import Proxy
 from tests.doubles.scripted_redis import ScriptedRedis
 from tests.doubles.valkey import Valkey
@@ -65,10 +64,9 @@ async def test_a_script_that_the_server_forgot_is_loaded_again(
 ) -> None:
     connection = connect(valkey.address)
     await connection.when_ready()
-    script = Script("create_account")
-    assert await connection.run(script, 1, "name", "Ann") == 1
+    assert await connection.run("create_account", 1, "name", "Ann") == 1
     await connection.call("SCRIPT", "FLUSH")
-    assert await connection.run(script, 1, "name", "Ann") == 0
+    assert await connection.run("create_account", 1, "name", "Ann") == 0
 
 
 @ensureDeferred

@@ -10,7 +10,6 @@ from pytest_twisted import ensureDeferred
 
 from chatroom.config.redis_address import RedisAddress
 from chatroom.store.redis.connection import StoreRefused
-from chatroom.store.redis.lua import Script
 from tests.doubles.scripted_redis import ScriptedRedis
 from tests.doubles.valkey import Valkey
 from tests.store.contract.nodes import until
@@ -85,10 +84,10 @@ async def test_a_full_server_refuses_and_says_so(
     await connection.when_ready()
     post = msgspec.msgpack.encode([("1", "", "digest", "{}")])
     with pytest.raises(StoreRefused, match=r"OOM .* 'maxmemory'"):
-        await connection.run(Script("append_room"), "lobby", 100, post)
+        await connection.run("append_room", "lobby", 100, post)
     assert await connection.call("XLEN", "chatroom:room:lobby") == 0
     server.ask("CONFIG", "SET", "maxmemory", "0")
-    await connection.run(Script("append_room"), "lobby", 100, post)
+    await connection.run("append_room", "lobby", 100, post)
 
 
 @pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff\xfe\r\n", b"$x\r\n"])

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from pytest_twisted import blockon
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 
 from chatroom.protocol.messages import LOBBY
 from chatroom.store.interface import Store
@@ -17,7 +17,15 @@ from chatroom.store.records import Account, Post
 from chatroom.store.redis import bus
 from chatroom.store.redis.store import RedisStore
 from tests.doubles.valkey import Valkey
-from tests.store.contract.nodes import FUTURE, HEARTBEAT, LIFETIME, Nodes, Recorder, until
+from tests.store.contract.nodes import (
+    FUTURE,
+    HEARTBEAT,
+    LIFETIME,
+    Nodes,
+    Recorder,
+    at_once,
+    until,
+)
 from tests.store.contract.whole import StoreContract
 
 #: Makes all that is kept for a time so many seconds older, as if they had passed.
@@ -120,7 +128,7 @@ class RedisNodes:
         return all(int(reply[1:]) > 750 * LIFETIME for reply in left)
 
     async def stop(self) -> None:
-        await gatherResults([store.stop() for store in self._stores])
+        await at_once(store.stop() for store in self._stores)
 
 
 @pytest.fixture

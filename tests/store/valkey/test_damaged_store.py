@@ -23,8 +23,7 @@ from chatroom.admin.output import Output
 from chatroom.config.data_folder import DataFolder
 from chatroom.config.errors import StartError
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO
-from chatroom.store.redis.identity import StoreEmpty
-from chatroom.store.redis.store import RedisStore
+from chatroom.store.redis.store import RedisStore, StoreEmpty
 from chatroom.store.valkey import append_only
 from chatroom.store.valkey.supervisor import PrivateStore
 from tests.doubles.valkey import Valkey

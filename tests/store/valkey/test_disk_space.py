@@ -13,9 +13,7 @@ from twisted.internet import reactor
 
 from chatroom.store.records import Account, StoreUnavailable, Token
 from chatroom.store.redis.store import RedisStore
-from chatroom.store.valkey import disk_loop
-from chatroom.store.valkey.disk_loop import INTERVAL
-from chatroom.store.valkey.disk_space import RESERVE, DiskSpace
+from chatroom.store.valkey.disk import INTERVAL, RESERVE, DiskSpace
 from tests.doubles.valkey import Valkey
 from tests.store.contract.nodes import people, say, tell
 from tests.store.valkey.test_disk_sync import Reactor, at_once
@@ -45,7 +43,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     disk = Disk()
 
     monkeypatch.setattr(os, "statvfs", disk.look)
-    monkeypatch.setattr(disk_loop, "deferToThreadPool", at_once)
+    monkeypatch.setattr("chatroom.store.valkey.disk.deferToThreadPool", at_once)
     return disk
 
 

@@ -10,9 +10,8 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from chatroom.store.valkey import disk_loop
-from chatroom.store.valkey.disk_loop import INTERVAL
-from chatroom.store.valkey.disk_sync import DiskSync
+from chatroom.store.valkey import disk
+from chatroom.store.valkey.disk import INTERVAL, DiskSync
 
 
 class Reactor(Clock):
@@ -41,7 +40,7 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(disk_loop, "deferToThreadPool", at_once)
+    monkeypatch.setattr(disk, "deferToThreadPool", at_once)
     return names
 
 

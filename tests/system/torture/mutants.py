@@ -49,9 +49,9 @@ MUTANTS = (
         (
             (
                 "chatroom/sessions/commands.py",
-                "    post = posting.post_from(session, message)\n",
+                "    post = _post_from(session, message)\n",
                 (
-                    "    post = posting.post_from(session, message)\n"
+                    "    post = _post_from(session, message)\n"
                     "    place = str(session.node.rooms[room].position)\n"
                     "    session.send(wire.AckMes(id=message.id, code=200, seq=place))\n"
                 ),
@@ -99,7 +99,10 @@ MUTANTS = (
                 "        if messages:\n            self.session.put_private(",
                 (
                     "        if messages:\n"
-                    "            self._store.mark_received(self.session.user_id, self.cursor, '')\n"
+                    "            early = self._store.mark_received(\n"
+                    "                self.session.user_id, self.cursor, ''\n"
+                    "            )\n"
+                    "            Deferred.fromCoroutine(early)\n"
                     "            self.session.put_private("
                 ),
             ),

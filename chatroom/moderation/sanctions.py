@@ -1,4 +1,4 @@
-"""Banned networks, looked up at each connection. No I/O."""
+"""What the bans and mutes in force forbid: to connect from an address, to send. No I/O."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from typing import NamedTuple
 
 from chatroom.common import addresses
+from chatroom.common.clock import Clock
 from chatroom.protocol import refusals
 from chatroom.protocol.refusals import Refusal
 from chatroom.store.records import Sanction
@@ -18,7 +19,7 @@ class _Ban(NamedTuple):
 
 
 class AddressBans:
-    """Banned networks, to be asked at each connection. No I/O."""
+    """Banned networks, to be asked at each connection."""
 
     def __init__(self) -> None:
         #: By version and prefix length, the leading bits of those that are banned: few lengths
@@ -48,3 +49,23 @@ class AddressBans:
                 if ban is not None and now < ban.ends:
                     return ban.refusal
         return None
+
+
+class Mute:
+    """Whether what a session says is taken; it is until something else is known."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._refusal: Refusal | None = None
+        self._ends = 0.0
+
+    def follow(self, muted: Sanction | None) -> None:
+        """What the store has of it now."""
+        self._refusal = None if muted is None else refusals.muted(muted.until, muted.reason)
+        self._ends = self._clock.seconds() + (0 if muted is None else muted.left)
+
+    def refusal(self) -> Refusal | None:
+        """What to answer to each message; None: it is taken."""
+        if self._refusal is not None and self._clock.seconds() >= self._ends:
+            self._refusal = None
+        return self._refusal
