@@ -12,17 +12,18 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from chatroom.client.base import error_texts as words
 from chatroom.client.base.errors import NotConnected, PasswordRefused, Refused
-from chatroom.client.base.interfaces import Clock, Endpoint
 from chatroom.client.base.model import Gap, History, Incoming, Login, Sent, State
 from chatroom.client.base.monotonic_timers import steady
 from chatroom.client.base.timing import Timing
 from chatroom.client.callbacks import Callbacks
+from chatroom.client.connection.endpoint import Endpoint
 from chatroom.client.lifecycle import Lifecycle
 from chatroom.client.outgoing import Outgoing
 from chatroom.client.state.checking import check
 from chatroom.client.state.convert import read_text
 from chatroom.client.state.position import Position
 from chatroom.client.user_state import UserState
+from chatroom.common.clock import Clock
 from chatroom.protocol import codec, messages as wire
 
 

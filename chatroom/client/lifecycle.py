@@ -13,12 +13,11 @@ from twisted.internet.error import ReactorNotRunning
 from chatroom.client.base import error_texts as words
 from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import ChatError, LoginRefused, NotConnected, RegisterRefused
-from chatroom.client.base.interfaces import Clock
 from chatroom.client.base.model import Login, State
 from chatroom.client.connection.login import Identity, is_final
 from chatroom.client.state.checking import check, checked
 from chatroom.client.user_state import UserState
-from chatroom.common.clock import pause
+from chatroom.common.clock import Clock, pause
 from chatroom.common.waiting import within
 from chatroom.protocol import messages as wire
 

@@ -11,11 +11,11 @@ from twisted.internet.defer import Deferred, fail
 
 from chatroom.client.base import error_texts as words
 from chatroom.client.base.errors import ChatError, NotConnected, Refused, SendRefused, Unconfirmed
-from chatroom.client.base.interfaces import Clock
 from chatroom.client.base.model import Sent, State
 from chatroom.client.lifecycle import Lifecycle
 from chatroom.client.state.checking import checked
 from chatroom.client.user_state import UserState
+from chatroom.common.clock import Clock
 from chatroom.common.waiting import within
 from chatroom.protocol import messages as wire
 

@@ -10,10 +10,10 @@ from twisted.logger import Logger
 
 from chatroom.client.base import error_texts as words
 from chatroom.client.base.errors import NotConnected
-from chatroom.client.base.interfaces import Clock, Endpoint, Timer
 from chatroom.client.base.model import Gap, Login, State
 from chatroom.client.base.timing import Timing
 from chatroom.client.callbacks import Callbacks
+from chatroom.client.connection.endpoint import Endpoint
 from chatroom.client.connection.link import Link
 from chatroom.client.connection.protocol import ClientProtocol
 from chatroom.client.state.convert import (
@@ -28,6 +28,7 @@ from chatroom.client.state.marks import Marks
 from chatroom.client.state.online_users import OnlineUsers
 from chatroom.client.state.position import Position
 from chatroom.client.state.send_queue import SendQueue
+from chatroom.common.clock import Clock, Timer
 from chatroom.protocol import messages as wire
 
 _log = Logger()

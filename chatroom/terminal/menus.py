@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Final
 
 from chatroom.client.base.errors import ChatError, NotConnected, Untrusted
-from chatroom.client.base.interfaces import Clock
 from chatroom.client.base.model import State
 from chatroom.client.chat_client import ChatClient
 from chatroom.client.connection.trust import Trust
+from chatroom.common.clock import Clock
 from chatroom.terminal import input_checks, texts
 from chatroom.terminal.certificate_prompt import CertificatePrompt
 from chatroom.terminal.choices import Choices

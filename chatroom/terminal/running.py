@@ -18,11 +18,10 @@ from twisted.internet.stdio import StandardIO
 from twisted.logger import globalLogBeginner, textFileLogObserver
 from twisted.python.failure import Failure
 
-from chatroom.client.base.interfaces import Clock
 from chatroom.client.chat_client import ChatClient
 from chatroom.client.connection.endpoint import client_endpoint
-from chatroom.client.connection.known_servers import KnownServers, default_path
-from chatroom.client.connection.trust import Trust
+from chatroom.client.connection.trust import KnownServers, Trust, default_path
+from chatroom.common.clock import Clock
 from chatroom.terminal import texts
 from chatroom.terminal.language import Translate, translation
 from chatroom.terminal.menus import Menus

@@ -26,14 +26,14 @@ from twisted.python.failure import Failure
 from chatroom.client.base import error_texts as words
 from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import ChatError, LoginRefused, NotConnected, Untrusted
-from chatroom.client.base.interfaces import Clock, Endpoint
 from chatroom.client.base.model import State
 from chatroom.client.base.timing import Backoff, Timing
 from chatroom.client.connection.ending import Ending
+from chatroom.client.connection.endpoint import Endpoint
 from chatroom.client.connection.login import Identity, is_final, log_in
 from chatroom.client.connection.protocol import ClientProtocol, one_line
 from chatroom.client.state.convert import Welcome
-from chatroom.common.clock import pause
+from chatroom.common.clock import Clock, pause
 from chatroom.common.waiting import Waiters, within
 from chatroom.protocol import messages as wire
 

@@ -15,9 +15,9 @@ from twisted.python.failure import Failure
 from chatroom.client.base import error_texts as words
 from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import NotConnected, Refused
-from chatroom.client.base.interfaces import Clock, Timer
 from chatroom.client.base.timing import Timing
 from chatroom.client.connection.requests import Requests
+from chatroom.common.clock import Clock, Timer
 from chatroom.common.waiting import Waiters
 from chatroom.protocol import codec, messages as wire
 

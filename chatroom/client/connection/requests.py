@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, fail
 from chatroom.client.base import error_texts as words
 from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import ChatError, NotConnected, Refused
-from chatroom.client.base.interfaces import Clock, Timer
+from chatroom.common.clock import Clock, Timer
 from chatroom.common.waiting import Waiters
 from chatroom.protocol import messages as wire
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from chatroom.client.base.interfaces import Clock, Timer
 from chatroom.client.state.position import Position
+from chatroom.common.clock import Clock, Timer
 from chatroom.protocol import messages as wire
 
 #: Conversations of which is said at once up to where they are read, and the seconds until the next

@@ -10,10 +10,10 @@ from typing import Final
 from twisted.internet.defer import Deferred
 
 from chatroom.client.base.errors import SendRefused
-from chatroom.client.base.interfaces import Clock, Timer
 from chatroom.client.base.model import Sent
 from chatroom.client.base.timing import Backoff, Timing
 from chatroom.client.state.send_rate import SendRate
+from chatroom.common.clock import Clock, Timer
 from chatroom.common.waiting import Waiters
 from chatroom.protocol.messages import Code, Seq
 

@@ -8,10 +8,10 @@ from typing import cast
 from twisted.internet import defer
 from twisted.internet.interfaces import IReactorTime
 
-from chatroom.client.base.interfaces import Clock
 from chatroom.client.base.model import Gap, Incoming, Login, State
 from chatroom.client.chat_client import ChatClient
 from chatroom.client.state.position import just_before
+from chatroom.common.clock import Clock
 from chatroom.protocol.messages import ReadMes, ReceivedMes, Seq
 from chatroom.terminal import texts
 from chatroom.terminal.incoming.message_log import MessageLog

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from chatroom.client.base.interfaces import Clock, Timer
+from chatroom.common.clock import Clock, Timer
 from chatroom.protocol.messages import Person, Status
 from chatroom.terminal import texts
 from chatroom.terminal.wording import Wording

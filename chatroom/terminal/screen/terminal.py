@@ -14,7 +14,7 @@ from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatroom.client.base.interfaces import Clock, Timer
+from chatroom.common.clock import Clock, Timer
 from chatroom.protocol.messages import MAX_CONTENT
 from chatroom.terminal import texts
 from chatroom.terminal.screen import BadLine, EndOfInput, OutputClosed, Question, Style, paint
