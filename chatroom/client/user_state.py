@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -71,10 +72,10 @@ class UserState:
         self.send_queue = SendQueue(clock, timing, chance, self._overdue)
         self._handlers: dict[type[wire.Message], Callable[[Any], None]] = {
             wire.SmsMes: self._sms,
-            wire.PrivateMes: self._private,
+            wire.PrivateMes: lambda message: self._text(message, None),
             wire.AckMes: self._acknowledged,
             wire.PresenceMes: self._presence,
-            wire.ReceivedMes: self._received_elsewhere,
+            wire.ReceivedMes: partial(self._tell, "on_mark"),
             wire.ReadMes: self._read_elsewhere,
             wire.ErrorMes: self._error,
         }
@@ -146,9 +147,6 @@ class UserState:
         else:
             self._text(message, room_of(message))
 
-    def _private(self, message: wire.PrivateMes) -> None:
-        self._text(message, None)
-
     def _text(self, message: wire.Text, room: str | None) -> None:
         if self.login is None:
             return
@@ -168,12 +166,11 @@ class UserState:
         self._tell("on_text", incoming)
 
     def _acknowledged(self, ack: wire.AckMes) -> None:
-        place = self.send_queue.room_of(ack.id)
-        if place is None:
+        if ack.id not in self.send_queue:
             return
         if ack.code in (wire.Code.OK, wire.Code.STORED_OFFLINE):
             seq = read_seq(ack.seq)
-            self.position.took(place[0], seq)
+            self.position.took(self.send_queue.room_of(ack.id), seq)
             self._progress()
             self.send_queue.settle(ack.id, seq, ack.code)
         else:
@@ -184,9 +181,6 @@ class UserState:
     def _presence(self, presence: wire.PresenceMes) -> None:
         self.online_users.change(presence)
         self._tell("on_presence", presence.changes, presence.online)
-
-    def _received_elsewhere(self, mark: wire.ReceivedMes) -> None:
-        self._tell("on_mark", mark)
 
     def _read_elsewhere(self, mark: wire.ReadMes) -> None:
         self.marks.heard(mark, read_seq(mark.seq))
@@ -210,11 +204,7 @@ class UserState:
         self.send_queue.hold(wait, too_fast=True)
         if about == "ReadMes":
             self.marks.refused(wait)
-        elif about == "StatusMes":
-            self._say_status_after(wait)
-
-    def _say_status_after(self, wait: float) -> None:
-        if self._status_due is None:
+        elif about == "StatusMes" and self._status_due is None:
             self._status_due = self._clock.callLater(wait, self._say_status)
 
     def _say_status(self) -> None:

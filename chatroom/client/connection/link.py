@@ -28,7 +28,6 @@ from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import ChatError, LoginRefused, NotConnected, Untrusted
 from chatroom.client.base.model import State
 from chatroom.client.base.timing import Backoff, Timing
-from chatroom.client.connection.ending import Ending
 from chatroom.client.connection.endpoint import Endpoint
 from chatroom.client.connection.login import Identity, is_final, log_in
 from chatroom.client.connection.protocol import ClientProtocol, one_line
@@ -62,6 +61,38 @@ class Owner(Protocol):
         """The link's `state` and `why` are new."""
 
 
+class Ending:
+    """The end of a connection that is not made again, for all callers that wait for it."""
+
+    def __init__(self) -> None:
+        self._waiters = Waiters()
+        self._has_come = False
+        #: What it came with; None where it was wanted.
+        self.error: BaseException | None = None
+        #: Somebody has heard of it.
+        self.was_told = False
+
+    def wait(self) -> Deferred[None]:
+        """Fires at the end; fails where that came with an error."""
+        ended = self._waiters.wait()
+        if self._has_come:
+            self._tell()
+        return ended
+
+    def come(self, error: BaseException | None) -> None:
+        """It is there."""
+        self._has_come, self.error = True, error
+        self._tell()
+
+    def reset(self) -> None:
+        """A new connection is made."""
+        self._has_come, self.error, self.was_told = False, None, False
+
+    def _tell(self) -> None:
+        self.was_told = self.was_told or bool(self._waiters)
+        self._waiters.fire(self.error)
+
+
 class Link:
     """Keeps a connection to one endpoint, and an account logged in on it."""
 
@@ -93,7 +124,9 @@ class Link:
         self._connection: ClientProtocol | None = None
         #: The last connection that was closed here; it may not be gone yet.
         self._left: ClientProtocol | None = None
-        self._factory: Any = Factory.forProtocol(lambda: ClientProtocol(self, clock, timing))
+        self._factory: Any = Factory.forProtocol(
+            lambda: ClientProtocol(owner.message_received, self._lost, clock, timing)
+        )
         self._factory.noisy = False
         self._work: Deferred[None] = succeed(None)
         self._arrival = Waiters()
@@ -131,9 +164,17 @@ class Link:
             if error is not over:
                 raise
 
-    async def log_in(self, identity: Identity) -> Welcome:
-        """Log in on the connection that is up; raises what `login.log_in` does."""
-        return await self._log_in(self.connection(), identity)
+    async def log_in(self, connection: ClientProtocol, identity: Identity) -> Welcome:
+        """As `login.log_in`, and report to the owner."""
+        resume = self._owner.resume(identity.user_id)
+        welcome = await log_in(connection, identity, resume)
+        self.identity = identity
+        if self.state is State.RECONNECTING:
+            self._become(State.ONLINE, words.CONNECTED_AGAIN)
+            if self._connection is not connection:
+                return welcome  # gone again while the user was told; what follows is begun
+        self._owner.logged_in(connection, welcome, resume is not None)
+        return welcome
 
     def connection(self) -> ClientProtocol:
         """:raises NotConnected: there is none that is ready for requests."""
@@ -182,22 +223,14 @@ class Link:
             return self._gone()
         return self._leave(State.CLOSED, words.CLOSED, server_first=False, error=error)
 
-    def when_ended(self) -> Deferred[None]:
-        """See `ChatClient.when_ended`."""
-        return self.ending.wait()
-
     def abandon(self) -> None:
         """Nobody waits for a closed connection to end: abort it."""
         if self._left is not None:
             self._left.drop(words.CLOSED)
 
-    # ------------------------------------------------------------ for the connection
+    # ------------------------------------------------------------ inside
 
-    def message_received(self, message: wire.Message) -> None:
-        """Pass on what answers no request."""
-        self._owner.message_received(message)
-
-    def connection_lost(self, connection: ClientProtocol, why: Words) -> None:
+    def _lost(self, connection: ClientProtocol, why: Words) -> None:
         """Connect again, or report that the connection has ended."""
         if connection is not self._connection:
             return
@@ -212,8 +245,6 @@ class Link:
         else:
             self._become(State.RECONNECTING, why)
             self._start(self._connect_again(self.identity))
-
-    # ------------------------------------------------------------ inside
 
     async def _first_connection(self) -> None:
         while True:
@@ -256,7 +287,7 @@ class Link:
             await pause(self._clock, self._backoff.next(wait))
             wait = 0.0
             try:
-                await self._log_in(await self._open(), identity)
+                await self.log_in(await self._open(), identity)
                 return
             except Untrusted as error:
                 # Retrying would hide it, and only a person can say whether it is the right one.
@@ -287,17 +318,6 @@ class Link:
             raise lost  # before the endpoint handed it over
         self._connection = connection
         return connection
-
-    async def _log_in(self, connection: ClientProtocol, identity: Identity) -> Welcome:
-        resume = self._owner.resume(identity.user_id)
-        welcome = await log_in(connection, identity, resume)
-        self.identity = identity
-        if self.state is State.RECONNECTING:
-            self._become(State.ONLINE, words.CONNECTED_AGAIN)
-            if self._connection is not connection:
-                return welcome  # gone again while the user was told; what follows is begun
-        self._owner.logged_in(connection, welcome, resume is not None)
-        return welcome
 
     def _leave(
         self, state: State, why: Words, *, server_first: bool, error: BaseException | None = None
