@@ -7,7 +7,6 @@ from chatroom.client.chat_client import ChatClient
 from chatroom.client.connection.trust import Trust
 from chatroom.terminal import texts
 from chatroom.terminal.dialogue import Dialogue
-from chatroom.terminal.language import Translate
 from chatroom.terminal.screen import Screen, Style
 
 
@@ -15,7 +14,7 @@ class CertificatePrompt:
     """Asks about certificates that ``trust`` does not know, if a person is there to answer."""
 
     def __init__(
-        self, trust: Trust | None, screen: Screen, dialogue: Dialogue, say: Translate
+        self, trust: Trust | None, screen: Screen, dialogue: Dialogue, say: texts.Translate
     ) -> None:
         self._trust = trust
         self._screen = screen

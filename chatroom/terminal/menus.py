@@ -16,7 +16,6 @@ from chatroom.terminal.certificate_prompt import CertificatePrompt
 from chatroom.terminal.choices import Choices
 from chatroom.terminal.dialogue import Dialogue
 from chatroom.terminal.incoming.arrivals import Arrivals
-from chatroom.terminal.language import in_language
 from chatroom.terminal.screen import BadLine, EndOfInput, OutputClosed, Screen, Style
 from chatroom.terminal.screen.glyphs import harmless_name
 from chatroom.terminal.wording import Wording
@@ -114,7 +113,7 @@ class Menus:
     def _connection_ended(self) -> None:
         if self._screen.interactive:
             client = self._client
-            reason = harmless_name(in_language(self._say, client.why, client.why_zh))
+            reason = harmless_name(texts.in_language(self._say, client.why, client.why_zh))
             self._screen.error(self._say(texts.OFFLINE).format(reason=reason))
         else:
             self._dialogue.give_up(self._client.why)

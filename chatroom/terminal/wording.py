@@ -7,14 +7,13 @@ from datetime import datetime, tzinfo
 from chatroom.client.base.model import Incoming
 from chatroom.protocol.messages import DELETED_NAME, Person
 from chatroom.terminal import texts
-from chatroom.terminal.language import Translate
 from chatroom.terminal.screen.glyphs import harmless, harmless_name
 
 
 class Wording:
     """Lines in the language of ``translate``; times in ``zone``, None being the machine's own."""
 
-    def __init__(self, translate: Translate, zone: tzinfo | None = None) -> None:
+    def __init__(self, translate: texts.Translate, zone: tzinfo | None = None) -> None:
         self._zone = zone
         self.say = translate
 
