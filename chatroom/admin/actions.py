@@ -14,9 +14,8 @@ from twisted.internet.defer import Deferred, succeed
 
 from chatroom.accounts.password_policy import PasswordPolicy
 from chatroom.accounts.passwords import Passwords
-from chatroom.admin.context import Context
+from chatroom.admin.context import Context, Failed
 from chatroom.admin.output import as_json, in_words, printable
-from chatroom.admin.store_access import Failed
 from chatroom.config.option_parsers import Argon2
 from chatroom.protocol.refusals import Refused
 from chatroom.store.events import Ending
