@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from twisted.logger import Logger
 
 from chatroom.client.base import error_texts as words
-from chatroom.client.base.errors import NotConnected
+from chatroom.client.base.errors import NotConnected, SendRefused
 from chatroom.client.base.model import Gap, Login, State
 from chatroom.client.base.timing import Timing
 from chatroom.client.callbacks import Callbacks
@@ -21,6 +21,7 @@ from chatroom.client.state.convert import (
     Welcome,
     is_announcement,
     read_announcement,
+    read_refusal,
     read_seq,
     read_text,
     room_of,
@@ -136,7 +137,6 @@ class UserState:
         self._position_of = None
 
     def state_changed(self, state: State) -> None:
-        """Tell the user."""
         self._tell("on_state", state)
 
     # ------------------------------------------------------------ what the server sends
@@ -174,9 +174,7 @@ class UserState:
             self._progress()
             self.send_queue.settle(ack.id, seq, ack.code)
         else:
-            after = None if ack.retry_after is UNSET else ack.retry_after
-            until = None if ack.until is UNSET else ack.until
-            self.send_queue.refuse(ack.id, ack.code, ack.error, after, until)
+            self.send_queue.refuse(ack.id, read_refusal(SendRefused, ack))
 
     def _presence(self, presence: wire.PresenceMes) -> None:
         self.online_users.change(presence)
@@ -188,8 +186,7 @@ class UserState:
 
     def _error(self, error: wire.ErrorMes) -> None:
         if error.id is not UNSET:
-            after = None if error.retry_after is UNSET else error.retry_after
-            self.send_queue.refuse(error.id, error.code, error.error, after)
+            self.send_queue.refuse(error.id, read_refusal(SendRefused, error))
         elif error.code == wire.Code.CLOSED or error.reconnect is False:
             self.link.server_closes(error)
         elif error.code == wire.Code.GONE:
@@ -223,7 +220,7 @@ class UserState:
     # ------------------------------------------------------------ inside
 
     def _progress(self) -> None:
-        self.link.progress()
+        self.link.backoff.reset()
         self.send_queue.touched()
 
     def _overdue(self) -> None:

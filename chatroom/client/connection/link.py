@@ -120,7 +120,7 @@ class Link:
         self._timing = timing
         self._reconnect = reconnect
         self.waits = wait
-        self._backoff = Backoff(timing, chance)
+        self.backoff = Backoff(timing, chance)
         self._connection: ClientProtocol | None = None
         #: The last connection that was closed here; it may not be gone yet.
         self._left: ClientProtocol | None = None
@@ -159,7 +159,7 @@ class Link:
         """
         over = ChatError("waited long enough")
         try:
-            await within(self._rest.wait(), self._backoff.next(least), self._clock, over)
+            await within(self._rest.wait(), self.backoff.next(least), self._clock, over)
         except ChatError as error:
             if error is not over:
                 raise
@@ -189,10 +189,6 @@ class Link:
         self.connection().send(message)
         return True
 
-    def progress(self) -> None:
-        """This connection was of use: the next pause is short again."""
-        self._backoff.reset()
-
     def drop(self, why: Words) -> None:
         """Abort the connection."""
         if self._connection is not None:
@@ -203,7 +199,7 @@ class Link:
         if error.reconnect is False:
             self._sent_away = True
         else:
-            self._backoff.reset()
+            self.backoff.reset()
         if self._connection is not None:
             why = words.of_server(error.code, error.error)
             self._connection.expect_close(why, final=self._sent_away)
@@ -239,7 +235,7 @@ class Link:
         if self.state is not State.ONLINE:
             return  # the code that makes the connection learns it from the failed login
         if self._clock.seconds() - self._online_since >= self._timing.stable_after:
-            self._backoff.reset()
+            self.backoff.reset()
         if self.identity is None or not self._reconnect or self._sent_away:
             self._give_up(why)
         else:
@@ -258,7 +254,7 @@ class Link:
                     self._tell_end(error)
                     return
                 self._tried(error.words)
-                await pause(self._clock, self._backoff.next())
+                await pause(self._clock, self.backoff.next())
             else:
                 self._become(State.ONLINE, words.CONNECTED)
                 return
@@ -284,7 +280,7 @@ class Link:
     async def _connect_again(self, identity: Identity) -> None:
         wait = 0.0
         while self.state is State.RECONNECTING:
-            await pause(self._clock, self._backoff.next(wait))
+            await pause(self._clock, self.backoff.next(wait))
             wait = 0.0
             try:
                 await self.log_in(await self._open(), identity)

@@ -145,7 +145,6 @@ class ClientProtocol(Int32StringReceiver):
     # ------------------------------------------------------------ for Twisted
 
     def connectionMade(self) -> None:
-        """Start the timer that notices silence."""
         self._transport = self.transport
         self._heard_at = self._clock.seconds()
         self._set_timer(self._timing.ping_after, self._check_silence)
@@ -157,7 +156,6 @@ class ClientProtocol(Int32StringReceiver):
             super().dataReceived(data)  # type: ignore[no-untyped-call]  # Twisted's own
 
     def stringReceived(self, payload: bytes) -> None:
-        """Take one frame."""
         if self.over is not None:
             return  # what was buffered is still delivered after the end
         try:
@@ -172,7 +170,6 @@ class ClientProtocol(Int32StringReceiver):
         self.not_understood(words.FRAME_TOO_LONG.filled(length=length))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Fail the waiting requests, and report the loss."""
         self._is_lost = True
         why = self.over or self._goodbye or self._last_words or one_line(reason.value)
         self.over = why

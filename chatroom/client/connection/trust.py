@@ -122,7 +122,8 @@ class Trust:
         :param problem: None: the system's roots vouch for that.
         :raises Untrusted: it is not.
         """
-        expected = self._pinned or self._remembered(server)
+        known = self._accepted if self._known is None else self._known
+        expected = self._pinned or known.get(server)
         if expected == shown or (expected is None and problem is None):
             return
         if expected is not None:
@@ -143,7 +144,3 @@ class Trust:
             self._accepted[server] = shown
         else:
             self._known.add(server, shown)
-
-    def _remembered(self, server: str) -> str | None:
-        known = None if self._known is None else self._known.get(server)
-        return known or self._accepted.get(server)

@@ -105,14 +105,13 @@ class Marks:
         if self._saying is not None or not self._unsaid:
             return
         peers = list(self._unsaid)[:most]
-        self._said = [peer for peer in peers if self._say_of(peer)]
+        self._said = [
+            peer for peer in peers if self._send(wire.ReadMes(peer=peer, seq=str(self.read[peer])))
+        ]
         for peer in peers:
             del self._unsaid[peer]
         if self._said:
             self._saying = self._clock.callLater(BETWEEN, self._say_more)
-
-    def _say_of(self, peer: int) -> bool:
-        return self._send(wire.ReadMes(peer=peer, seq=str(self.read[peer])))
 
     def _stop_saying(self) -> None:
         if self._saying is not None:

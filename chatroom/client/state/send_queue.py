@@ -188,30 +188,22 @@ class SendQueue:
         self._check_empty()
         return True
 
-    def refuse(
-        self,
-        message_id: str,
-        code: int,
-        text: str,
-        retry_after: float | None,
-        until: int | None = None,
-    ) -> None:
+    def refuse(self, message_id: str, error: SendRefused) -> None:
         """The message was not taken, this time or for good."""
         entry = self._entries.get(message_id)
         if entry is None:
             return
-        if code not in _LATER or entry.deferred.called:
+        if error.code not in _LATER or entry.deferred.called:
             del self._entries[message_id]
             self._pump()
             if not entry.deferred.called:
-                error = SendRefused(code, text, retry_after=retry_after, until=until)
                 error.uncertain = entry.uncertain
                 entry.deferred.errback(error)
             self._check_empty()
             return
         entry.sent_at = None
-        entry.uncertain = entry.uncertain or code == Code.UNAVAILABLE
-        self.hold(retry_after, too_fast=code == Code.TOO_FAST)
+        entry.uncertain = entry.uncertain or error.code == Code.UNAVAILABLE
+        self.hold(error.retry_after, too_fast=error.code == Code.TOO_FAST)
 
     def fail_all(self, error: Exception) -> None:
         """None of them will get an outcome any more."""
