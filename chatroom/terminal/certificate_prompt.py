@@ -10,50 +10,41 @@ from chatroom.terminal.dialogue import Dialogue
 from chatroom.terminal.screen import Screen, Style
 
 
-class CertificatePrompt:
-    """Asks about certificates that ``trust`` does not know, if a person is there to answer."""
+async def connect(
+    client: ChatClient,
+    trust: Trust | None,
+    screen: Screen,
+    dialogue: Dialogue,
+    say: texts.Translate,
+) -> None:
+    """Connect, once more if a person is there and accepts a certificate that ``trust`` lacks.
 
-    def __init__(
-        self, trust: Trust | None, screen: Screen, dialogue: Dialogue, say: texts.Translate
-    ) -> None:
-        self._trust = trust
-        self._screen = screen
-        self._dialogue = dialogue
-        self._say = say
-
-    async def connect(self, client: ChatClient) -> None:
-        """Connect, once more if the person accepts the server's certificate.
-
-        :raises Untrusted: it is not accepted.
-        :raises NotConnected: as `ChatClient.connect`.
-        :raises EndOfInput: the person left instead of answering.
-        """
-        try:
-            await client.connect()
-        except Untrusted as error:
-            may_ask = self._screen.interactive and error.doubt is Doubt.UNKNOWN
-            if self._trust is None or not may_ask or not await self._is_accepted(error):
-                raise
-            self._accept(self._trust, error)
-            # The server has to show the same certificate again.
-            await client.connect()
-
-    async def _is_accepted(self, error: Untrusted) -> bool:
-        self._screen.show(
-            self._say(texts.NEW_CERTIFICATE).format(
-                server=error.server, reason=error.reason, fingerprint=error.fingerprint
-            )
+    :raises Untrusted: it is not accepted.
+    :raises NotConnected: as `ChatClient.connect`.
+    :raises EndOfInput: the person left instead of answering.
+    """
+    try:
+        await client.connect()
+    except Untrusted as error:
+        if trust is None or not screen.interactive or error.doubt is not Doubt.UNKNOWN:
+            raise
+        pattern = say(texts.NEW_CERTIFICATE)
+        screen.show(
+            pattern.format(server=error.server, reason=error.reason, fingerprint=error.fingerprint)
         )
-        while True:
-            answer = (await self._dialogue.choose(self._say(texts.ASK_TRUST))).lower()
-            if answer in ("yes", "no"):
-                return answer == "yes"
+        while (answer := (await dialogue.choose(say(texts.ASK_TRUST))).lower()) != "yes":
+            if answer == "no":
+                raise
+        _accept(trust, error, screen, say)
+        # The server has to show the same certificate again.
+        await client.connect()
 
-    def _accept(self, trust: Trust, error: Untrusted) -> None:
-        try:
-            trust.accept(error.server, error.fingerprint)
-        except OSError as problem:
-            pattern = self._say(texts.NOT_REMEMBERED)
-            self._screen.error(pattern.format(file=trust.file, reason=problem.strerror))
-        else:
-            self._screen.show(self._say(texts.REMEMBERED).format(file=trust.file), Style.NOTICE)
+
+def _accept(trust: Trust, error: Untrusted, screen: Screen, say: texts.Translate) -> None:
+    try:
+        trust.accept(error.server, error.fingerprint)
+    except OSError as problem:
+        pattern = say(texts.NOT_REMEMBERED)
+        screen.error(pattern.format(file=trust.file, reason=problem.strerror))
+    else:
+        screen.show(say(texts.REMEMBERED).format(file=trust.file), Style.NOTICE)

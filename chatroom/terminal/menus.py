@@ -11,8 +11,7 @@ from chatroom.client.base.model import State
 from chatroom.client.chat_client import ChatClient
 from chatroom.client.connection.trust import Trust
 from chatroom.common.clock import Clock
-from chatroom.terminal import input_checks, texts
-from chatroom.terminal.certificate_prompt import CertificatePrompt
+from chatroom.terminal import certificate_prompt, input_checks, texts
 from chatroom.terminal.choices import Choices
 from chatroom.terminal.dialogue import Dialogue
 from chatroom.terminal.incoming.arrivals import Arrivals
@@ -53,7 +52,7 @@ class Menus:
         self._arrivals = Arrivals(screen, wording, clock, make_client, self._connection_ended)
         self._client = self._arrivals.client
         self._dialogue = Dialogue(screen, self._say)
-        self._certificate_prompt = CertificatePrompt(trust, screen, self._dialogue, self._say)
+        self._trust = trust
         self._choices = Choices(screen, wording, self._dialogue, self._arrivals, invite)
 
     async def run(self) -> int:
@@ -71,7 +70,9 @@ class Menus:
 
     async def _converse(self) -> int:
         try:
-            await self._certificate_prompt.connect(self._client)
+            await certificate_prompt.connect(
+                self._client, self._trust, self._screen, self._dialogue, self._say
+            )
         except EndOfInput:
             return 1
         except Untrusted as error:

@@ -32,7 +32,6 @@ MAX_LINE: Final = 4 * MAX_CONTENT + len("\r")
 #: Longest line that can be typed in a terminal that hands over lines, in bytes. Linux keeps 4,096
 #: with the line's end (N_TTY_BUF_SIZE in its n_tty.c), and drops what is typed beyond in silence.
 MAX_TYPED: Final = 4095
-_UTF_8_MARK: Final = codecs.BOM_UTF8
 _UTF_16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -187,7 +186,7 @@ class LineScreen(StandardScreen):
         spoilt, self._spoilt = self._spoilt, None
         if self._at_first_line:
             self._at_first_line = False
-            line = line.removeprefix(_UTF_8_MARK)
+            line = line.removeprefix(codecs.BOM_UTF8)
             if line.startswith(_UTF_16_MARKS) or b"\0" in line:
                 self._end = EndOfInput(texts.UTF_16, encoding=self._encoding.upper())
         if self._end is not None:
