@@ -36,15 +36,12 @@ _COMMANDS: Final[dict[str, Callable[[Context, Namespace], Awaitable[None]]]] = {
     "log": queries.log,
 }
 
-#: Commands that need no running server or store.
-_OFFLINE: Final[dict[str, Callable[[Namespace, Output], None]]] = {"check-store": check_store}
-
 
 async def run(reactor: Any, args: Namespace, output: Output) -> int:
     """Carry one command out; its exit status."""
     try:
-        if args.command in _OFFLINE:
-            _OFFLINE[args.command](args, output)
+        if args.command == "check-store":
+            check_store(args, output)
             return 0
         store = await open_store(reactor, address_of(args.redis, args.data), args.store_timeout)
         try:
