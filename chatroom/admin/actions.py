@@ -89,7 +89,7 @@ def _tell(
 ) -> None:
     # None: so short that it is over already.
     force = as_json(sanction or Sanction())
-    context.output.give(value | (force or {}), [f"{words} {in_words(force)}"])
+    context.output.give(value | force, [f"{words} {in_words(force)}"])
 
 
 async def _adopt(context: Context, account: Account) -> None:

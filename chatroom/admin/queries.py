@@ -39,7 +39,8 @@ def _summary(account: Account, places: dict[int, list[str]]) -> dict[str, Any]:
 
 
 def _sanctions(account: Account) -> dict[str, Any]:
-    return {"banned": as_json(account.banned), "muted": as_json(account.muted)}
+    both = {"banned": account.banned, "muted": account.muted}
+    return {name: sanction and as_json(sanction) for name, sanction in both.items()}
 
 
 def _state(user: dict[str, Any]) -> str:
@@ -197,21 +198,17 @@ async def bans(context: Context, args: Namespace) -> None:  # noqa: ARG001  # ha
             ("mute", account.muted, muted),
         ):
             if sanction is not None:
-                found.append(who | _in_force(sanction))
+                found.append(who | as_json(sanction))
                 rows.append((kind, user_id, *_columns(sanction)))
     addresses = []
     for network, sanction in sorted((await context.store.banned_addresses()).items()):
-        addresses.append({"network": network} | _in_force(sanction))
+        addresses.append({"network": network} | as_json(sanction))
         rows.append(("ban", network, *_columns(sanction)))
     context.output.table(
         {"accounts": accounts, "addresses": addresses, "muted": muted},
         ("KIND", "TARGET", "UNTIL", "REASON"),
         rows,
     )
-
-
-def _in_force(sanction: Sanction) -> dict[str, Any]:
-    return as_json(sanction) or {}
 
 
 def _columns(sanction: Sanction) -> tuple[str, str]:
