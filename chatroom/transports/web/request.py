@@ -54,17 +54,17 @@ HSTS = (b"Strict-Transport-Security", b"max-age=31536000")
 
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
+
+def _last_answer(status: bytes, *more: tuple[bytes, bytes]) -> bytes:
+    """An answer without a body, behind which the connection is closed."""
+    lines = [b"HTTP/1.1 " + status, b"Connection: close", b"Content-Length: 0"]
+    lines += [b"%b: %b" % header for header in (*HEADERS, *more)]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
 #: The answer to one connection too many.
 RETRY_AFTER = (b"Retry-After", b"%d" % COME_BACK)
-TOO_MANY = b"\r\n".join(
-    [
-        b"HTTP/1.1 503 Service Unavailable",
-        b"Connection: close",
-        b"Content-Length: 0",
-        *(b"%b: %b" % header for header in (*HEADERS, RETRY_AFTER)),
-        b"\r\n",
-    ]
-)
+TOO_MANY = _last_answer(b"503 Service Unavailable", RETRY_AFTER)
 
 _log = Logger()
 
@@ -271,7 +271,5 @@ class Channel(http.HTTPChannel):
 
     def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802 - Twisted's name
         # Twisted's own answer has no headers at all.
-        lines = [b"HTTP/1.1 400 Bad Request", b"Connection: close", b"Content-Length: 0"]
-        lines += [b"%b: %b" % header for header in HEADERS]
-        self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n")
+        self.transport.write(_last_answer(b"400 Bad Request"))
         self.loseConnection()  # type: ignore[no-untyped-call]
