@@ -49,8 +49,7 @@ STORE_INTERFACE = {f"chatroom.store.{name}" for name in ("events", "interface", 
 FOR_THE_CLIENT = (
     *("chatroom", "chatroom.protocol.codec", "chatroom.protocol.messages"),
     *("chatroom.protocol.display_names", "chatroom.protocol.refusals"),
-    *("chatroom.common.clock", "chatroom.common.coroutines"),
-    *("chatroom.common.waiting", "chatroom.common.fingerprint"),
+    *("chatroom.common.clock", "chatroom.common.waiting", "chatroom.common.fingerprint"),
 )
 #: Packages that one module wraps.
 WRAPPED = {

@@ -25,14 +25,14 @@ from chatroom.client.base.monotonic_timers import steady
 from chatroom.client.base.timing import Timing
 from chatroom.client.callbacks import Callbacks
 from chatroom.client.connection.endpoint import Endpoint
+from chatroom.client.connection.link import Link
 from chatroom.client.lifecycle import Lifecycle
 from chatroom.client.state.checking import check
 from chatroom.client.state.convert import read_text
 from chatroom.client.state.position import Position
 from chatroom.client.user_state import UserState
 from chatroom.common.clock import Clock
-from chatroom.common.coroutines import returns_deferred
-from chatroom.common.waiting import within
+from chatroom.common.waiting import returns_deferred, within
 from chatroom.protocol import codec, messages as wire
 
 
@@ -94,16 +94,10 @@ class ChatClient:
             on_mark=on_mark,
         )
         clock = self._clock = steady(reactor)
-        self._user = UserState(
-            endpoint,
-            clock,
-            callbacks,
-            timing=Timing() if timing is None else timing,
-            reconnect=reconnect,
-            wait=wait,
-            position=Position() if position is None else position.copy(),
-            chance=chance,
-        )
+        timing = Timing() if timing is None else timing
+        position = Position() if position is None else position.copy()
+        make_link = partial(Link, endpoint, clock, timing, chance, reconnect=reconnect, wait=wait)
+        self._user = UserState(make_link, clock, callbacks, timing, position, chance)
         self._link = self._user.link
         self._lifecycle = Lifecycle(self._user, clock, reactor)
 

@@ -14,8 +14,7 @@ from chatroom.client.base.errors import NotConnected, SendRefused
 from chatroom.client.base.model import Gap, Login, State
 from chatroom.client.base.timing import Timing
 from chatroom.client.callbacks import Callbacks
-from chatroom.client.connection.endpoint import Endpoint
-from chatroom.client.connection.link import Link
+from chatroom.client.connection.link import Link, Owner
 from chatroom.client.connection.protocol import ClientProtocol
 from chatroom.client.state.convert import (
     Welcome,
@@ -41,13 +40,10 @@ class UserState:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        make_link: Callable[[Owner], Link],
         clock: Clock,
         callbacks: Callbacks,
-        *,
         timing: Timing,
-        reconnect: bool,
-        wait: bool,
         position: Position,
         chance: Callable[[], float],
     ) -> None:
@@ -62,13 +58,7 @@ class UserState:
         self._status_due: Timer | None = None
         #: How many of the next private messages had waited in the mailbox.
         self._late = 0
-        self.link = Link(
-            *(endpoint, clock, self),
-            timing=timing,
-            reconnect=reconnect,
-            wait=wait,
-            chance=chance,
-        )
+        self.link = make_link(self)
         self.marks = Marks(clock, timing.confirm, position, self.link.send)
         self.send_queue = SendQueue(clock, timing, chance, self._overdue)
         self._handlers: dict[type[wire.Message], Callable[[Any], None]] = {

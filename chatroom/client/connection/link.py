@@ -100,12 +100,12 @@ class Link:
         self,
         endpoint: Endpoint,
         clock: Clock,
+        timing: Timing,
+        chance: Callable[[], float],
         owner: Owner,
         *,
-        timing: Timing,
         reconnect: bool,
         wait: bool,
-        chance: Callable[[], float],
     ) -> None:
         """
         :param reconnect: whether a connection that is lost is made again.

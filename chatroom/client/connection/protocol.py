@@ -123,10 +123,7 @@ class ClientProtocol(Int32StringReceiver):
 
     def when_lost(self) -> Deferred[None]:
         """Fires when the connection is gone."""
-        lost = self._lost.wait()
-        if self._is_lost:
-            self._lost.fire()
-        return lost
+        return self._lost.wait(over=self._is_lost)
 
     @property
     def is_dismissed(self) -> bool:

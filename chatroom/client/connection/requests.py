@@ -109,10 +109,7 @@ class Requests:
 
     def when_idle(self) -> Deferred[None]:
         """Fires when nothing is asked any more."""
-        waiter = self._idle.wait()
-        if self._current is None:
-            self._idle.fire()
-        return waiter
+        return self._idle.wait(over=self._current is None)
 
     def close(self, error: NotConnected) -> None:
         """The connection is gone: fail what waits, and whatever is asked from now on."""

@@ -221,9 +221,7 @@ class SendQueue:
 
     def when_empty(self) -> Deferred[None]:
         """Fires when everything is settled."""
-        waiter = self._empty.wait()
-        self._check_empty()
-        return waiter
+        return self._empty.wait(over=not self._entries)
 
     # ------------------------------------------------------------ inside
 
