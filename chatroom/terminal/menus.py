@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Callable
 from typing import Final
 
-from chatroom.client.base.errors import ChatError, NotConnected, Untrusted
+from chatroom.client.base.errors import ChatError, Doubt, NotConnected, Untrusted
 from chatroom.client.base.model import State
 from chatroom.client.chat_client import ChatClient
 from chatroom.client.connection.trust import Trust
 from chatroom.common.clock import Clock
-from chatroom.terminal import certificate_prompt, input_checks, texts
+from chatroom.terminal import input_checks, texts
 from chatroom.terminal.choices import Choices
 from chatroom.terminal.dialogue import Dialogue
 from chatroom.terminal.incoming.arrivals import Arrivals
@@ -70,9 +70,7 @@ class Menus:
 
     async def _converse(self) -> int:
         try:
-            await certificate_prompt.connect(
-                self._client, self._trust, self._screen, self._dialogue, self._say
-            )
+            await self._connect()
         except EndOfInput:
             return 1
         except Untrusted as error:
@@ -102,6 +100,43 @@ class Menus:
             # What was done last may not have got there.
             self._dialogue.complain(NotConnected(self._client.why))
         return 1 if self._dialogue.failed else 0
+
+    async def _connect(self) -> None:
+        """Connect, once more if a person is there and accepts a certificate that is not known.
+
+        :raises Untrusted: it is not accepted.
+        :raises NotConnected: as `ChatClient.connect`.
+        :raises EndOfInput: the person left instead of answering.
+        """
+        try:
+            await self._client.connect()
+        except Untrusted as error:
+            may_ask = self._screen.interactive and error.doubt is Doubt.UNKNOWN
+            if self._trust is None or not may_ask or not await self._is_accepted(error):
+                raise
+            self._accept(self._trust, error)
+            # The server has to show the same certificate again.
+            await self._client.connect()
+
+    async def _is_accepted(self, error: Untrusted) -> bool:
+        self._screen.show(
+            self._say(texts.NEW_CERTIFICATE).format(
+                server=error.server, reason=error.reason, fingerprint=error.fingerprint
+            )
+        )
+        while True:
+            answer = (await self._dialogue.choose(self._say(texts.ASK_TRUST))).lower()
+            if answer in ("yes", "no"):
+                return answer == "yes"
+
+    def _accept(self, trust: Trust, error: Untrusted) -> None:
+        try:
+            trust.accept(error.server, error.fingerprint)
+        except OSError as problem:
+            pattern = self._say(texts.NOT_REMEMBERED)
+            self._screen.error(pattern.format(file=trust.file, reason=problem.strerror))
+        else:
+            self._screen.show(self._say(texts.REMEMBERED).format(file=trust.file), Style.NOTICE)
 
     async def _leave(self) -> None:
         self._arrivals.leave()
