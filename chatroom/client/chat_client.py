@@ -6,7 +6,7 @@ import random
 import secrets
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import cast
 
 from msgspec import UNSET
 from twisted.internet.defer import Deferred, fail, succeed
@@ -83,7 +83,9 @@ class ChatClient:
         :param chance: a random number from 0 to 1, to spread new tries to connect.
         """
         if reactor is None:
-            reactor = _running_reactor()
+            from twisted.internet import reactor as running
+
+            reactor = cast(Clock, running)
         callbacks = Callbacks(
             reactor,
             lambda error: self._lifecycle.exit(error),
@@ -383,9 +385,3 @@ class ChatClient:
             is_up = self._link.state is State.ONLINE
             raise NotConnected(words.NOBODY_LOGGED_IN if is_up else self._link.why)
         check(refused, **arguments)
-
-
-def _running_reactor() -> Any:
-    from twisted.internet import reactor
-
-    return reactor

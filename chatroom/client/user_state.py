@@ -25,9 +25,8 @@ from chatroom.client.state.convert import (
     read_text,
     room_of,
 )
-from chatroom.client.state.marks import Marks
 from chatroom.client.state.online_users import OnlineUsers
-from chatroom.client.state.position import Position
+from chatroom.client.state.position import Marks, Position
 from chatroom.client.state.send_queue import SendQueue
 from chatroom.common.clock import Clock, Timer
 from chatroom.protocol import messages as wire

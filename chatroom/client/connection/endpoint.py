@@ -26,7 +26,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatroom.client.base.errors import NotConnected
+from chatroom.client.base.errors import Doubt, NotConnected
 from chatroom.client.connection.trust import Problem, Trust
 from chatroom.common.fingerprint import fingerprint
 
@@ -199,12 +199,12 @@ class _Chain:
     def problem(self, connection: SSL.Connection) -> Problem | None:
         """What speaks against the certificate, after the handshake."""
         if not self._checked:
-            return Problem("nothing has checked it", unknown=False)
+            return Problem(Doubt.INVALID, "nothing has checked it")
         for error in self._errors:
             if error not in _UNKNOWN:
-                return Problem(_INVALID.get(error, f"OpenSSL's error {error}"), unknown=False)
+                return Problem(Doubt.INVALID, _INVALID.get(error, f"OpenSSL's error {error}"))
         if self._errors:
-            return Problem(_UNKNOWN[self._errors[0]], unknown=True)
+            return Problem(Doubt.UNKNOWN, _UNKNOWN[self._errors[0]])
         return self._name_problem(connection)
 
     def _name_problem(self, connection: SSL.Connection) -> Problem | None:
@@ -215,7 +215,7 @@ class _Chain:
             else:
                 verify_hostname(connection, self._host)
         except (CertificateError, VerificationError):
-            return Problem(f"it is not for {self._host}", unknown=False)
+            return Problem(Doubt.INVALID, f"it is not for {self._host}")
         return None
 
 

@@ -44,6 +44,7 @@ class ClientProtocol(Int32StringReceiver):
     """Speaks dialect 2 to a server."""
 
     MAX_LENGTH = wire.MAX_SERVER_FRAME
+    transport: Any
 
     def __init__(
         self,
@@ -57,8 +58,6 @@ class ClientProtocol(Int32StringReceiver):
             `chatroom.protocol.codec.WireError`, the connection is dropped.
         :param gone: called with why the connection is lost, once its requests have failed.
         """
-        #: The transport as a stream; `ITransport` does not promise that it can be aborted.
-        self._transport: Any = None
         self._received = received
         self._gone = gone
         self._clock = clock
@@ -87,14 +86,14 @@ class ClientProtocol(Int32StringReceiver):
     def send_payload(self, payload: bytes) -> None:
         """Send a message that is encoded already."""
         if self.over is None:
-            self._transport.write(codec.frame(payload))
+            self.transport.write(codec.frame(payload))
 
     def drop(self, why: Words) -> None:
         """Abort the connection."""
         if self.over is None:
             self.over = why
         if not self._is_lost:
-            self._transport.abortConnection()
+            self.transport.abortConnection()
 
     def not_understood(self, why: Words) -> None:
         """Abort it; if nothing valid came before, the other end is not a chatroom server."""
@@ -118,7 +117,7 @@ class ClientProtocol(Int32StringReceiver):
         if self.over is None:
             self.over = words.CLOSED
         if not server_first:
-            self._transport.loseConnection()
+            self.transport.loseConnection()
         self.expect_close(words.CLOSED)
 
     def when_lost(self) -> Deferred[None]:
@@ -142,7 +141,6 @@ class ClientProtocol(Int32StringReceiver):
     # ------------------------------------------------------------ for Twisted
 
     def connectionMade(self) -> None:
-        self._transport = self.transport
         self._heard_at = self._clock.seconds()
         self._set_timer(self._timing.ping_after, self._check_silence)
 

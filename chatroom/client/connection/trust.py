@@ -77,14 +77,10 @@ class KnownServers:
 
 
 class Problem(NamedTuple):
-    """Why the system's roots do not vouch for a certificate.
+    """Why the system's roots do not vouch for a certificate."""
 
-    ``unknown``: nobody whom they know has signed it. Otherwise somebody has, but not for this name,
-    or not for today.
-    """
-
+    doubt: Doubt
     reason: str
-    unknown: bool
 
 
 class Trust:
@@ -132,8 +128,7 @@ class Trust:
                 Doubt.CHANGED, server, shown, known=expected, file=file, vouched=problem is None
             )
         assert problem is not None
-        doubt = Doubt.UNKNOWN if problem.unknown else Doubt.INVALID
-        raise Untrusted(doubt, server, shown, reason=problem.reason)
+        raise Untrusted(problem.doubt, server, shown, reason=problem.reason)
 
     def accept(self, server: str, shown: str) -> None:
         """From now on this certificate, and no other, is that server's.
