@@ -15,7 +15,7 @@ from chatroom.limits.file_descriptors import Accepting
 from chatroom.transports.certificate import own_certificate
 from chatroom.transports.listeners import ADVICE, Listening, in_clear, listening_endpoint
 from chatroom.transports.tcp import ChatFactory
-from chatroom.transports.web.hosts import ADVICE as NAMES_ADVICE
+from chatroom.transports.web.addressing import ADVICE as NAMES_ADVICE
 
 #: As whoever reads the log knows the server.
 _log = Logger("chatroom.service")

@@ -15,7 +15,7 @@ from chatroom.common.counters import Count
 from chatroom.limits.rate import RateLimiter
 from chatroom.transports.sockets import COME_BACK, peer_of
 from chatroom.transports.web import cookie
-from chatroom.transports.web.hosts import Hosts
+from chatroom.transports.web.addressing import Hosts
 
 #: Largest body of a request, in bytes.
 MAX_BODY = 4096
