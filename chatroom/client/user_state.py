@@ -28,7 +28,7 @@ from chatroom.client.state.convert import (
 from chatroom.client.state.online_users import OnlineUsers
 from chatroom.client.state.position import Marks, Position
 from chatroom.client.state.send_queue import SendQueue
-from chatroom.common.clock import Clock, Timer
+from chatroom.common.clock import Clock, Timer, cancel
 from chatroom.protocol import messages as wire
 
 _log = Logger()
@@ -108,9 +108,8 @@ class UserState:
         """The login has ended; the position is kept in case the same user logs in again."""
         self.login = None
         self.busy = False
-        if self._status_due is not None:
-            self._status_due.cancel()
-            self._status_due = None
+        cancel(self._status_due)
+        self._status_due = None
         self._late = 0
         self.online_users.replace([])
         self.marks.clear()

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from chatroom.common.clock import Clock
+from chatroom.common.clock import Clock, cancel
 
 P = ParamSpec("P")
 ResultT = TypeVar("ResultT")
@@ -39,8 +39,7 @@ def within(
         deferred.cancel()
 
     def stop(result: ResultT | Failure) -> ResultT | Failure:
-        if timer.active():
-            timer.cancel()
+        cancel(timer)
         # Any failure: not everything that can be cancelled fails with a CancelledError.
         return Failure(error) if expired and isinstance(result, Failure) else result
 

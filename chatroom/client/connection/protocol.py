@@ -17,7 +17,7 @@ from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import NotConnected
 from chatroom.client.base.timing import Timing
 from chatroom.client.connection.requests import Requests
-from chatroom.common.clock import Clock, Timer
+from chatroom.common.clock import Clock, Timer, cancel
 from chatroom.common.waiting import Waiters
 from chatroom.protocol import codec, messages as wire
 
@@ -168,8 +168,7 @@ class ClientProtocol(Int32StringReceiver):
         self._is_lost = True
         why = self.over or self._goodbye or self._last_words or one_line(reason.value)
         self.over = why
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        cancel(self._timer)
         self.requests.close(NotConnected(why, final=self._is_final))
         self._gone(self, why)
         self._lost.fire()
@@ -199,6 +198,5 @@ class ClientProtocol(Int32StringReceiver):
             self._set_timer(self._timing.ping_after - silence, self._check_silence)
 
     def _set_timer(self, seconds: float, call: Callable[[], None]) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        cancel(self._timer)
         self._timer = self._clock.callLater(seconds, call)

@@ -14,7 +14,7 @@ from chatroom.client.base import error_texts as words
 from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import ChatError, NotConnected, Refused
 from chatroom.client.state.convert import read_refusal
-from chatroom.common.clock import Clock, Timer
+from chatroom.common.clock import Clock, Timer, cancel
 from chatroom.common.waiting import Waiters
 from chatroom.protocol import messages as wire
 
@@ -135,8 +135,7 @@ class Requests:
 
     def _ask_again(self, request: _Request, wait: float) -> None:
         """It came too fast; those behind it wait as well, or they would be refused, too."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        cancel(self._timer)
         if request.deferred.called:
             self._done(request, request.message)
         else:
@@ -144,8 +143,7 @@ class Requests:
 
     def _end_current(self) -> None:
         self._current = None
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        cancel(self._timer)
 
     def _done(self, request: _Request, result: wire.Message | Refused) -> None:
         self._end_current()

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import UNSET
 
-from chatroom.common.clock import Clock, Timer
+from chatroom.common.clock import Clock, Timer, cancel
 from chatroom.protocol import messages as wire
 from chatroom.protocol.messages import SEQ_ZERO, Resume, Seq
 
@@ -188,9 +188,8 @@ class Marks:
             self._saying = self._clock.callLater(BETWEEN, self._say_more)
 
     def _stop_saying(self) -> None:
-        if self._saying is not None:
-            self._saying.cancel()
-            self._saying = None
+        cancel(self._saying)
+        self._saying = None
 
     def _say_more(self) -> None:
         self._saying = None
@@ -203,6 +202,5 @@ class Marks:
         return True
 
     def _stop(self) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
+        cancel(self._timer)
+        self._timer = None

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from chatroom.client.base.errors import SendRefused
 from chatroom.client.base.model import Sent
 from chatroom.client.base.timing import Backoff, Timing
-from chatroom.common.clock import Clock, Timer
+from chatroom.common.clock import Clock, Timer, cancel
 from chatroom.common.waiting import Waiters
 from chatroom.protocol.messages import Code, Seq
 
@@ -210,8 +210,7 @@ class SendQueue:
         entries = list(self._entries.values())
         self._entries.clear()
         for timer in (self._held, self._next_send, self._watch):
-            if timer is not None:
-                timer.cancel()
+            cancel(timer)
         self._held = self._next_send = self._watch = None
         self._backoff.reset()
         for entry in entries:

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from chatroom.common.clock import Clock, Timer
+from chatroom.common.clock import Clock, Timer, cancel
 from chatroom.protocol.messages import MAX_CONTENT
 from chatroom.terminal import texts
 from chatroom.terminal.screen import (
@@ -139,8 +139,7 @@ class TerminalScreen(StandardScreen):
     # ---------------------------------------------------------------- keys
 
     def _await_end_of_paste(self) -> None:
-        if self._pause is not None and self._pause.active():
-            self._pause.cancel()
+        cancel(self._pause)
         if self._keys.pasting:
             self._pause = self._clock.callLater(PASTE_PAUSE, self._paste_paused)
 
@@ -247,8 +246,7 @@ class TerminalScreen(StandardScreen):
         return f"{_NO_WRAP}{rows}\r{up}{layout.before}{_WRAP}"
 
     def _gone(self) -> None:
-        if self._pause is not None and self._pause.active():
-            self._pause.cancel()
+        cancel(self._pause)
         super()._gone()
 
 
