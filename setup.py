@@ -13,7 +13,7 @@ from setuptools.command.build_py import build_py
 
 WEB = Path("chatroom", "transports", "web")
 STATIC = WEB / "static"
-_comments = runpy.run_path(str(Path(__file__).parent / WEB / "comments.py"))
+_files = runpy.run_path(str(Path(__file__).parent / WEB / "files.py"))
 #: What is text; pictures and fonts are compressed already.
 COMPRESSIBLE = {".css", ".html", ".ico", ".js", ".json", ".mjs", ".svg", ".txt", ".webmanifest"}
 
@@ -26,7 +26,7 @@ def compress(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         if path.suffix not in COMPRESSIBLE:
             continue
-        plain = _comments["without_comments"](path.name, path.read_bytes())
+        plain = _files["without_comments"](path.name, path.read_bytes())
         # The same bytes each time: a package built twice is the same package.
         forms = {".gz": gzip.compress(plain, 9, mtime=0), ".br": brotli.compress(plain)}
         for ending, form in forms.items():

@@ -36,9 +36,8 @@ from chatroom.store.interface import Store
 from chatroom.store.redis.store import RedisStore
 from chatroom.store.valkey.supervisor import PrivateStore
 from chatroom.transports.tcp import ChatFactory
+from chatroom.transports.web.addressing import Hosts, Proxies
 from chatroom.transports.web.files import read_files
-from chatroom.transports.web.hosts import Hosts
-from chatroom.transports.web.proxy import Proxies
 
 if TYPE_CHECKING:
     from chatroom.transports.web.site import Site

@@ -14,9 +14,8 @@ from twisted.internet.defer import Deferred, succeed
 
 from chatroom.accounts.password_policy import PasswordPolicy
 from chatroom.accounts.passwords import Passwords
-from chatroom.admin.context import Context
+from chatroom.admin.context import Context, Failed
 from chatroom.admin.output import as_json, in_words, printable
-from chatroom.admin.store_access import Failed
 from chatroom.config.option_parsers import Argon2
 from chatroom.protocol.refusals import Refused
 from chatroom.store.events import Ending
@@ -64,7 +63,7 @@ async def ban(context: Context, args: Namespace) -> None:
     await context.record("ban", args.target, args.reason)
     await context.store.ban_addresses(args.target, seconds=args.seconds, reason=args.reason)
     bans = await context.store.banned_addresses()
-    _tell(context, {"target": args.target}, f"Banned {args.target}", bans.get(args.target))
+    _tell(context, args.target, f"Banned {args.target}", bans.get(args.target))
 
 
 async def mute(context: Context, args: Namespace) -> None:
@@ -82,15 +81,13 @@ async def _impose(context: Context, user_id: int, measure: Measure, args: Namesp
     account = await context.account(user_id)
     sanction = account.banned if measure is Measure.BAN else account.muted
     word = "Banned" if measure is Measure.BAN else "Muted"
-    _tell(context, {"target": user_id}, f"{word} user {user_id} ({account.name})", sanction)
+    _tell(context, user_id, f"{word} user {user_id} ({account.name})", sanction)
 
 
-def _tell(
-    context: Context, value: dict[str, object], words: str, sanction: Sanction | None
-) -> None:
+def _tell(context: Context, target: int | str, words: str, sanction: Sanction | None) -> None:
     # None: so short that it is over already.
     force = as_json(sanction or Sanction())
-    context.output.give(value | (force or {}), [f"{words} {in_words(force)}"])
+    context.output.give({"target": target} | force, [f"{words} {in_words(force)}"])
 
 
 async def _adopt(context: Context, account: Account) -> None:

@@ -1,22 +1,88 @@
-"""The command line of ``chatroom-admin``."""
+"""The command line of ``chatroom-admin``: its commands, and how durations and targets are read."""
 
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from chatroom import __version__
-from chatroom.admin import inputs
-from chatroom.config.option_parsers import Option
+from chatroom.common import addresses
+from chatroom.config.option_parsers import Option, number
 from chatroom.config.options import OPTIONS
+from chatroom.protocol import messages as wire
 
+#: Longest reason, in characters: it goes out in one line.
+MAX_REASON: Final = 500
+#: Longest time that a ban or a mute can be given, in days. Longer is for good.
+MAX_DAYS: Final = 36_500
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _OPTIONS: Final = {option.name: option for option in OPTIONS}
 
 ABOUT: Final = (
     "Administers running chatroom servers through their store: give it the data folder of one of"
     " them, or the Redis that they share."
 )
+
+
+def duration(text: str) -> int:
+    """``30m``, ``12h``, ``7d`` and so on, in seconds.
+
+    :raises ValueError: it is none.
+    """
+    found = re.fullmatch(r"([1-9][0-9]{0,9})([smhdw])", text)
+    seconds = int(found[1]) * _UNITS[found[2]] if found else 0
+    if not 0 < seconds <= MAX_DAYS * 86_400:
+        raise ValueError(f"{text!r} is not a duration up to {MAX_DAYS}d: write 30m, 12h, 7d or 2w")
+    return seconds
+
+
+def user_id(text: str) -> int:
+    """:raises ValueError: it is no account's id."""
+    if not (re.fullmatch("[0-9]{1,16}", text) and 1 <= int(text) <= 2**53 - 1):
+        raise ValueError(f"{text!r} is not a user id (a whole number from 1 to {2**53 - 1}")
+    return int(text)
+
+
+def target(text: str) -> int | str:
+    """An account's id, or a network as the store writes it.
+
+    :raises ValueError: it is neither.
+    """
+    if re.fullmatch("[0-9]+", text):
+        return user_id(text)
+    try:
+        return str(addresses.network(text))
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is neither a user id nor an address or network such as 192.0.2.7, "
+            "192.0.2.0/24 or 2001:db8::/48"
+        ) from None
+
+
+def reason(text: str) -> str:
+    """:raises ValueError: it can't be shown in one line."""
+    if len(text) > MAX_REASON or not text.isprintable():
+        raise ValueError(f"a reason is one line of at most {MAX_REASON} characters")
+    return text
+
+
+def announcement(text: str) -> str:
+    """:raises ValueError: it can't be sent."""
+    if not text.strip():
+        raise ValueError("there is nothing to announce")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("that is no text in this terminal's encoding") from None
+    wire.SmsMes(content=text)
+    return text
+
+
+#: How many lines to print.
+count: Final = number(1, 100_000)
 
 
 def _type(parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -48,7 +114,7 @@ class _Commands:
     def on_user(self, name: str, text: str) -> argparse.ArgumentParser:
         """A command about one account."""
         command = self.add(name, text)
-        command.add_argument("id", metavar="ID", type=_type(inputs.user_id))
+        command.add_argument("id", metavar="ID", type=_type(user_id))
         return command
 
     def add_settings(self, command: argparse.ArgumentParser, *names: str) -> None:
@@ -82,7 +148,7 @@ def _add_users(commands: _Commands) -> None:
     users = commands.add("users", "list the accounts")
     users.add_argument("--online", action="store_true", help="only users who are online")
     users.add_argument(
-        "--after", metavar="ID", type=_type(inputs.user_id), default=0, help="only greater ids"
+        "--after", metavar="ID", type=_type(user_id), default=0, help="only greater ids"
     )
     _add_limit(users)
     commands.on_user("show", "show one account, without its messages")
@@ -94,7 +160,7 @@ def _add_moderation(commands: _Commands) -> None:
     ban = commands.add("ban", "keep out an account, or everybody from an address or network")
     unban = commands.add("unban", "let an account or a network in again")
     for command in (ban, unban):
-        command.add_argument("target", metavar="TARGET", type=_type(inputs.target))
+        command.add_argument("target", metavar="TARGET", type=_type(target))
     commands.add("bans", "list the bans and mutes in force")
     mute = commands.on_user("mute", "take no messages from an account")
     commands.on_user("unmute", "take messages from an account again")
@@ -104,12 +170,12 @@ def _add_moderation(commands: _Commands) -> None:
             "--for",
             dest="seconds",
             metavar="TIME",
-            type=_type(inputs.duration),
+            type=_type(duration),
             default=0,
             help="30m, 12h, 7d, 2w; without it: for good",
         )
     announce = commands.add("announce", "send a message to everybody who is online now")
-    announce.add_argument("text", metavar="TEXT", type=_type(inputs.announcement))
+    announce.add_argument("text", metavar="TEXT", type=_type(announcement))
 
 
 def _add_accounts(commands: _Commands) -> None:
@@ -133,10 +199,10 @@ def _add_servers(commands: _Commands) -> None:
 
 
 def _add_limit(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--limit", metavar="N", type=_type(inputs.count), default=100)
+    command.add_argument("--limit", metavar="N", type=_type(count), default=100)
 
 
 def _add_reason(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--reason", type=_type(inputs.reason), default="", help="shown to the users concerned"
+        "--reason", type=_type(reason), default="", help="shown to the users concerned"
     )

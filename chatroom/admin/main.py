@@ -12,10 +12,8 @@ from twisted.internet.defer import Deferred
 
 from chatroom.admin import actions, queries
 from chatroom.admin.arguments import arguments
-from chatroom.admin.context import Context
-from chatroom.admin.export import export
+from chatroom.admin.context import Context, Failed, address_of, open_store
 from chatroom.admin.output import Output, printable
-from chatroom.admin.store_access import Failed, address_of, open_store
 from chatroom.admin.store_check import check_store
 from chatroom.common.clock import keep_time
 from chatroom.store.records import StoreUnavailable
@@ -32,21 +30,18 @@ _COMMANDS: Final[dict[str, Callable[[Context, Namespace], Awaitable[None]]]] = {
     "announce": actions.announce,
     "passwd": actions.passwd,
     "delete": actions.delete,
-    "export": export,
+    "export": queries.export,
     "nodes": queries.nodes,
     "counters": queries.counters,
     "log": queries.log,
 }
 
-#: Commands that need no running server or store.
-_OFFLINE: Final[dict[str, Callable[[Namespace, Output], None]]] = {"check-store": check_store}
-
 
 async def run(reactor: Any, args: Namespace, output: Output) -> int:
     """Carry one command out; its exit status."""
     try:
-        if args.command in _OFFLINE:
-            _OFFLINE[args.command](args, output)
+        if args.command == "check-store":
+            check_store(args, output)
             return 0
         store = await open_store(reactor, address_of(args.redis, args.data), args.store_timeout)
         try:

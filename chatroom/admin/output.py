@@ -23,10 +23,8 @@ def when(milliseconds: int) -> str:
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def as_json(sanction: Sanction | None) -> dict[str, Any] | None:
+def as_json(sanction: Sanction) -> dict[str, Any]:
     """A ban or a mute as the commands' JSON has it; ``until`` is null for good."""
-    if sanction is None:
-        return None
     until = when(sanction.until) if sanction.until else None
     return {"until": until, "reason": sanction.reason}
 

@@ -1,19 +1,23 @@
-"""The commands that only read: accounts, bans, servers, and what operators did."""
+"""The commands that only read: accounts, all about one, bans, servers, what operators did."""
 
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from chatroom.accounts.login_throttle import KNOWN_FOR
 from chatroom.admin.context import Context
-from chatroom.admin.output import as_json, in_words, when
-from chatroom.protocol.messages import SEQ_ZERO, Person, Status
+from chatroom.admin.output import as_json, encode, in_words, when
+from chatroom.protocol.messages import LOBBY, SEQ_ZERO, Person, Seq, Status
 from chatroom.store.interface import Store
-from chatroom.store.records import Account, Sanction
+from chatroom.store.records import Account, Entry, Sanction
 
 #: Messages read from the store at once.
 PAGE = 1000
+
+#: As `Store.room_after`, with the room or mailbox given.
+_Read = Callable[[Seq, int], Awaitable[list[Entry]]]
 
 
 def _places(online: dict[str, list[Person]]) -> dict[int, list[str]]:
@@ -30,9 +34,13 @@ def _summary(account: Account, places: dict[int, list[str]]) -> dict[str, Any]:
         "id": account.user_id,
         "name": account.name,
         "online": places.get(account.user_id, []),
-        "banned": as_json(account.banned),
-        "muted": as_json(account.muted),
+        **_sanctions(account),
     }
+
+
+def _sanctions(account: Account) -> dict[str, Any]:
+    both = {"banned": account.banned, "muted": account.muted}
+    return {name: sanction and as_json(sanction) for name, sanction in both.items()}
 
 
 def _state(user: dict[str, Any]) -> str:
@@ -112,6 +120,69 @@ async def last_logins(store: Store, user_id: int) -> list[dict[str, str]]:
     ]
 
 
+async def export(context: Context, args: Namespace) -> None:
+    """All that is held about one account, as one JSON value.
+
+    It is written piece by piece: a mailbox and a room can be larger than memory should have to be.
+    """
+    account = await context.account(args.id)
+    await context.record("export", args.id)
+    store, write = context.store, context.output.write
+    state = await store.mailbox_state(args.id)
+    head = {
+        "account": {
+            "id": account.user_id,
+            "name": account.name,
+            "status": account.status,
+            "sex": account.sex,
+            "original": account.legacy,
+            **_sanctions(account),
+        },
+        "tokens": [{"expires_in": seconds} for seconds in await store.token_lifetimes(args.id)],
+        "addresses": await last_logins(store, args.id),
+        "marks": {
+            "received": str(state.received),
+            "unread": state.unread,
+            "read": [{"with": peer, "seq": str(seq)} for peer, seq in sorted(state.read.items())],
+        },
+    }
+    write(encode(head).removesuffix("}") + ',\n"mailbox": [')
+    await _write_all(write, _all(lambda after, n: store.mailbox_after(args.id, after, n)))
+    write('],\n"room": [')
+    room = _all(lambda after, n: store.room_after(LOBBY, after, n))
+    await _write_all(write, (entry async for entry in room if entry.post.user_id == args.id))
+    write("]}")
+
+
+async def _all(read: _Read) -> AsyncIterator[Entry]:
+    place = SEQ_ZERO
+    while page := await read(place, PAGE):
+        for entry in page:
+            yield entry
+        place = page[-1].seq
+
+
+async def _write_all(write: Callable[[str], None], entries: AsyncIterator[Entry]) -> None:
+    before = ""
+    async for entry in entries:
+        write(before + encode(_message(entry)))
+        before = ","
+
+
+def _message(entry: Entry) -> dict[str, Any]:
+    post = entry.post
+    message: dict[str, Any] = {
+        "seq": str(entry.seq),
+        "time": when(entry.sent_at),
+        "from": post.user_id,
+        "name": post.name,
+        "content": post.content,
+    }
+    if post.to:
+        message["to"] = post.to
+    return message
+
+
 async def bans(context: Context, args: Namespace) -> None:  # noqa: ARG001  # has the shape of the others
     """List what is in force."""
     accounts: list[dict[str, Any]] = []
@@ -127,21 +198,17 @@ async def bans(context: Context, args: Namespace) -> None:  # noqa: ARG001  # ha
             ("mute", account.muted, muted),
         ):
             if sanction is not None:
-                found.append(who | _in_force(sanction))
+                found.append(who | as_json(sanction))
                 rows.append((kind, user_id, *_columns(sanction)))
     addresses = []
     for network, sanction in sorted((await context.store.banned_addresses()).items()):
-        addresses.append({"network": network} | _in_force(sanction))
+        addresses.append({"network": network} | as_json(sanction))
         rows.append(("ban", network, *_columns(sanction)))
     context.output.table(
         {"accounts": accounts, "addresses": addresses, "muted": muted},
         ("KIND", "TARGET", "UNTIL", "REASON"),
         rows,
     )
-
-
-def _in_force(sanction: Sanction) -> dict[str, Any]:
-    return as_json(sanction) or {}
 
 
 def _columns(sanction: Sanction) -> tuple[str, str]:

@@ -6,8 +6,8 @@ from argparse import Namespace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from chatroom.admin.context import Failed
 from chatroom.admin.output import Output
-from chatroom.admin.store_access import Failed
 from chatroom.config.data_folder import DataFolder
 from chatroom.config.errors import StartError
 from chatroom.store.valkey import append_only

@@ -22,14 +22,13 @@ from chatroom.client.base.errors import (
     Unconfirmed,
     Untrusted,
 )
-from chatroom.client.base.interfaces import Clock, Endpoint
 from chatroom.client.base.model import Gap, History, Incoming, Login, Sent, State
 from chatroom.client.base.timing import Timing
 from chatroom.client.chat_client import ChatClient
-from chatroom.client.connection.endpoint import client_endpoint
-from chatroom.client.connection.known_servers import KnownServers
-from chatroom.client.connection.trust import Trust
+from chatroom.client.connection.endpoint import Endpoint, client_endpoint
+from chatroom.client.connection.trust import KnownServers, Trust
 from chatroom.client.state.position import Position
+from chatroom.common.clock import Clock
 from chatroom.protocol.messages import (
     LOBBY,
     Code,

@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from chatroom.client.base.interfaces import Clock
-from chatroom.common.clock import pause
+from chatroom.common.clock import Clock, pause
 
 ResultT = TypeVar("ResultT")
 

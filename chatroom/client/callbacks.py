@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatroom.client.asyncio_bridge import as_task
-from chatroom.client.base.interfaces import Clock
+from chatroom.common.clock import Clock
 
 _log = Logger()
 

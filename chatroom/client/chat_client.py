@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import random
+import secrets
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import cast
 
 from msgspec import UNSET
 from twisted.internet.defer import Deferred, fail, succeed
 
 from chatroom.client.base import error_texts as words
-from chatroom.client.base.errors import NotConnected, PasswordRefused, Refused
-from chatroom.client.base.interfaces import Clock, Endpoint
+from chatroom.client.base.errors import (
+    ChatError,
+    NotConnected,
+    PasswordRefused,
+    Refused,
+    SendRefused,
+    Unconfirmed,
+)
 from chatroom.client.base.model import Gap, History, Incoming, Login, Sent, State
 from chatroom.client.base.monotonic_timers import steady
 from chatroom.client.base.timing import Timing
 from chatroom.client.callbacks import Callbacks
+from chatroom.client.connection.endpoint import Endpoint
+from chatroom.client.connection.link import Link
 from chatroom.client.lifecycle import Lifecycle
-from chatroom.client.outgoing import Outgoing
 from chatroom.client.state.checking import check
 from chatroom.client.state.convert import read_text
 from chatroom.client.state.position import Position
 from chatroom.client.user_state import UserState
+from chatroom.common.clock import Clock
+from chatroom.common.waiting import returns_deferred, within
 from chatroom.protocol import codec, messages as wire
 
 
@@ -73,7 +83,9 @@ class ChatClient:
         :param chance: a random number from 0 to 1, to spread new tries to connect.
         """
         if reactor is None:
-            reactor = _running_reactor()
+            from twisted.internet import reactor as running
+
+            reactor = cast(Clock, running)
         callbacks = Callbacks(
             reactor,
             lambda error: self._lifecycle.exit(error),
@@ -83,20 +95,13 @@ class ChatClient:
             on_gap=on_gap,
             on_mark=on_mark,
         )
-        clock = steady(reactor)
-        self._user = UserState(
-            endpoint,
-            clock,
-            callbacks,
-            timing=Timing() if timing is None else timing,
-            reconnect=reconnect,
-            wait=wait,
-            position=Position() if position is None else position.copy(),
-            chance=chance,
-        )
+        clock = self._clock = steady(reactor)
+        timing = Timing() if timing is None else timing
+        position = Position() if position is None else position.copy()
+        make_link = partial(Link, endpoint, clock, timing, chance, reconnect=reconnect, wait=wait)
+        self._user = UserState(make_link, clock, callbacks, timing, position, chance)
         self._link = self._user.link
         self._lifecycle = Lifecycle(self._user, clock, reactor)
-        self._outgoing = Outgoing(self._user, self._lifecycle, clock)
 
     # ------------------------------------------------------------ state
 
@@ -210,7 +215,7 @@ class ChatClient:
             refuses the login, say, or its certificate is not accepted.
         :raises SystemExit: a callback raised it, or KeyboardInterrupt.
         """
-        return self._link.when_ended()
+        return self._link.ending.wait()
 
     # ------------------------------------------------------------ messages
 
@@ -234,7 +239,7 @@ class ChatClient:
         :raises NotConnected: nobody is logged in, or that ended before there was an outcome.
         """
         message = partial(wire.SmsMes, content, room=room)
-        return self._outgoing.send(room, message, message_id, timeout, content=content, room=room)
+        return self._send(room, message, message_id, timeout, content=content, room=room)
 
     def send_private(
         self,
@@ -246,16 +251,44 @@ class ChatClient:
     ) -> Deferred[Sent]:
         """Send a message to one user; as `send`, with code 202 where the recipient is away."""
         message = partial(wire.PrivateMes, content, to_user_id=to)
-        return self._outgoing.send(None, message, message_id, timeout, to=to, content=content)
+        return self._send(None, message, message_id, timeout, to=to, content=content)
 
-    def history(
+    def _send(
+        self,
+        where: str | None,
+        build: Callable[..., wire.Text],
+        message_id: str | None,
+        timeout: float | None,
+        **arguments: object,
+    ) -> Deferred[Sent]:
+        """
+        :param where: the room, or None for a private message.
+        :param build: makes the message, given its id.
+        :param arguments: what the user gave, to be checked first.
+        """
+        name = secrets.token_urlsafe(16) if message_id is None else message_id
+        try:
+            self._check(SendRefused)
+            if name in self._user.send_queue:
+                raise SendRefused(wire.Code.MALFORMED, words.UNDER_WAY)
+            check(SendRefused, message_id=message_id, **arguments)
+        except ChatError as error:
+            return fail(error)
+        sent = self._user.send_queue.add(name, where, codec.encode(build(id=name)))
+        if timeout is None:
+            return sent
+        late = Unconfirmed(words.UNCONFIRMED.filled(seconds=timeout))
+        return within(sent, timeout, self._clock, late)
+
+    @returns_deferred
+    async def history(
         self,
         *,
         room: str | None = None,
         peer: int | None = None,
         before: wire.Seq | str | None = None,
         limit: int = 50,
-    ) -> Deferred[History]:
+    ) -> History:
         """A page of a room (the lobby if neither is given), or of what was said with ``peer``.
 
         :param before: only what is older than this place.
@@ -263,29 +296,21 @@ class ChatClient:
         :raises Refused: 404 no such room or user, 410 no longer held, 505.
         :raises NotConnected: no connection now, or it was lost before the answer came.
         """
-
-        def build() -> wire.HistoryMes:
-            message = wire.HistoryMes(limit=limit)
-            if peer is None:
-                message.room = wire.LOBBY if room is None else room
-            elif room is None:
-                message.peer = peer
-            else:
-                raise Refused(wire.Code.MALFORMED, words.ROOM_AND_PEER)
-            message.before = UNSET if before is None else str(before)
-            return message
-
-        async def work() -> History:
-            answer = await self._outgoing.ask(
-                build, wire.HistoryResMes, room=room, peer=peer, before=before, limit=limit
-            )
-            reader = 0 if self.login is None else self.login.user_id
-            try:
-                return History([read_text(text, reader) for text in answer.messages], answer.more)
-            except codec.WireError as error:
-                raise Refused(wire.Code.MALFORMED, words.NO_MESSAGE.filled(problem=error)) from None
-
-        return Deferred.fromCoroutine(work())
+        self._check(Refused, room=room, peer=peer, before=before, limit=limit)
+        message = wire.HistoryMes(limit=limit)
+        if peer is None:
+            message.room = wire.LOBBY if room is None else room
+        elif room is None:
+            message.peer = peer
+        else:
+            raise Refused(wire.Code.MALFORMED, words.ROOM_AND_PEER)
+        message.before = UNSET if before is None else str(before)
+        answer = await self._link.connection().requests.ask(message, wire.HistoryResMes)
+        reader = 0 if self.login is None else self.login.user_id
+        try:
+            return History([read_text(text, reader) for text in answer.messages], answer.more)
+        except codec.WireError as error:
+            raise Refused(wire.Code.MALFORMED, words.NO_MESSAGE.filled(problem=error)) from None
 
     def mark_read(self, peer: int, seq: wire.Seq | str) -> None:
         """The person has seen the conversation with ``peer`` up to ``seq``.
@@ -300,33 +325,29 @@ class ChatClient:
 
     # ------------------------------------------------------------ people
 
-    def users(self) -> Deferred[list[wire.Person]]:
+    @returns_deferred
+    async def users(self) -> list[wire.Person]:
         """Everybody who is online, by id; `online` is up to date with it afterwards.
 
         :raises Refused: 505 the store is out of reach.
         :raises NotConnected: no connection now, or it was lost before the answer came.
         """
+        people: list[wire.Person] = []
+        after: int | None = 0
+        while after is not None:
+            page = await self.users_page(after, wire.MAX_USERS)
+            people += page.users
+            # A server that repeats a page must not keep the client in this loop.
+            after = page.next if page.next is not None and page.next > after else None
+        self._user.online_users.replace(people)
+        return people
 
-        async def work() -> list[wire.Person]:
-            people: list[wire.Person] = []
-            after: int | None = 0
-            while after is not None:
-                page = await self.users_page(after, wire.MAX_USERS)
-                people += page.users
-                # A server that repeats a page must not keep the client in this loop.
-                after = page.next if page.next is not None and page.next > after else None
-            self._user.online_users.replace(people)
-            return people
-
-        return Deferred.fromCoroutine(work())
-
-    def users_page(self, after: int = 0, limit: int = 100) -> Deferred[wire.UsersResMes]:
+    @returns_deferred
+    async def users_page(self, after: int = 0, limit: int = 100) -> wire.UsersResMes:
         """A page of the users online, by id, starting behind ``after``."""
-        return Deferred.fromCoroutine(
-            self._outgoing.ask(
-                lambda: wire.UsersMes(after, limit), wire.UsersResMes, after=after, limit=limit
-            )
-        )
+        self._check(Refused, after=after, limit=limit)
+        message = wire.UsersMes(after, limit)
+        return await self._link.connection().requests.ask(message, wire.UsersResMes)
 
     def set_status(self, busy: bool) -> Deferred[None]:
         """Say that the person is busy, or no longer; holds across lost connections.
@@ -339,29 +360,28 @@ class ChatClient:
         self._user.say_status()
         return succeed(None)
 
-    def change_password(self, old: str, new: str) -> Deferred[None]:
+    @returns_deferred
+    async def change_password(self, old: str, new: str) -> None:
         """Change the account's password; its tokens are void then, its other sessions end.
 
         :raises PasswordRefused: 403 ``old`` is wrong, 429, 505, 506 what the text says of ``new``.
         :raises NotConnected: no connection now, or it was lost before the answer came.
         """
+        self._check(PasswordRefused, old=old, new=new)
+        identity, message = self._link.identity, wire.PasswordMes(old, new)
+        assert identity is not None
+        requests = self._link.connection().requests
+        await requests.ask(message, wire.PasswordResMes, PasswordRefused)
+        identity.password, identity.token = new, None
 
-        async def work() -> None:
-            identity = self._link.identity
-            await self._outgoing.ask(
-                lambda: wire.PasswordMes(old, new),
-                wire.PasswordResMes,
-                PasswordRefused,
-                old=old,
-                new=new,
-            )
-            assert identity is not None
-            identity.password, identity.token = new, None
-
-        return Deferred.fromCoroutine(work())
-
-
-def _running_reactor() -> Any:
-    from twisted.internet import reactor
-
-    return reactor
+    def _check(self, refused: type[Refused], **arguments: object) -> None:
+        """
+        :raises NotConnected: nobody is logged in.
+        :raises Refused: as ``refused``: an argument is not valid.
+        """
+        if self._lifecycle.leaving is not None:
+            raise NotConnected(self._lifecycle.leaving)
+        if self._link.identity is None:
+            is_up = self._link.state is State.ONLINE
+            raise NotConnected(words.NOBODY_LOGGED_IN if is_up else self._link.why)
+        check(refused, **arguments)

@@ -13,12 +13,12 @@ from twisted.internet.error import ReactorNotRunning
 from chatroom.client.base import error_texts as words
 from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import ChatError, LoginRefused, NotConnected, RegisterRefused
-from chatroom.client.base.interfaces import Clock
 from chatroom.client.base.model import Login, State
 from chatroom.client.connection.login import Identity, is_final
-from chatroom.client.state.checking import check, checked
+from chatroom.client.connection.protocol import ClientProtocol
+from chatroom.client.state.checking import check
 from chatroom.client.user_state import UserState
-from chatroom.common.clock import pause
+from chatroom.common.clock import Clock, pause
 from chatroom.common.waiting import within
 from chatroom.protocol import messages as wire
 
@@ -38,33 +38,25 @@ class Lifecycle:
         self.leaving: Words | None = None
 
     async def register(self, user_id: int, password: str, name: str, invite: str | None) -> None:
-        """Make an account; connect if need be."""
-        message, _ = checked(
-            RegisterRefused,
-            lambda: wire.RegisterMes(
-                wire.User(user_id, password, name), UNSET if invite is None else invite
-            ),
-            user_id=user_id,
-            password=password,
-            name=name,
-            invite=invite,
-        )
+        check(RegisterRefused, user_id=user_id, password=password, name=name, invite=invite)
+        user = wire.User(user_id, password, name)
+        message = wire.RegisterMes(user, UNSET if invite is None else invite)
         await self._when_connected(
-            lambda: self._link.connection().ask(message, wire.RegisterResMes, RegisterRefused)
+            lambda connection: connection.requests.ask(
+                message, wire.RegisterResMes, RegisterRefused
+            )
         )
 
     async def log_in(self, user_id: int, password: str | None, token: str | None) -> Login:
-        """Log in; connect if need be."""
         if self._link.identity is not None:
             raise ChatError(words.LOGGED_IN_ALREADY)
         check(LoginRefused, user_id=user_id, password=password or "", token=token)
         welcome = await self._when_connected(
-            lambda: self._link.log_in(Identity(user_id, password, token))
+            lambda connection: self._link.log_in(connection, Identity(user_id, password, token))
         )
         return welcome.login
 
     async def log_out(self, seconds: float) -> None:
-        """Finish what is under way, void the token, and disconnect."""
         if self._link.state is State.CLOSED:
             return
         self.leaving = words.LOGGING_OUT
@@ -78,7 +70,6 @@ class Lifecycle:
                 self.leaving = None
 
     async def close(self, seconds: float) -> None:
-        """Finish what is under way, and disconnect for good."""
         self.leaving = words.CLOSING
         try:
             try:
@@ -106,7 +97,7 @@ class Lifecycle:
             with contextlib.suppress(ReactorNotRunning):
                 self._reactor.callWhenRunning(self._reactor.stop)
 
-    async def _when_connected(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _when_connected(self, ask: Callable[[ClientProtocol], Awaitable[T]]) -> T:
         """Send a request; connect first if needed.
 
         A server disconnects a client that has not logged in for a while. If that crosses with the
@@ -117,7 +108,7 @@ class Lifecycle:
             await self._link.connect()
             connection = self._link.connection()
             try:
-                return await ask()
+                return await ask(connection)
             except NotConnected as error:
                 if connection.is_dismissed and not dismissed and not error.final:
                     dismissed = True
@@ -143,8 +134,8 @@ class Lifecycle:
         if self._link.identity is not None:
             await self._user.send_queue.when_empty()
         if self._link.state is State.ONLINE:
-            await self._link.connection().when_idle()
+            await self._link.connection().requests.when_idle()
         if self._link.identity is not None:
             self._user.marks.flush()
             # Frames are handled in order: the answer says that the server has read the marks too.
-            await self._link.connection().ask(wire.PingMes(), wire.PongMes)
+            await self._link.connection().requests.ask(wire.PingMes(), wire.PongMes)

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from msgspec import UNSET, UnsetType
 from twisted.logger import Logger
 
 from chatroom.client.base import error_texts as words
-from chatroom.client.base.errors import NotConnected
-from chatroom.client.base.interfaces import Clock, Endpoint, Timer
+from chatroom.client.base.errors import NotConnected, SendRefused
 from chatroom.client.base.model import Gap, Login, State
 from chatroom.client.base.timing import Timing
 from chatroom.client.callbacks import Callbacks
-from chatroom.client.connection.link import Link
+from chatroom.client.connection.link import Link, Owner
 from chatroom.client.connection.protocol import ClientProtocol
 from chatroom.client.state.convert import (
     Welcome,
     is_announcement,
     read_announcement,
+    read_refusal,
     read_seq,
     read_text,
     room_of,
 )
-from chatroom.client.state.marks import Marks
 from chatroom.client.state.online_users import OnlineUsers
-from chatroom.client.state.position import Position
+from chatroom.client.state.position import Marks, Position
 from chatroom.client.state.send_queue import SendQueue
+from chatroom.common.clock import Clock, Timer, cancel
 from chatroom.protocol import messages as wire
 
 _log = Logger()
@@ -38,13 +39,10 @@ class UserState:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        make_link: Callable[[Owner], Link],
         clock: Clock,
         callbacks: Callbacks,
-        *,
         timing: Timing,
-        reconnect: bool,
-        wait: bool,
         position: Position,
         chance: Callable[[], float],
     ) -> None:
@@ -59,21 +57,15 @@ class UserState:
         self._status_due: Timer | None = None
         #: How many of the next private messages had waited in the mailbox.
         self._late = 0
-        self.link = Link(
-            *(endpoint, clock, self),
-            timing=timing,
-            reconnect=reconnect,
-            wait=wait,
-            chance=chance,
-        )
+        self.link = make_link(self)
         self.marks = Marks(clock, timing.confirm, position, self.link.send)
         self.send_queue = SendQueue(clock, timing, chance, self._overdue)
         self._handlers: dict[type[wire.Message], Callable[[Any], None]] = {
             wire.SmsMes: self._sms,
-            wire.PrivateMes: self._private,
+            wire.PrivateMes: lambda message: self._text(message, None),
             wire.AckMes: self._acknowledged,
             wire.PresenceMes: self._presence,
-            wire.ReceivedMes: self._received_elsewhere,
+            wire.ReceivedMes: partial(self._tell, "on_mark"),
             wire.ReadMes: self._read_elsewhere,
             wire.ErrorMes: self._error,
         }
@@ -116,9 +108,8 @@ class UserState:
         """The login has ended; the position is kept in case the same user logs in again."""
         self.login = None
         self.busy = False
-        if self._status_due is not None:
-            self._status_due.cancel()
-            self._status_due = None
+        cancel(self._status_due)
+        self._status_due = None
         self._late = 0
         self.online_users.replace([])
         self.marks.clear()
@@ -134,7 +125,6 @@ class UserState:
         self._position_of = None
 
     def state_changed(self, state: State) -> None:
-        """Tell the user."""
         self._tell("on_state", state)
 
     # ------------------------------------------------------------ what the server sends
@@ -144,9 +134,6 @@ class UserState:
             self._tell("on_text", read_announcement(message))
         else:
             self._text(message, room_of(message))
-
-    def _private(self, message: wire.PrivateMes) -> None:
-        self._text(message, None)
 
     def _text(self, message: wire.Text, room: str | None) -> None:
         if self.login is None:
@@ -167,25 +154,19 @@ class UserState:
         self._tell("on_text", incoming)
 
     def _acknowledged(self, ack: wire.AckMes) -> None:
-        place = self.send_queue.room_of(ack.id)
-        if place is None:
+        if ack.id not in self.send_queue:
             return
         if ack.code in (wire.Code.OK, wire.Code.STORED_OFFLINE):
             seq = read_seq(ack.seq)
-            self.position.took(place[0], seq)
+            self.position.took(self.send_queue.room_of(ack.id), seq)
             self._progress()
             self.send_queue.settle(ack.id, seq, ack.code)
         else:
-            after = None if ack.retry_after is UNSET else ack.retry_after
-            until = None if ack.until is UNSET else ack.until
-            self.send_queue.refuse(ack.id, ack.code, ack.error, after, until)
+            self.send_queue.refuse(ack.id, read_refusal(SendRefused, ack))
 
     def _presence(self, presence: wire.PresenceMes) -> None:
         self.online_users.change(presence)
         self._tell("on_presence", presence.changes, presence.online)
-
-    def _received_elsewhere(self, mark: wire.ReceivedMes) -> None:
-        self._tell("on_mark", mark)
 
     def _read_elsewhere(self, mark: wire.ReadMes) -> None:
         self.marks.heard(mark, read_seq(mark.seq))
@@ -193,8 +174,7 @@ class UserState:
 
     def _error(self, error: wire.ErrorMes) -> None:
         if error.id is not UNSET:
-            after = None if error.retry_after is UNSET else error.retry_after
-            self.send_queue.refuse(error.id, error.code, error.error, after)
+            self.send_queue.refuse(error.id, read_refusal(SendRefused, error))
         elif error.code == wire.Code.CLOSED or error.reconnect is False:
             self.link.server_closes(error)
         elif error.code == wire.Code.GONE:
@@ -209,11 +189,7 @@ class UserState:
         self.send_queue.hold(wait, too_fast=True)
         if about == "ReadMes":
             self.marks.refused(wait)
-        elif about == "StatusMes":
-            self._say_status_after(wait)
-
-    def _say_status_after(self, wait: float) -> None:
-        if self._status_due is None:
+        elif about == "StatusMes" and self._status_due is None:
             self._status_due = self._clock.callLater(wait, self._say_status)
 
     def _say_status(self) -> None:
@@ -232,7 +208,7 @@ class UserState:
     # ------------------------------------------------------------ inside
 
     def _progress(self) -> None:
-        self.link.progress()
+        self.link.backoff.reset()
         self.send_queue.touched()
 
     def _overdue(self) -> None:

@@ -37,6 +37,12 @@ class Clock(Protocol):
     ) -> Timer: ...
 
 
+def cancel(timer: Timer | None) -> None:
+    """Stop a timer, if there is one and it has not run."""
+    if timer is not None and timer.active():
+        timer.cancel()
+
+
 def pause(clock: Clock, seconds: float) -> Deferred[None]:
     """Fires after ``seconds``; can be cancelled."""
     return deferLater(cast("Any", clock), seconds)

@@ -1,15 +1,30 @@
-"""Waiting for no longer than a given time, and for one event together with others."""
+"""Deferreds: of coroutines, with a time limit, and for one event that several wait for."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from chatroom.common.clock import Clock
+from chatroom.common.clock import Clock, cancel
 
+P = ParamSpec("P")
 ResultT = TypeVar("ResultT")
+
+
+def returns_deferred(
+    function: Callable[P, Coroutine[Any, Any, ResultT]],
+) -> Callable[P, Deferred[ResultT]]:
+    """Make an ``async def`` give a `Deferred` instead of a coroutine that waits to be awaited."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> Deferred[ResultT]:
+        return Deferred.fromCoroutine(function(*args, **kwargs))
+
+    return call
 
 
 def within(
@@ -24,8 +39,7 @@ def within(
         deferred.cancel()
 
     def stop(result: ResultT | Failure) -> ResultT | Failure:
-        if timer.active():
-            timer.cancel()
+        cancel(timer)
         # Any failure: not everything that can be cancelled fails with a CancelledError.
         return Failure(error) if expired and isinstance(result, Failure) else result
 
@@ -39,10 +53,13 @@ class Waiters:
     def __init__(self) -> None:
         self._waiting: list[Deferred[None]] = []
 
-    def wait(self) -> Deferred[None]:
-        """A Deferred of the caller's own, which the next `fire` fires."""
+    def wait(self, *, over: bool = False) -> Deferred[None]:
+        """A Deferred of the caller's own, which the next `fire` fires; ``over``: it has fired."""
         waiter: Deferred[None] = Deferred(self._forget)
-        self._waiting.append(waiter)
+        if over:
+            waiter.callback(None)
+        else:
+            self._waiting.append(waiter)
         return waiter
 
     def __bool__(self) -> bool:

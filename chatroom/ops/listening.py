@@ -15,7 +15,7 @@ from chatroom.config.options import Settings, endpoints
 from chatroom.limits.file_descriptors import Accepting
 from chatroom.transports.certificate import Certificate, own_certificate
 from chatroom.transports.listeners import ADVICE, in_clear, listening_endpoint
-from chatroom.transports.web.hosts import ADVICE as NAMES_ADVICE
+from chatroom.transports.web.addressing import ADVICE as NAMES_ADVICE
 
 #: The option that names the page's endpoints, and what the log says of each.
 PAGE, PAGE_AT = "--web", "The page is at {url} ({endpoint})"

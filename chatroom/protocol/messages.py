@@ -382,32 +382,9 @@ class ErrorMes(Message):
     note: str | UnsetType = UNSET
 
 
+#: All that goes over the wire, by its type's name there: every class above whose name ends so.
 MESSAGES: Final[dict[str, type[Message]]] = {
-    cls.__name__: cls
-    for cls in (
-        RegisterMes,
-        RegisterResMes,
-        LoginMes,
-        LoginResMes,
-        NotifyUserStatusMes,
-        SmsMes,
-        PrivateMes,
-        AckMes,
-        ReceivedMes,
-        ReadMes,
-        PresenceMes,
-        UsersMes,
-        UsersResMes,
-        StatusMes,
-        HistoryMes,
-        HistoryResMes,
-        PasswordMes,
-        PasswordResMes,
-        LogoutMes,
-        PingMes,
-        PongMes,
-        ErrorMes,
-    )
+    name: cls for name, cls in globals().items() if name.endswith("Mes")
 }
 
 

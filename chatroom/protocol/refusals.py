@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Final, NamedTuple
 
 from chatroom.protocol.messages import Code
@@ -132,26 +132,19 @@ DELETED = Refusal(
 )
 
 
-def banned(until: int, reason: str) -> Refusal:
-    """:param until: in milliseconds since 1970, UTC; 0: for good. Likewise in the next two."""
-    return _sanction("banned", "你已被封禁", "you are banned", until, reason)
-
-
-def address_banned(until: int, reason: str) -> Refusal:
-    return _sanction(
-        "addressBanned", "你的网络地址已被封禁", "your address is banned", until, reason
-    )
-
-
-def muted(until: int, reason: str) -> Refusal:
-    return _sanction("muted", "你已被禁言", "you are muted", until, reason)
-
-
 def _sanction(what: str, zh: str, en: str, until: int, reason: str) -> Refusal:
     if until:
         ends = _ends(until)
         zh, en = f"{zh}, 直到{ends} (UTC)", f"{en} until {ends} UTC"
     return with_words(Refusal(Code.WRONG_PASSWORD, zh, en, until=until, reason=what), reason)
+
+
+#: Each is given when it ends, in milliseconds since 1970, UTC (0: never), and the operator's words.
+banned: Final = partial(_sanction, "banned", "你已被封禁", "you are banned")
+address_banned: Final = partial(
+    _sanction, "addressBanned", "你的网络地址已被封禁", "your address is banned"
+)
+muted: Final = partial(_sanction, "muted", "你已被禁言", "you are muted")
 
 
 def _ends(until: int) -> str:
@@ -166,27 +159,13 @@ def too_fast(seconds: int, zh: str, en: str) -> Refusal:
     )
 
 
-def too_many_tries(seconds: int) -> Refusal:
-    """:param seconds: after which a password is taken again. Likewise in the next two."""
-    return too_fast(seconds, "错误次数太多", "too many wrong tries")
-
-
-def too_many_registrations(seconds: int) -> Refusal:
-    return too_fast(seconds, "注册太频繁", "too many registrations")
-
-
-def too_many_connections(seconds: int) -> Refusal:
-    return too_fast(seconds, "连接太多", "too many connections")
-
-
-def too_many_frames(seconds: int) -> Refusal:
-    """:param seconds: after which they may come again."""
-    return too_fast(seconds, "发送太快", "too fast")
-
-
-def flood(seconds: int) -> Refusal:
-    """The session closes, as its client was told to wait and did not."""
-    return too_fast(seconds, "发送太快, 连接已断开", "too fast for too long")
+#: Each is given the seconds after which it may be tried again.
+too_many_tries: Final = partial(too_fast, zh="错误次数太多", en="too many wrong tries")
+too_many_registrations: Final = partial(too_fast, zh="注册太频繁", en="too many registrations")
+too_many_connections: Final = partial(too_fast, zh="连接太多", en="too many connections")
+too_many_frames: Final = partial(too_fast, zh="发送太快", en="too fast")
+#: The session closes, as its client was told to wait and did not.
+flood: Final = partial(too_fast, zh="发送太快, 连接已断开", en="too fast for too long")
 
 
 def password_too_short(least: int) -> Refusal:

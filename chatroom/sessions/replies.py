@@ -25,10 +25,10 @@ def words(refusal: Refusal, dialect: int) -> str:
 
 def error(refusal: Refusal, dialect: int, message_id: str = "", **more: Any) -> wire.ErrorMes:
     """What tells of a refusal that no other answer tells of."""
-    return wire.ErrorMes(id=message_id or UNSET, **_fields(refusal, dialect), **more)
+    return wire.ErrorMes(id=message_id or UNSET, **fields(refusal, dialect), **more)
 
 
-def _fields(refusal: Refusal, dialect: int) -> dict[str, Any]:
+def fields(refusal: Refusal, dialect: int) -> dict[str, Any]:
     """What `ErrorMes`, `AckMes` and `LoginResMes` say of a refusal, in the same fields."""
     return {
         "code": refusal.code,
@@ -45,7 +45,7 @@ def refused(type_name: str | None, message_id: str, refusal: Refusal, dialect: i
     wait = refusal.retry_after or UNSET
     match type_name:
         case "LoginMes":
-            answer = wire.LoginResMes(**_fields(refusal, dialect))
+            answer = wire.LoginResMes(**fields(refusal, dialect))
             if dialect != 2:
                 answer.users_id, answer.reason, answer.note = None, UNSET, UNSET
             return answer
@@ -63,7 +63,7 @@ def refused(type_name: str | None, message_id: str, refusal: Refusal, dialect: i
                 least=refusal.least or UNSET,
             )
         case "SmsMes" | "PrivateMes" if message_id and dialect == 2:
-            return wire.AckMes(id=message_id, **_fields(refusal, dialect))
+            return wire.AckMes(id=message_id, **fields(refusal, dialect))
     # The type's name tells a dialect 2 client what else it asked was refused.
     known = dialect == 2 and type_name in wire.MESSAGES
     return error(refusal, dialect, message_id, about=type_name if known else UNSET)

@@ -10,7 +10,6 @@ from twisted.internet.defer import CancelledError, Deferred
 from chatroom.client.base.errors import ChatError, NotConnected, Unconfirmed
 from chatroom.terminal import input_checks, texts
 from chatroom.terminal.input_checks import Check
-from chatroom.terminal.language import Translate
 from chatroom.terminal.screen import BadLine, EndOfInput, Question, Screen
 
 
@@ -26,7 +25,7 @@ class Field(NamedTuple):
 class Dialogue:
     """Questions in one language on one screen."""
 
-    def __init__(self, screen: Screen, say: Translate) -> None:
+    def __init__(self, screen: Screen, say: texts.Translate) -> None:
         self._screen = screen
         self._say = say
         self._asking: Deferred[str] | None = None

@@ -22,7 +22,6 @@ from chatroom.client.base.errors import (
 from chatroom.protocol import display_names as names, messages as wire
 from chatroom.protocol.messages import Code
 from chatroom.terminal import texts
-from chatroom.terminal.language import Translate, in_language
 from chatroom.terminal.screen import BadLine
 from chatroom.terminal.screen.glyphs import harmless_name
 
@@ -93,7 +92,7 @@ def content(answer: str) -> None:
         raise BadLine(texts.BAD_CONTENT)
 
 
-def explain(say: Translate, error: ChatError | BadLine) -> str:
+def explain(say: texts.Translate, error: ChatError | BadLine) -> str:
     """What went wrong and what to do next, in one line for a person."""
     if isinstance(error, BadLine):
         return say(error.reason).format(**error.values)
@@ -101,14 +100,14 @@ def explain(say: Translate, error: ChatError | BadLine) -> str:
         return say(texts.UNCONFIRMED)
     if isinstance(error, Untrusted):
         return _explain_distrust(say, error)
-    reason = harmless_name(in_language(say, error.text_en, error.text_zh))
+    reason = harmless_name(texts.in_language(say, error.text_en, error.text_zh))
     if isinstance(error, Refused):
         return _explain_refusal(say, error, reason)
     pattern = texts.NOT_CONNECTED if isinstance(error, NotConnected) else texts.REFUSED
     return say(pattern).format(reason=reason)
 
 
-def _explain_distrust(say: Translate, error: Untrusted) -> str:
+def _explain_distrust(say: texts.Translate, error: Untrusted) -> str:
     if error.doubt is Doubt.CHANGED:
         text = texts.OTHER_CERTIFICATE if error.file is None else texts.CHANGED_CERTIFICATE
     else:
@@ -126,7 +125,7 @@ def _explain_distrust(say: Translate, error: Untrusted) -> str:
     return line
 
 
-def _explain_refusal(say: Translate, error: Refused, reason: str) -> str:
+def _explain_refusal(say: texts.Translate, error: Refused, reason: str) -> str:
     pattern = _BY_CODE.get(type(error), {}).get(error.code) if error.until is None else None
     if pattern is None and error.code == Code.TOO_FAST:
         pattern = texts.TOO_FAST if error.retry_after is None else texts.TOO_FAST_FOR

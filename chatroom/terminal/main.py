@@ -13,7 +13,6 @@ from typing import Any, Final
 from chatroom import __version__
 from chatroom.common.clock import keep_time
 from chatroom.terminal import texts
-from chatroom.terminal.language import LANGUAGES, Translate, language_of, translation
 
 DEFAULT_SERVER: Final = "localhost:8889"
 
@@ -21,15 +20,15 @@ DEFAULT_SERVER: Final = "localhost:8889"
 def arguments(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace:
     """Read the command line; the help is in the language that it asks for."""
     first = argparse.ArgumentParser(add_help=False, exit_on_error=False)
-    first.add_argument("--lang", choices=LANGUAGES, default=language_of(environ))
+    first.add_argument("--lang", choices=texts.LANGUAGES, default=texts.language_of(environ))
     try:
         language = first.parse_known_args(argv)[0].lang
     except argparse.ArgumentError:
-        language = language_of(environ)
-    return _parser(translation(language), language).parse_args(argv)
+        language = texts.language_of(environ)
+    return _parser(texts.translation(language), language).parse_args(argv)
 
 
-def _parser(say: Translate, language: str) -> argparse.ArgumentParser:
+def _parser(say: texts.Translate, language: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="chatroom", description=say(texts.ABOUT), add_help=False, allow_abbrev=False
     )
@@ -40,7 +39,7 @@ def _parser(say: Translate, language: str) -> argparse.ArgumentParser:
         "--tls-fingerprint", metavar="FINGERPRINT", help=say(texts.HELP_FINGERPRINT)
     )
     parser.add_argument(
-        "--lang", choices=LANGUAGES, default=language, help=say(texts.HELP_LANGUAGE)
+        "--lang", choices=texts.LANGUAGES, default=language, help=say(texts.HELP_LANGUAGE)
     )
     parser.add_argument("--invite", metavar="SECRET", help=say(texts.HELP_INVITE))
     parser.add_argument("--log", metavar="FILE", type=Path, help=say(texts.HELP_LOG))

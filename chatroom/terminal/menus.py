@@ -6,17 +6,15 @@ import contextlib
 from collections.abc import Callable
 from typing import Final
 
-from chatroom.client.base.errors import ChatError, NotConnected, Untrusted
-from chatroom.client.base.interfaces import Clock
+from chatroom.client.base.errors import ChatError, Doubt, NotConnected, Untrusted
 from chatroom.client.base.model import State
 from chatroom.client.chat_client import ChatClient
 from chatroom.client.connection.trust import Trust
+from chatroom.common.clock import Clock
 from chatroom.terminal import input_checks, texts
-from chatroom.terminal.certificate_prompt import CertificatePrompt
 from chatroom.terminal.choices import Choices
 from chatroom.terminal.dialogue import Dialogue
 from chatroom.terminal.incoming.arrivals import Arrivals
-from chatroom.terminal.language import in_language
 from chatroom.terminal.screen import BadLine, EndOfInput, OutputClosed, Screen, Style
 from chatroom.terminal.screen.glyphs import harmless_name
 from chatroom.terminal.wording import Wording
@@ -54,7 +52,7 @@ class Menus:
         self._arrivals = Arrivals(screen, wording, clock, make_client, self._connection_ended)
         self._client = self._arrivals.client
         self._dialogue = Dialogue(screen, self._say)
-        self._certificate_prompt = CertificatePrompt(trust, screen, self._dialogue, self._say)
+        self._trust = trust
         self._choices = Choices(screen, wording, self._dialogue, self._arrivals, invite)
 
     async def run(self) -> int:
@@ -72,7 +70,7 @@ class Menus:
 
     async def _converse(self) -> int:
         try:
-            await self._certificate_prompt.connect(self._client)
+            await self._connect()
         except EndOfInput:
             return 1
         except Untrusted as error:
@@ -103,6 +101,43 @@ class Menus:
             self._dialogue.complain(NotConnected(self._client.why))
         return 1 if self._dialogue.failed else 0
 
+    async def _connect(self) -> None:
+        """Connect, once more if a person is there and accepts a certificate that is not known.
+
+        :raises Untrusted: it is not accepted.
+        :raises NotConnected: as `ChatClient.connect`.
+        :raises EndOfInput: the person left instead of answering.
+        """
+        try:
+            await self._client.connect()
+        except Untrusted as error:
+            may_ask = self._screen.interactive and error.doubt is Doubt.UNKNOWN
+            if self._trust is None or not may_ask or not await self._is_accepted(error):
+                raise
+            self._accept(self._trust, error)
+            # The server has to show the same certificate again.
+            await self._client.connect()
+
+    async def _is_accepted(self, error: Untrusted) -> bool:
+        self._screen.show(
+            self._say(texts.NEW_CERTIFICATE).format(
+                server=error.server, reason=error.reason, fingerprint=error.fingerprint
+            )
+        )
+        while True:
+            answer = (await self._dialogue.choose(self._say(texts.ASK_TRUST))).lower()
+            if answer in ("yes", "no"):
+                return answer == "yes"
+
+    def _accept(self, trust: Trust, error: Untrusted) -> None:
+        try:
+            trust.accept(error.server, error.fingerprint)
+        except OSError as problem:
+            pattern = self._say(texts.NOT_REMEMBERED)
+            self._screen.error(pattern.format(file=trust.file, reason=problem.strerror))
+        else:
+            self._screen.show(self._say(texts.REMEMBERED).format(file=trust.file), Style.NOTICE)
+
     async def _leave(self) -> None:
         self._arrivals.leave()
         with contextlib.suppress(ChatError):
@@ -114,7 +149,7 @@ class Menus:
     def _connection_ended(self) -> None:
         if self._screen.interactive:
             client = self._client
-            reason = harmless_name(in_language(self._say, client.why, client.why_zh))
+            reason = harmless_name(texts.in_language(self._say, client.why, client.why_zh))
             self._screen.error(self._say(texts.OFFLINE).format(reason=reason))
         else:
             self._dialogue.give_up(self._client.why)

@@ -18,20 +18,17 @@ from twisted.internet.stdio import StandardIO
 from twisted.logger import globalLogBeginner, textFileLogObserver
 from twisted.python.failure import Failure
 
-from chatroom.client.base.interfaces import Clock
 from chatroom.client.chat_client import ChatClient
 from chatroom.client.connection.endpoint import client_endpoint
-from chatroom.client.connection.known_servers import KnownServers, default_path
-from chatroom.client.connection.trust import Trust
+from chatroom.client.connection.trust import KnownServers, Trust, default_path
+from chatroom.common.clock import Clock
 from chatroom.terminal import texts
-from chatroom.terminal.language import Translate, translation
 from chatroom.terminal.menus import Menus
 from chatroom.terminal.screen import Style, has_colour, is_capable
 from chatroom.terminal.screen.glyphs import harmless_name
-from chatroom.terminal.screen.job_control import can_be_stopped, wait_for_front
 from chatroom.terminal.screen.lines import LineScreen
 from chatroom.terminal.screen.terminal import TerminalScreen
-from chatroom.terminal.screen.tty_mode import TtyMode
+from chatroom.terminal.screen.tty import TtyMode, can_be_stopped, wait_for_front
 from chatroom.terminal.wording import Wording
 
 #: Signals that end the program: the first one in good order, a second one at once.
@@ -75,7 +72,7 @@ def run(settings: argparse.Namespace, reactor: Any) -> int:
     """Run to the end; gives the exit status."""
     with contextlib.suppress(locale.Error):
         locale.setlocale(locale.LC_ALL, "")
-    say = translation(settings.lang)
+    say = texts.translation(settings.lang)
     try:
         trust = _trust(settings)
         endpoint = client_endpoint(reactor, settings.server, trust or False)
@@ -167,7 +164,7 @@ class _Program:
         reactor: Any,
         screen: LineScreen | TerminalScreen,
         found: Blocking,
-        say: Translate,
+        say: texts.Translate,
     ) -> None:
         self.status = 1
         #: The status that a signal asked for, whatever else came to its end at that moment.

@@ -7,6 +7,9 @@ compiles the catalogue again (``msgfmt -o chatroom.mo chatroom.po``).
 
 from __future__ import annotations
 
+import gettext
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final
 
 # ---------------------------------------------------------------- the original program's own
@@ -157,3 +160,31 @@ HELP_INVITE: Final = "注册时用的邀请码, 如果服务器需要"
 HELP_VERSION: Final = "显示版本"
 HELP_HELP: Final = "显示这些说明"
 HELP_LOG: Final = "把程序内部的记录写到文件"
+
+# ---------------------------------------------------------------- which language is spoken
+
+#: From one of these texts to the same in the language spoken.
+Translate = Callable[[str], str]
+
+LANGUAGES: Final = ("zh", "en")
+_LOCALE: Final = Path(__file__).parent / "locale"
+
+
+def language_of(environ: Mapping[str, str]) -> str:
+    """English where the locale is English, else Chinese; the variables are those of POSIX."""
+    locale = next(
+        (environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), ""
+    )
+    return "en" if locale.lower().startswith("en") else "zh"
+
+
+def translation(language: str) -> Translate:
+    """What turns these texts into ``language``, which is one of `LANGUAGES`."""
+    if language == "zh":
+        return str
+    return gettext.translation("chatroom", _LOCALE, [language]).gettext
+
+
+def in_language(say: Translate, en: str, zh: str) -> str:
+    """The one of two texts that is in the language of ``say``."""
+    return zh if say(SENT) == SENT else en

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 from chatroom.client.base.model import Incoming
 from chatroom.protocol.messages import DELETED_NAME, Person
 from chatroom.terminal import texts
-from chatroom.terminal.language import Translate
 from chatroom.terminal.screen.glyphs import harmless, harmless_name
 
 
 class Wording:
     """Lines in the language of ``translate``; times in ``zone``, None being the machine's own."""
 
-    def __init__(self, translate: Translate, zone: tzinfo | None = None) -> None:
+    def __init__(self, translate: texts.Translate, zone: tzinfo | None = None) -> None:
         self._zone = zone
         self.say = translate
 
@@ -40,7 +39,7 @@ class Wording:
 
     def dated(self, message: Incoming, *, unread: bool = False) -> str:
         """A message with its time, and whether it is unread."""
-        when = self._local(message.sent_at).strftime("%Y-%m-%d %H:%M:%S")
+        when = message.sent_at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S")
         mark = f" {self.say(texts.UNREAD)}" if unread else ""
         return f"{when}{mark} {self.message(message)}"
 
@@ -56,6 +55,3 @@ class Wording:
         if busy:
             line += f" {self.say(texts.BUSY)}"
         return f"{line} {self.say(texts.YOU)}" if own else line
-
-    def _local(self, when: datetime) -> datetime:
-        return when.astimezone(self._zone)

@@ -56,11 +56,6 @@ def _socket_of(transport: Any) -> socket.socket | None:
     return handle if isinstance(handle, socket.socket) else None
 
 
-def is_plain(transport: Any) -> bool:
-    """Whether what is written to a connection goes out as it is."""
-    return _socket_of(transport) is not None
-
-
 def peer_of(transport: Any) -> str:
     """Where a connection comes from, for the log."""
     return str(getattr(transport.getPeer(), "host", LOCAL))
@@ -78,7 +73,7 @@ class TurnedAway(Protocol):
         self._goodbye = goodbye
 
     def connectionMade(self) -> None:
-        if is_plain(self.transport):
+        if _socket_of(self.transport) is not None:
             self.transport.write(self._goodbye)
             self.transport.loseConnection()
         else:

@@ -14,10 +14,10 @@ from chatroom.delivery.outbox import Outbox
 from chatroom.delivery.paced import PacedOutbox
 from chatroom.limits.connections import LOCAL
 from chatroom.node.node import Node
-from chatroom.protocol import codec, messages as wire, refusals
+from chatroom.protocol import codec, refusals
 from chatroom.protocol.dialects import DIALECT_1, DIALECT_2, Codec
 from chatroom.protocol.messages import MAX_FRAME, MAX_FRAME_BEFORE_LOGIN
-from chatroom.sessions import dispatch
+from chatroom.sessions import dispatch, replies
 from chatroom.sessions.session import Session
 from chatroom.transports.sockets import COME_BACK, TurnedAway, open_outbox, peer_of, tune
 
@@ -139,13 +139,5 @@ class ChatFactory(Factory):
         return protocol
 
 
-_TOO_MANY = refusals.too_many_connections(COME_BACK)
-_GOODBYE = codec.frame(
-    codec.encode(
-        wire.ErrorMes(
-            code=_TOO_MANY.code,
-            error=f"{_TOO_MANY.zh} ({_TOO_MANY.en})",
-            retry_after=_TOO_MANY.retry_after,
-        )
-    )
-)
+_TOO_MANY = replies.error(refusals.too_many_connections(COME_BACK), dialect=0)
+_GOODBYE = codec.frame(codec.encode(_TOO_MANY))

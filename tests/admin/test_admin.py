@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from chatroom.admin import inputs
+from chatroom.admin import arguments as inputs
 from chatroom.admin.arguments import arguments
+from chatroom.admin.context import Failed, address_of
 from chatroom.admin.output import Output, in_words, printable
-from chatroom.admin.store_access import Failed, address_of
 from chatroom.config.redis_address import RedisAddress
 
 

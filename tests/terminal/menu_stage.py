@@ -14,7 +14,7 @@ from chatroom.client.base.model import History, Incoming, Login, Sent, State
 from chatroom.client.chat_client import ChatClient
 from chatroom.client.connection.trust import Trust
 from chatroom.protocol.messages import Person, Seq, UsersResMes
-from chatroom.terminal.language import translation
+from chatroom.terminal import texts
 from chatroom.terminal.menus import Menus
 from chatroom.terminal.screen import EndOfInput, Question, Style
 from chatroom.terminal.wording import Wording
@@ -195,7 +195,7 @@ class Stage:
             self.client.callbacks = callbacks
             return cast(ChatClient, self.client)
 
-        wording = Wording(translation(language), UTC)
+        wording = Wording(texts.translation(language), UTC)
         menus = Menus(
             *(self.screen, wording, cast(Any, self.clock), "host:1", make_client, trust),
             invite=invite,

@@ -21,8 +21,7 @@ from typing import Any, Final
 
 from twisted.internet.base import DelayedCall
 
-from chatroom.client.base.interfaces import Clock, Timer
-from chatroom.common.clock import runs_by_wall_clock
+from chatroom.common.clock import Clock, Timer, runs_by_wall_clock
 
 #: Seconds after which the thread calls again where the reactor did not answer: a call from a thread
 #: can be a timer of the reactor's as well (with asyncio it is), and be held up like any other.

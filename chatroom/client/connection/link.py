@@ -26,14 +26,13 @@ from twisted.python.failure import Failure
 from chatroom.client.base import error_texts as words
 from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import ChatError, LoginRefused, NotConnected, Untrusted
-from chatroom.client.base.interfaces import Clock, Endpoint
 from chatroom.client.base.model import State
 from chatroom.client.base.timing import Backoff, Timing
-from chatroom.client.connection.ending import Ending
+from chatroom.client.connection.endpoint import Endpoint
 from chatroom.client.connection.login import Identity, is_final, log_in
 from chatroom.client.connection.protocol import ClientProtocol, one_line
 from chatroom.client.state.convert import Welcome
-from chatroom.common.clock import pause
+from chatroom.common.clock import Clock, pause
 from chatroom.common.waiting import Waiters, within
 from chatroom.protocol import messages as wire
 
@@ -62,6 +61,38 @@ class Owner(Protocol):
         """The link's `state` and `why` are new."""
 
 
+class Ending:
+    """The end of a connection that is not made again, for all callers that wait for it."""
+
+    def __init__(self) -> None:
+        self._waiters = Waiters()
+        self._has_come = False
+        #: What it came with; None where it was wanted.
+        self.error: BaseException | None = None
+        #: Somebody has heard of it.
+        self.was_told = False
+
+    def wait(self) -> Deferred[None]:
+        """Fires at the end; fails where that came with an error."""
+        ended = self._waiters.wait()
+        if self._has_come:
+            self._tell()
+        return ended
+
+    def come(self, error: BaseException | None) -> None:
+        """It is there."""
+        self._has_come, self.error = True, error
+        self._tell()
+
+    def reset(self) -> None:
+        """A new connection is made."""
+        self._has_come, self.error, self.was_told = False, None, False
+
+    def _tell(self) -> None:
+        self.was_told = self.was_told or bool(self._waiters)
+        self._waiters.fire(self.error)
+
+
 class Link:
     """Keeps a connection to one endpoint, and an account logged in on it."""
 
@@ -69,12 +100,12 @@ class Link:
         self,
         endpoint: Endpoint,
         clock: Clock,
+        timing: Timing,
+        chance: Callable[[], float],
         owner: Owner,
         *,
-        timing: Timing,
         reconnect: bool,
         wait: bool,
-        chance: Callable[[], float],
     ) -> None:
         """
         :param reconnect: whether a connection that is lost is made again.
@@ -89,11 +120,13 @@ class Link:
         self._timing = timing
         self._reconnect = reconnect
         self.waits = wait
-        self._backoff = Backoff(timing, chance)
+        self.backoff = Backoff(timing, chance)
         self._connection: ClientProtocol | None = None
         #: The last connection that was closed here; it may not be gone yet.
         self._left: ClientProtocol | None = None
-        self._factory: Any = Factory.forProtocol(lambda: ClientProtocol(self, clock, timing))
+        self._factory: Any = Factory.forProtocol(
+            lambda: ClientProtocol(owner.message_received, self._lost, clock, timing)
+        )
         self._factory.noisy = False
         self._work: Deferred[None] = succeed(None)
         self._arrival = Waiters()
@@ -126,14 +159,22 @@ class Link:
         """
         over = ChatError("waited long enough")
         try:
-            await within(self._rest.wait(), self._backoff.next(least), self._clock, over)
+            await within(self._rest.wait(), self.backoff.next(least), self._clock, over)
         except ChatError as error:
             if error is not over:
                 raise
 
-    async def log_in(self, identity: Identity) -> Welcome:
-        """Log in on the connection that is up; raises what `login.log_in` does."""
-        return await self._log_in(self.connection(), identity)
+    async def log_in(self, connection: ClientProtocol, identity: Identity) -> Welcome:
+        """As `login.log_in`, and report to the owner."""
+        resume = self._owner.resume(identity.user_id)
+        welcome = await log_in(connection, identity, resume)
+        self.identity = identity
+        if self.state is State.RECONNECTING:
+            self._become(State.ONLINE, words.CONNECTED_AGAIN)
+            if self._connection is not connection:
+                return welcome  # gone again while the user was told; what follows is begun
+        self._owner.logged_in(connection, welcome, resume is not None)
+        return welcome
 
     def connection(self) -> ClientProtocol:
         """:raises NotConnected: there is none that is ready for requests."""
@@ -148,10 +189,6 @@ class Link:
         self.connection().send(message)
         return True
 
-    def progress(self) -> None:
-        """This connection was of use: the next pause is short again."""
-        self._backoff.reset()
-
     def drop(self, why: Words) -> None:
         """Abort the connection."""
         if self._connection is not None:
@@ -162,7 +199,7 @@ class Link:
         if error.reconnect is False:
             self._sent_away = True
         else:
-            self._backoff.reset()
+            self.backoff.reset()
         if self._connection is not None:
             why = words.of_server(error.code, error.error)
             self._connection.expect_close(why, final=self._sent_away)
@@ -182,22 +219,14 @@ class Link:
             return self._gone()
         return self._leave(State.CLOSED, words.CLOSED, server_first=False, error=error)
 
-    def when_ended(self) -> Deferred[None]:
-        """See `ChatClient.when_ended`."""
-        return self.ending.wait()
-
     def abandon(self) -> None:
         """Nobody waits for a closed connection to end: abort it."""
         if self._left is not None:
             self._left.drop(words.CLOSED)
 
-    # ------------------------------------------------------------ for the connection
+    # ------------------------------------------------------------ inside
 
-    def message_received(self, message: wire.Message) -> None:
-        """Pass on what answers no request."""
-        self._owner.message_received(message)
-
-    def connection_lost(self, connection: ClientProtocol, why: Words) -> None:
+    def _lost(self, connection: ClientProtocol, why: Words) -> None:
         """Connect again, or report that the connection has ended."""
         if connection is not self._connection:
             return
@@ -206,14 +235,12 @@ class Link:
         if self.state is not State.ONLINE:
             return  # the code that makes the connection learns it from the failed login
         if self._clock.seconds() - self._online_since >= self._timing.stable_after:
-            self._backoff.reset()
+            self.backoff.reset()
         if self.identity is None or not self._reconnect or self._sent_away:
             self._give_up(why)
         else:
             self._become(State.RECONNECTING, why)
             self._start(self._connect_again(self.identity))
-
-    # ------------------------------------------------------------ inside
 
     async def _first_connection(self) -> None:
         while True:
@@ -227,7 +254,7 @@ class Link:
                     self._tell_end(error)
                     return
                 self._tried(error.words)
-                await pause(self._clock, self._backoff.next())
+                await pause(self._clock, self.backoff.next())
             else:
                 self._become(State.ONLINE, words.CONNECTED)
                 return
@@ -253,10 +280,10 @@ class Link:
     async def _connect_again(self, identity: Identity) -> None:
         wait = 0.0
         while self.state is State.RECONNECTING:
-            await pause(self._clock, self._backoff.next(wait))
+            await pause(self._clock, self.backoff.next(wait))
             wait = 0.0
             try:
-                await self._log_in(await self._open(), identity)
+                await self.log_in(await self._open(), identity)
                 return
             except Untrusted as error:
                 # Retrying would hide it, and only a person can say whether it is the right one.
@@ -287,17 +314,6 @@ class Link:
             raise lost  # before the endpoint handed it over
         self._connection = connection
         return connection
-
-    async def _log_in(self, connection: ClientProtocol, identity: Identity) -> Welcome:
-        resume = self._owner.resume(identity.user_id)
-        welcome = await log_in(connection, identity, resume)
-        self.identity = identity
-        if self.state is State.RECONNECTING:
-            self._become(State.ONLINE, words.CONNECTED_AGAIN)
-            if self._connection is not connection:
-                return welcome  # gone again while the user was told; what follows is begun
-        self._owner.logged_in(connection, welcome, resume is not None)
-        return welcome
 
     def _leave(
         self, state: State, why: Words, *, server_first: bool, error: BaseException | None = None

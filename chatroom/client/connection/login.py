@@ -64,7 +64,7 @@ async def _ask(
         message.user_pwd = identity.password or ""
     message.resume = UNSET if resume is None else resume
     try:
-        answer = await connection.ask(message, wire.LoginResMes, LoginRefused)
+        answer = await connection.requests.ask(message, wire.LoginResMes, LoginRefused)
         welcome = read_welcome(identity.user_id, answer)
     except CancelledError:
         # The server may complete the login all the same, unnoticed here.

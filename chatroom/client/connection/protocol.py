@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final
 
 from msgspec import UNSET
 from twisted.internet import error
@@ -14,14 +14,12 @@ from twisted.python.failure import Failure
 
 from chatroom.client.base import error_texts as words
 from chatroom.client.base.error_texts import Words
-from chatroom.client.base.errors import NotConnected, Refused
-from chatroom.client.base.interfaces import Clock, Timer
+from chatroom.client.base.errors import NotConnected
 from chatroom.client.base.timing import Timing
 from chatroom.client.connection.requests import Requests
+from chatroom.common.clock import Clock, Timer, cancel
 from chatroom.common.waiting import Waiters
 from chatroom.protocol import codec, messages as wire
-
-AnswerT = TypeVar("AnswerT", bound=wire.Message)
 
 _REASONS: Final[tuple[tuple[type[Exception], Words], ...]] = (
     (error.ConnectionDone, words.SERVER_HUNG_UP),
@@ -42,31 +40,29 @@ def one_line(problem: BaseException | None) -> Words:
     return Words(lines[0] if lines else type(problem).__name__)
 
 
-class Receiver(Protocol):
-    """What a connection reports to."""
-
-    def message_received(self, message: wire.Message) -> None:
-        """A message that answers no request.
-
-        :raises chatroom.protocol.codec.WireError: it can't be; the connection is dropped.
-        """
-
-    def connection_lost(self, connection: ClientProtocol, why: Words) -> None:
-        """The connection is gone; its requests have failed."""
-
-
 class ClientProtocol(Int32StringReceiver):
     """Speaks dialect 2 to a server."""
 
     MAX_LENGTH = wire.MAX_SERVER_FRAME
+    transport: Any
 
-    def __init__(self, receiver: Receiver, clock: Clock, timing: Timing) -> None:
-        #: The transport as a stream; `ITransport` does not promise that it can be aborted.
-        self._transport: Any = None
-        self._receiver = receiver
+    def __init__(
+        self,
+        received: Callable[[wire.Message], None],
+        gone: Callable[[ClientProtocol, Words], None],
+        clock: Clock,
+        timing: Timing,
+    ) -> None:
+        """
+        :param received: called with a message that answers no request; where it raises
+            `chatroom.protocol.codec.WireError`, the connection is dropped.
+        :param gone: called with why the connection is lost, once its requests have failed.
+        """
+        self._received = received
+        self._gone = gone
         self._clock = clock
         self._timing = timing
-        self._requests = Requests(clock, timing.answer, self.send, self.drop)
+        self.requests = Requests(clock, timing.answer, self.send, self.drop)
         self._lost = Waiters()
         self._is_lost = False
         #: Why nothing more is read from this connection; None while it is in use.
@@ -83,19 +79,6 @@ class ClientProtocol(Int32StringReceiver):
 
     # ------------------------------------------------------------ for the client
 
-    def ask(
-        self,
-        message: wire.Message,
-        answer: type[AnswerT],
-        refused: type[Refused] = Refused,
-    ) -> Deferred[AnswerT]:
-        """Send a request; see `Requests.ask`."""
-        return self._requests.ask(message, answer, refused)
-
-    def when_idle(self) -> Deferred[None]:
-        """Fires when no request is under way."""
-        return self._requests.when_idle()
-
     def send(self, message: wire.Message) -> None:
         """Send one message, of which no answer is expected here."""
         self.send_payload(codec.encode(message))
@@ -103,14 +86,14 @@ class ClientProtocol(Int32StringReceiver):
     def send_payload(self, payload: bytes) -> None:
         """Send a message that is encoded already."""
         if self.over is None:
-            self._transport.write(codec.frame(payload))
+            self.transport.write(codec.frame(payload))
 
     def drop(self, why: Words) -> None:
         """Abort the connection."""
         if self.over is None:
             self.over = why
         if not self._is_lost:
-            self._transport.abortConnection()
+            self.transport.abortConnection()
 
     def not_understood(self, why: Words) -> None:
         """Abort it; if nothing valid came before, the other end is not a chatroom server."""
@@ -134,15 +117,12 @@ class ClientProtocol(Int32StringReceiver):
         if self.over is None:
             self.over = words.CLOSED
         if not server_first:
-            self._transport.loseConnection()
+            self.transport.loseConnection()
         self.expect_close(words.CLOSED)
 
     def when_lost(self) -> Deferred[None]:
         """Fires when the connection is gone."""
-        lost = self._lost.wait()
-        if self._is_lost:
-            self._lost.fire()
-        return lost
+        return self._lost.wait(over=self._is_lost)
 
     @property
     def is_dismissed(self) -> bool:
@@ -161,8 +141,6 @@ class ClientProtocol(Int32StringReceiver):
     # ------------------------------------------------------------ for Twisted
 
     def connectionMade(self) -> None:
-        """Start the timer that notices silence."""
-        self._transport = self.transport
         self._heard_at = self._clock.seconds()
         self._set_timer(self._timing.ping_after, self._check_silence)
 
@@ -173,7 +151,6 @@ class ClientProtocol(Int32StringReceiver):
             super().dataReceived(data)  # type: ignore[no-untyped-call]  # Twisted's own
 
     def stringReceived(self, payload: bytes) -> None:
-        """Take one frame."""
         if self.over is not None:
             return  # what was buffered is still delivered after the end
         try:
@@ -188,14 +165,12 @@ class ClientProtocol(Int32StringReceiver):
         self.not_understood(words.FRAME_TOO_LONG.filled(length=length))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Fail the waiting requests, and report the loss."""
         self._is_lost = True
         why = self.over or self._goodbye or self._last_words or one_line(reason.value)
         self.over = why
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._requests.close(NotConnected(why, final=self._is_final))
-        self._receiver.connection_lost(self, why)
+        cancel(self._timer)
+        self.requests.close(NotConnected(why, final=self._is_final))
+        self._gone(self, why)
         self._lost.fire()
 
     # ------------------------------------------------------------ inside
@@ -208,8 +183,8 @@ class ClientProtocol(Int32StringReceiver):
         self._last_words = None
         if isinstance(message, wire.ErrorMes) and message.id is UNSET:
             self._last_words = words.of_server(message.code, message.error)
-        if not self._requests.take(message):
-            self._receiver.message_received(message)
+        if not self.requests.take(message):
+            self._received(message)
 
     def _check_silence(self) -> None:
         silence = self._clock.seconds() - self._heard_at
@@ -223,6 +198,5 @@ class ClientProtocol(Int32StringReceiver):
             self._set_timer(self._timing.ping_after - silence, self._check_silence)
 
     def _set_timer(self, seconds: float, call: Callable[[], None]) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        cancel(self._timer)
         self._timer = self._clock.callLater(seconds, call)

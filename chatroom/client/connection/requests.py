@@ -13,7 +13,8 @@ from twisted.internet.defer import Deferred, fail
 from chatroom.client.base import error_texts as words
 from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import ChatError, NotConnected, Refused
-from chatroom.client.base.interfaces import Clock, Timer
+from chatroom.client.state.convert import read_refusal
+from chatroom.common.clock import Clock, Timer, cancel
 from chatroom.common.waiting import Waiters
 from chatroom.protocol import messages as wire
 
@@ -90,10 +91,10 @@ class Requests:
             if getattr(message, "code", wire.Code.OK) == wire.Code.OK:
                 self._done(request, message)
             else:
-                self._done(request, _refusal(request.refused, message))
+                self._done(request, read_refusal(request.refused, message))
             return True
         if isinstance(message, wire.ErrorMes) and _may_answer(message, request.message):
-            refusal = _refusal(request.refused, message)
+            refusal = read_refusal(request.refused, message)
             if (
                 message.code == wire.Code.TOO_FAST
                 and isinstance(request.message, _AGAIN)
@@ -108,10 +109,7 @@ class Requests:
 
     def when_idle(self) -> Deferred[None]:
         """Fires when nothing is asked any more."""
-        waiter = self._idle.wait()
-        if self._current is None:
-            self._idle.fire()
-        return waiter
+        return self._idle.wait(over=self._current is None)
 
     def close(self, error: NotConnected) -> None:
         """The connection is gone: fail what waits, and whatever is asked from now on."""
@@ -137,8 +135,7 @@ class Requests:
 
     def _ask_again(self, request: _Request, wait: float) -> None:
         """It came too fast; those behind it wait as well, or they would be refused, too."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        cancel(self._timer)
         if request.deferred.called:
             self._done(request, request.message)
         else:
@@ -146,8 +143,7 @@ class Requests:
 
     def _end_current(self) -> None:
         self._current = None
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        cancel(self._timer)
 
     def _done(self, request: _Request, result: wire.Message | Refused) -> None:
         self._end_current()
@@ -175,16 +171,6 @@ class Requests:
 def _anew(error: NotConnected) -> NotConnected:
     """A new error for each caller: a traceback belongs to one of them."""
     return NotConnected(error.words, final=error.final)
-
-
-def _refusal(refused: type[Refused], message: Any) -> Refused:
-    after, until = (getattr(message, name, UNSET) for name in ("retry_after", "until"))
-    return refused(
-        message.code,
-        getattr(message, "error", ""),
-        retry_after=None if after is UNSET else after,
-        until=None if until is UNSET else until,
-    )
 
 
 def _may_answer(error: wire.ErrorMes, request: wire.Message) -> bool:

@@ -1,24 +1,86 @@
-"""Which server a client that speaks TLS believes to be the one that is meant."""
+"""Whose certificate a client believes, and the file of those that a person accepted."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from chatroom.client.base.errors import Doubt, Untrusted
-from chatroom.client.connection.known_servers import KnownServers
 from chatroom.common.fingerprint import parse_fingerprint
 
 
-class Problem(NamedTuple):
-    """Why the system's roots do not vouch for a certificate.
+def default_path(environ: Mapping[str, str]) -> Path:
+    """``chatroom/known_servers`` in the folder for settings that the XDG specification names.
 
-    ``unknown``: nobody whom they know has signed it. Otherwise somebody has, but not for this name,
-    or not for today.
+    :raises RuntimeError: this user has no home.
+    """
+    folder = Path(environ.get("XDG_CONFIG_HOME", ""))
+    # The specification has a relative one ignored.
+    base = folder if folder.is_absolute() else Path.home() / ".config"
+    return base / "chatroom" / "known_servers"
+
+
+class KnownServers:
+    """The certificates that a person accepted: what the file said, and what was added since.
+
+    The file has one line a server: ``HOST:PORT FINGERPRINT``.
     """
 
+    def __init__(self, path: Path) -> None:
+        """
+        :raises OSError: the file can't be read; none at all is as an empty one.
+        :raises ValueError: a line can't be understood. Passing over it could make a server unknown
+            that was known, and its person would be asked where a change has to be refused.
+        """
+        self.path = path
+        self._known: dict[str, str] = {}
+        try:
+            text = path.read_text("utf-8")
+        except FileNotFoundError:
+            return
+        for number, line in enumerate(text.splitlines(), 1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            try:
+                server, shown = line.split()
+                self._known[server.lower()] = parse_fingerprint(shown)
+            except ValueError:
+                raise ValueError(
+                    f"{path}, line {number}: not a server and its fingerprint; correct or remove it"
+                ) from None
+
+    def get(self, server: str) -> str | None:
+        """The fingerprint that was accepted.
+
+        :param server: ``host:port`` or ``[v6]:port``.
+        """
+        return self._known.get(server.lower())
+
+    def add(self, server: str, shown: str) -> None:
+        """Accept a certificate: for this run in any case, and in the file for later ones.
+
+        :raises OSError: it can't be written.
+        """
+        self._known[server.lower()] = shown
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # One write at the end: another client may be adding a line at the same time.
+        file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            size = os.fstat(file).st_size
+            complete = not size or os.pread(file, 1, size - 1) == b"\n"
+            line = f"{server.lower()} {shown}\n"
+            os.write(file, (line if complete else "\n" + line).encode("utf-8"))
+        finally:
+            os.close(file)
+
+
+class Problem(NamedTuple):
+    """Why the system's roots do not vouch for a certificate."""
+
+    doubt: Doubt
     reason: str
-    unknown: bool
 
 
 class Trust:
@@ -56,7 +118,8 @@ class Trust:
         :param problem: None: the system's roots vouch for that.
         :raises Untrusted: it is not.
         """
-        expected = self._pinned or self._remembered(server)
+        known = self._accepted if self._known is None else self._known
+        expected = self._pinned or known.get(server)
         if expected == shown or (expected is None and problem is None):
             return
         if expected is not None:
@@ -65,8 +128,7 @@ class Trust:
                 Doubt.CHANGED, server, shown, known=expected, file=file, vouched=problem is None
             )
         assert problem is not None
-        doubt = Doubt.UNKNOWN if problem.unknown else Doubt.INVALID
-        raise Untrusted(doubt, server, shown, reason=problem.reason)
+        raise Untrusted(problem.doubt, server, shown, reason=problem.reason)
 
     def accept(self, server: str, shown: str) -> None:
         """From now on this certificate, and no other, is that server's.
@@ -77,7 +139,3 @@ class Trust:
             self._accepted[server] = shown
         else:
             self._known.add(server, shown)
-
-    def _remembered(self, server: str) -> str | None:
-        known = None if self._known is None else self._known.get(server)
-        return known or self._accepted.get(server)

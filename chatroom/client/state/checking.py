@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from chatroom.client.base.error_texts import Words
 from chatroom.client.base.errors import Refused, RegisterRefused
-from chatroom.protocol import codec, display_names as names, messages as wire
-
-MessageT = TypeVar("MessageT", bound=wire.Message)
+from chatroom.protocol import display_names as names, messages as wire
 
 _MAX_INTEGER: Final = 2**53 - 1
 _ROOM: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -130,6 +128,8 @@ _OPTIONAL: Final = frozenset({"invite", "token", "room", "peer", "before", "mess
 def check(refused: type[Refused], **arguments: object) -> None:
     """Check arguments against the protocol.
 
+    A server would refuse what it does not allow, or not even be able to name it in its answer.
+
     :raises Refused: as ``refused``, with the code that a server would use; the text names the
         argument and says what it has to be.
     """
@@ -139,21 +139,6 @@ def check(refused: type[Refused], **arguments: object) -> None:
         if not left_out and not rule.holds(value):
             text = Words(f"{name}: must be {rule.en}", f"{rule.label}: 应该是{rule.zh}")
             raise refused(_code(refused, name, value), text)
-
-
-def checked(
-    refused: type[Refused], build: Callable[[], MessageT], **arguments: object
-) -> tuple[MessageT, bytes]:
-    """The message that ``build`` makes of the arguments, and its payload.
-
-    A server would refuse what the protocol does not allow, or not even be able to name it in its
-    answer; so it is refused here.
-
-    :raises Refused: as `check`.
-    """
-    check(refused, **arguments)
-    message = build()
-    return message, codec.encode(message)
 
 
 def _code(refused: type[Refused], name: str, value: object) -> wire.Code:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from msgspec import UNSET, UnsetType
 
+from chatroom.client.base.errors import Refused
 from chatroom.client.base.model import Incoming, Login
 from chatroom.protocol import codec, messages as wire
+
+RefusedT = TypeVar("RefusedT", bound=Refused)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -32,9 +35,19 @@ def read_seq(text: str | UnsetType) -> wire.Seq:
         raise codec.WireError("a message has no place in its conversation") from None
 
 
+def read_refusal(refused: type[RefusedT], message: Any) -> RefusedT:
+    """What a message refuses, as an error of the kind ``refused``."""
+    after, until = (getattr(message, name, UNSET) for name in ("retry_after", "until"))
+    return refused(
+        message.code,
+        getattr(message, "error", ""),
+        retry_after=None if after is UNSET else after,
+        until=None if until is UNSET else until,
+    )
+
+
 def read_welcome(user_id: int, answer: wire.LoginResMes) -> Welcome:
     """:raises WireError: a place in it can't be read."""
-    marks = [] if answer.read is UNSET else answer.read
     login = Login(
         user_id=user_id,
         name="" if answer.user_name is UNSET else answer.user_name,
@@ -42,12 +55,11 @@ def read_welcome(user_id: int, answer: wire.LoginResMes) -> Welcome:
         users=[] if answer.users is UNSET else answer.users,
         online=0 if answer.online is UNSET else answer.online,
         unread=0 if answer.unread is UNSET else answer.unread,
-        read={mark.peer: read_seq(mark.seq) for mark in marks},
+        read={mark.peer: read_seq(mark.seq) for mark in answer.read or []},
     )
-    rooms = {} if answer.rooms is UNSET else answer.rooms
     return Welcome(
         login,
-        {room: read_seq(seq) for room, seq in rooms.items()},
+        {room: read_seq(seq) for room, seq in (answer.rooms or {}).items()},
         None if answer.inbox is UNSET else read_seq(answer.inbox),
     )
 

@@ -1,4 +1,4 @@
-"""Messages to send, and those sent that have no outcome yet, with no I/O."""
+"""Messages to send, how fast, and those sent that have no outcome yet, with no I/O."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Final
 from twisted.internet.defer import Deferred
 
 from chatroom.client.base.errors import SendRefused
-from chatroom.client.base.interfaces import Clock, Timer
 from chatroom.client.base.model import Sent
 from chatroom.client.base.timing import Backoff, Timing
-from chatroom.client.state.send_rate import SendRate
+from chatroom.common.clock import Clock, Timer, cancel
 from chatroom.common.waiting import Waiters
 from chatroom.protocol.messages import Code, Seq
 
@@ -22,6 +21,61 @@ WINDOW: Final = 100
 #: Refused for now: the same message may be accepted later. 409 says that the server closes the
 #: session, so the message is sent again in the next one. Every other code is final.
 _LATER: Final = frozenset({Code.TOO_FAST, Code.UNAVAILABLE, Code.CLOSED})
+
+
+#: What is tried of the rate at which a server was seen to take messages: all of it would be
+#: refused again soon.
+CAUTION: Final = 0.9
+#: By how much the rate grows with each message that was taken. A server that takes five a second
+#: then refuses one every few seconds, and not half of them.
+GROWTH: Final = 1.01
+#: Slowest rate, in messages a second.
+LEAST: Final = 1.0
+#: Seconds without a refusal after which the rate is forgotten: the server has let everything
+#: through for long, and has room for many at once again.
+FORGET: Final = 60.0
+
+
+class SendRate:
+    """As fast as can be until the server refuses; then at about the rate that it took.
+
+    Between two refusals the server took as many messages as it lets through in that time: so the
+    second one tells its rate, whatever it is.
+    """
+
+    def __init__(self) -> None:
+        #: Messages a second; None: nothing was refused lately.
+        self.rate: float | None = None
+        self._taken = 0
+        self._refused_at: float | None = None
+        self._next_at = 0.0
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next message may be sent."""
+        if self._refused_at is not None and now - self._refused_at > FORGET:
+            self.rate = self._refused_at = None
+        return 0.0 if self.rate is None else max(0.0, self._next_at - now)
+
+    def sent(self, now: float) -> None:
+        """A message was sent."""
+        if self.rate is not None:
+            self._next_at = max(self._next_at, now) + 1 / self.rate
+
+    def taken(self) -> None:
+        """The server has stored a message."""
+        self._taken += 1
+        if self.rate is not None:
+            self.rate *= GROWTH
+
+    def refused(self, now: float, wait: float) -> None:
+        """A message was refused as too fast, for the first time since all that waited was sent.
+
+        :param wait: seconds that the server said to wait.
+        """
+        since = wait if self._refused_at is None else now - self._refused_at
+        self.rate = max(LEAST, CAUTION * self._taken / max(since, wait, 1.0))
+        self._refused_at, self._taken = now, 0
+        self._next_at = now + wait
 
 
 @dataclass(eq=False, slots=True)
@@ -113,10 +167,9 @@ class SendQueue:
                 del self._entries[entry.id]
         self._check_empty()
 
-    def room_of(self, message_id: str) -> tuple[str | None] | None:
-        """Where an unsettled message goes, in a tuple; None for an id that is not known."""
-        entry = self._entries.get(message_id)
-        return None if entry is None else (entry.room,)
+    def room_of(self, message_id: str) -> str | None:
+        """The room that an unsettled message goes to; None: it is private."""
+        return self._entries[message_id].room
 
     def touched(self) -> None:
         """The server is delivering, so acknowledgements are on their way in their place."""
@@ -135,38 +188,29 @@ class SendQueue:
         self._check_empty()
         return True
 
-    def refuse(
-        self,
-        message_id: str,
-        code: int,
-        text: str,
-        retry_after: float | None,
-        until: int | None = None,
-    ) -> None:
+    def refuse(self, message_id: str, error: SendRefused) -> None:
         """The message was not taken, this time or for good."""
         entry = self._entries.get(message_id)
         if entry is None:
             return
-        if code not in _LATER or entry.deferred.called:
+        if error.code not in _LATER or entry.deferred.called:
             del self._entries[message_id]
             self._pump()
             if not entry.deferred.called:
-                error = SendRefused(code, text, retry_after=retry_after, until=until)
                 error.uncertain = entry.uncertain
                 entry.deferred.errback(error)
             self._check_empty()
             return
         entry.sent_at = None
-        entry.uncertain = entry.uncertain or code == Code.UNAVAILABLE
-        self.hold(retry_after, too_fast=code == Code.TOO_FAST)
+        entry.uncertain = entry.uncertain or error.code == Code.UNAVAILABLE
+        self.hold(error.retry_after, too_fast=error.code == Code.TOO_FAST)
 
     def fail_all(self, error: Exception) -> None:
         """None of them will get an outcome any more."""
         entries = list(self._entries.values())
         self._entries.clear()
         for timer in (self._held, self._next_send, self._watch):
-            if timer is not None:
-                timer.cancel()
+            cancel(timer)
         self._held = self._next_send = self._watch = None
         self._backoff.reset()
         for entry in entries:
@@ -176,9 +220,7 @@ class SendQueue:
 
     def when_empty(self) -> Deferred[None]:
         """Fires when everything is settled."""
-        waiter = self._empty.wait()
-        self._check_empty()
-        return waiter
+        return self._empty.wait(over=not self._entries)
 
     # ------------------------------------------------------------ inside
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
-from twisted.internet import defer
-from twisted.internet.interfaces import IReactorTime
-
-from chatroom.client.base.interfaces import Clock
 from chatroom.client.base.model import Gap, Incoming, Login, State
 from chatroom.client.chat_client import ChatClient
 from chatroom.client.state.position import just_before
+from chatroom.common.clock import Clock
+from chatroom.common.waiting import Waiters, within
 from chatroom.protocol.messages import ReadMes, ReceivedMes, Seq
 from chatroom.terminal import texts
 from chatroom.terminal.incoming.message_log import MessageLog
@@ -52,7 +49,7 @@ class Arrivals:
         #: Somebody logged in, and has not been told that this is over.
         self.is_inside = False
         self._late = 0
-        self._next_late: defer.Deferred[None] | None = None
+        self._came_late = Waiters()
         self.log = MessageLog()
         self.client = make_client(
             on_text=self._on_text,
@@ -74,14 +71,10 @@ class Arrivals:
         for peer, seq in login.read.items():
             self.log.mark_read(peer, seq)
         while self._late < login.unread:
-            self._next_late = defer.Deferred()
-            self._next_late.addTimeout(LATE_TIMEOUT, cast(IReactorTime, self._clock))
             try:
-                await self._next_late
-            except defer.TimeoutError:
+                await within(self._came_late.wait(), LATE_TIMEOUT, self._clock, TimeoutError())
+            except TimeoutError:
                 return
-            finally:
-                self._next_late = None
 
     def mark_read(self, peer: int, seq: Seq) -> None:
         """The person has seen the conversation with ``peer`` up to ``seq``."""
@@ -106,8 +99,7 @@ class Arrivals:
         self._screen.show(line, Style.MESSAGE if peer is None else Style.PRIVATE)
         if message.late:
             self._late += 1
-            if self._next_late is not None:
-                self._next_late.callback(None)
+            self._came_late.fire()
 
     def _on_state(self, state: State) -> None:
         if self._leaving:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from chatroom.client.base.interfaces import Clock, Timer
+from chatroom.common.clock import Clock, Timer, cancel
 from chatroom.protocol.messages import Person, Status
 from chatroom.terminal import texts
 from chatroom.terminal.wording import Wording
@@ -44,9 +44,8 @@ class PresenceNotices:
     def stop(self) -> None:
         """Discard the changes that were gathered."""
         self._changed.clear()
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
+        cancel(self._call)
+        self._call = None
 
     def changed(self, people: Iterable[Person], online: int) -> None:
         """These came, went or changed their status; ``online`` is how many there are now."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Mapping
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, cast
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Protocol
+from twisted.internet.stdio import StandardIO
+from zope.interface import implementer
+
+from chatroom.terminal.screen.tty import TtyMode
 
 
-class EndOfInput(Exception):
-    """The input has ended: there are no more answers.
-
-    ``reason`` says what is wrong with that: one of `texts`, not translated yet, with the ``values``
-    that it wants. Empty: nothing is.
-    """
+class BadInput(Exception):
+    """``reason`` is one of `texts`, not translated yet, with the ``values`` that it wants."""
 
     def __init__(self, reason: str = "", **values: object) -> None:
         super().__init__(reason)
@@ -22,20 +25,16 @@ class EndOfInput(Exception):
         self.values = values
 
 
+class EndOfInput(BadInput):
+    """There are no more answers; without a reason, nothing is wrong with that."""
+
+
+class BadLine(BadInput):
+    """One answer could not be taken; the next one is another matter."""
+
+
 class OutputClosed(Exception):
     """The reader of the output has closed it."""
-
-
-class BadLine(Exception):
-    """One answer could not be taken; the next one is another matter.
-
-    ``reason`` is one of `texts`, not translated yet, with the ``values`` that it wants.
-    """
-
-    def __init__(self, reason: str, **values: object) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.values = values
 
 
 class Question(NamedTuple):
@@ -57,7 +56,7 @@ class Style(Enum):
     ERROR = "31"
 
 
-class Screen(Protocol):
+class Screen(typing.Protocol):
     """Asks one thing at a time, and prints whenever there is something to print."""
 
     #: Whether a person sits in front of it.
@@ -79,6 +78,50 @@ class Screen(Protocol):
 
     def close(self) -> Deferred[None]:
         """Stop asking; fires when all that was printed is out."""
+
+
+@implementer(IHalfCloseableProtocol)
+class StandardScreen(Protocol):
+    """What every screen does on standard input and output.
+
+    :param mode: the terminal that the answers come from, if they do.
+    """
+
+    def __init__(self, encoding: str, mode: TtyMode | None, colour: bool) -> None:
+        self._encoding = encoding
+        self._mode = mode
+        self._colour = colour
+        self._question: Question | None = None
+        self._waiting: Deferred[str] | None = None
+        self._output_closed = False
+        self._closed: Deferred[None] | None = None
+
+    def close(self) -> Deferred[None]:
+        closed = self._closed = Deferred()
+        if self._output_closed:
+            self._gone()
+        else:
+            self._io.loseConnection()
+        return closed
+
+    def suspend(self) -> None:
+        """Give the terminal back, until `retake`; both may be called in a signal handler."""
+        if self._mode is not None:
+            self._mode.leave()
+
+    @property
+    def _io(self) -> StandardIO:
+        return cast(StandardIO, self.transport)
+
+    def _write(self, text: str) -> None:
+        if text and not self._output_closed:
+            self._io.write(text.encode(self._encoding, "replace"))
+
+    def _gone(self) -> None:
+        self.suspend()
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            closed.callback(None)
 
 
 def has_colour(environ: Mapping[str, str], is_terminal: bool) -> bool:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import codecs
 import contextlib
 from collections import deque
-from typing import Final, TextIO, cast
+from typing import Final, TextIO
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.stdio import StandardIO
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from chatroom.protocol.messages import MAX_CONTENT
 from chatroom.terminal import texts
-from chatroom.terminal.screen import BadLine, EndOfInput, OutputClosed, Question, Style, paint
-from chatroom.terminal.screen.tty_mode import TtyMode
+from chatroom.terminal.screen import (
+    BadLine,
+    EndOfInput,
+    OutputClosed,
+    Question,
+    StandardScreen,
+    Style,
+    paint,
+)
+from chatroom.terminal.screen.tty import TtyMode
 
 #: Answers that are read ahead; the rest waits in the pipe.
 READ_AHEAD: Final = 100
@@ -27,12 +32,10 @@ MAX_LINE: Final = 4 * MAX_CONTENT + len("\r")
 #: Longest line that can be typed in a terminal that hands over lines, in bytes. Linux keeps 4,096
 #: with the line's end (N_TTY_BUF_SIZE in its n_tty.c), and drops what is typed beyond in silence.
 MAX_TYPED: Final = 4095
-_UTF_8_MARK: Final = codecs.BOM_UTF8
 _UTF_16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-@implementer(IHalfCloseableProtocol)
-class LineScreen(Protocol):
+class LineScreen(StandardScreen):
     """Prints each question on a line of its own, and takes each answer from the next line.
 
     :param errors: where errors go.
@@ -50,25 +53,19 @@ class LineScreen(Protocol):
         mode: TtyMode | None = None,
         read: bool = True,
     ) -> None:
+        super().__init__(encoding, mode, colour)
         self.interactive = mode is not None
-        self._encoding = encoding
         self._errors = errors
-        self._colour = colour
-        self._mode = mode
         self._read_by_program = read
         self._buffer = b""
         self._at_first_line = True
         #: What is wrong with the line being read already.
         self._spoilt: BadLine | None = None
         self._answers: deque[str | BadLine] = deque()
-        self._question: Question | None = None
-        self._waiting: Deferred[str] | None = None
         #: The end of the input, once it was met.
         self._end: EndOfInput | None = None
-        self._output_closed = False
         #: Output was lost; a question was asked that could not be shown.
         self._lost = self._in_vain = False
-        self._closed: Deferred[None] | None = None
 
     # ---------------------------------------------------------------- what a screen does
 
@@ -125,21 +122,7 @@ class LineScreen(Protocol):
             return texts.OUTPUT_CLOSED if self._in_vain else ""
         return texts.OUTPUT_LOST
 
-    def close(self) -> Deferred[None]:
-        self._closed = Deferred()
-        closed = self._closed
-        if self._output_closed:
-            self._gone()
-        else:
-            self._io.loseConnection()
-        return closed
-
     # ---------------------------------------------------------------- what the terminal does
-
-    def suspend(self) -> None:
-        """Give the terminal back, until `retake`; both may be called in a signal handler."""
-        if self._mode is not None:
-            self._mode.leave()
 
     def retake(self) -> None:
         """Take the terminal again: a password that is being typed stays hidden."""
@@ -152,10 +135,6 @@ class LineScreen(Protocol):
             self._prompt(self._question)
 
     # ---------------------------------------------------------------- what the transport tells
-
-    @property
-    def _io(self) -> StandardIO:
-        return cast(StandardIO, self.transport)
 
     def dataReceived(self, data: bytes) -> None:
         *ends, rest = data.split(b"\n")
@@ -192,10 +171,6 @@ class LineScreen(Protocol):
     def _prompt(self, question: Question) -> None:
         self._write(question.prompt + (" " if self.interactive else "\n"))
 
-    def _write(self, text: str) -> None:
-        if not self._output_closed:
-            self._io.write(text.encode(self._encoding, "replace"))
-
     def _add(self, piece: bytes) -> None:
         """One more piece of the line being read, as it came."""
         if self._mode is not None and len(piece) >= MAX_TYPED:
@@ -211,7 +186,7 @@ class LineScreen(Protocol):
         spoilt, self._spoilt = self._spoilt, None
         if self._at_first_line:
             self._at_first_line = False
-            line = line.removeprefix(_UTF_8_MARK)
+            line = line.removeprefix(codecs.BOM_UTF8)
             if line.startswith(_UTF_16_MARKS) or b"\0" in line:
                 self._end = EndOfInput(texts.UTF_16, encoding=self._encoding.upper())
         if self._end is not None:
@@ -243,13 +218,6 @@ class LineScreen(Protocol):
         if self._mode is not None:
             self._mode.leave()
             self._write("\n")
-
-    def _gone(self) -> None:
-        if self._mode is not None:
-            self._mode.leave()
-        closed, self._closed = self._closed, None
-        if closed is not None:
-            closed.callback(None)
 
 
 def _read(line: bytes, encoding: str) -> str | BadLine:

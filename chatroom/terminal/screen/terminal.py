@@ -5,22 +5,27 @@ from __future__ import annotations
 import codecs
 from collections import deque
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IHalfCloseableProtocol
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.stdio import StandardIO
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
-from chatroom.client.base.interfaces import Clock, Timer
+from chatroom.common.clock import Clock, Timer, cancel
 from chatroom.protocol.messages import MAX_CONTENT
 from chatroom.terminal import texts
-from chatroom.terminal.screen import BadLine, EndOfInput, OutputClosed, Question, Style, paint
+from chatroom.terminal.screen import (
+    BadLine,
+    EndOfInput,
+    OutputClosed,
+    Question,
+    StandardScreen,
+    Style,
+    paint,
+)
 from chatroom.terminal.screen.editor import Layout, LineEditor, lay_out
 from chatroom.terminal.screen.keys import Key, KeyDecoder, Pasted, Press, Typed
-from chatroom.terminal.screen.tty_mode import TtyMode
+from chatroom.terminal.screen.tty import TtyMode
 
 #: Answers to one question that up and down bring back.
 MAX_EARLIER: Final = 100
@@ -33,8 +38,7 @@ _NO_WRAP: Final = "\x1b[?7l"
 _WRAP: Final = "\x1b[?7h"
 
 
-@implementer(IHalfCloseableProtocol)
-class TerminalScreen(Protocol):
+class TerminalScreen(StandardScreen):
     """Keeps the question and what is typed below all that is printed.
 
     Keys count only while something is asked. Those pressed before wait, unseen: nobody knows yet
@@ -45,6 +49,7 @@ class TerminalScreen(Protocol):
     """
 
     interactive = True
+    _mode: TtyMode
 
     def __init__(
         self,
@@ -55,26 +60,20 @@ class TerminalScreen(Protocol):
         *,
         colour: bool = False,
     ) -> None:
-        self._encoding = encoding
-        self._mode = mode
+        super().__init__(encoding, mode, colour)
         self._size = size
         self._clock = clock
-        self._colour = colour
         self._decode = codecs.getincrementaldecoder(encoding)("replace").decode
         self._keys = KeyDecoder()
         self._pause: Timer | None = None
         self._pressed: deque[Press] = deque()
         self._working = False
-        self._question: Question | None = None
-        self._waiting: Deferred[str] | None = None
         self._editor = LineEditor()
         #: Earlier answers, by question: at each one only its own come back.
         self._earlier: dict[str, deque[str]] = {}
         #: The question as it stands on the screen; None while it does not.
         self._drawn: Layout | None = None
         self._input_ended = False
-        self._output_closed = False
-        self._closed: Deferred[None] | None = None
 
     # ---------------------------------------------------------------- what a screen does
 
@@ -96,14 +95,6 @@ class TerminalScreen(Protocol):
     def error(self, text: str) -> None:
         self.show(text, Style.ERROR)
 
-    def close(self) -> Deferred[None]:
-        closed = self._closed = Deferred()
-        if self._output_closed:
-            self._gone()
-        else:
-            self._io.loseConnection()
-        return closed
-
     # ---------------------------------------------------------------- what the terminal does
 
     def resized(self) -> None:
@@ -111,10 +102,6 @@ class TerminalScreen(Protocol):
         if self._drawn is not None:
             above = self._drawn.rows_above(self._size()[0])
             self._write(self._erase(above) + self._draw())
-
-    def suspend(self) -> None:
-        """Give the terminal back, until `retake`; both may be called in a signal handler."""
-        self._mode.leave()
 
     def retake(self) -> None:
         """Take the terminal again."""
@@ -126,10 +113,6 @@ class TerminalScreen(Protocol):
             self._write("\r" + self._draw())
 
     # ---------------------------------------------------------------- what the transport tells
-
-    @property
-    def _io(self) -> StandardIO:
-        return cast(StandardIO, self.transport)
 
     def connectionMade(self) -> None:
         self._mode.key_by_key()
@@ -156,8 +139,7 @@ class TerminalScreen(Protocol):
     # ---------------------------------------------------------------- keys
 
     def _await_end_of_paste(self) -> None:
-        if self._pause is not None and self._pause.active():
-            self._pause.cancel()
+        cancel(self._pause)
         if self._keys.pasting:
             self._pause = self._clock.callLater(PASTE_PAUSE, self._paste_paused)
 
@@ -263,17 +245,9 @@ class TerminalScreen(Protocol):
         rows = "\r\n".join(layout.rows)
         return f"{_NO_WRAP}{rows}\r{up}{layout.before}{_WRAP}"
 
-    def _write(self, text: str) -> None:
-        if text and not self._output_closed:
-            self._io.write(text.encode(self._encoding, "replace"))
-
     def _gone(self) -> None:
-        self._mode.leave()
-        if self._pause is not None and self._pause.active():
-            self._pause.cancel()
-        closed, self._closed = self._closed, None
-        if closed is not None:
-            closed.callback(None)
+        cancel(self._pause)
+        super()._gone()
 
 
 def _up(rows: int) -> str:

@@ -19,6 +19,7 @@ from chatroom.protocol import messages as wire, refusals
 from chatroom.protocol.display_names import BadName
 from chatroom.protocol.messages import Code
 from chatroom.protocol.refusals import Refusal, Refused
+from chatroom.sessions import replies
 from chatroom.transports.web import cookie
 from chatroom.transports.web.request import Request
 
@@ -161,16 +162,9 @@ def _logged_in(login: Login, request: Request) -> tuple[Answer, Cookie]:
 
 def _refusal(refusal: Refusal, name: str) -> Answer:
     """The refusal as over TCP before a login: the page has words of its own for each code."""
-    code, words = refusal.code, f"{refusal.zh} ({refusal.en})"
+    fields = replies.fields(refusal, dialect=0)
     if name == "register":
-        code = Code.REGISTER_FAILED if code == Code.MALFORMED else code
-        words = refusal.zh
-    return Answer(
-        code=code,
-        error=words,
-        retry_after=refusal.retry_after or UNSET,
-        until=UNSET if refusal.until is None else refusal.until,
-        reason=refusal.reason or UNSET,
-        least=refusal.least or UNSET,
-        note=refusal.note or UNSET,
-    )
+        fields["error"] = refusal.zh
+        if refusal.code == Code.MALFORMED:
+            fields["code"] = Code.REGISTER_FAILED
+    return Answer(**fields, least=refusal.least or UNSET)

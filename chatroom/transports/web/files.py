@@ -1,14 +1,16 @@
-"""The page's files: read once, with the ETags by which a browser knows that it has them."""
+"""The page's files: read once, with the ETags by which a browser knows that it has them.
+
+It takes only the standard library, as the package is built by it, too.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
-
-from chatroom.transports.web.comments import without_comments
 
 #: Where they are in the package.
 FOLDER = Path(__file__).parent / "static"
@@ -35,6 +37,8 @@ TYPES = {
 #: Encodings of a file that may lie beside it, the best first, with the ending of their names. They
 #: are made when the package is built; a checkout has none.
 ENCODINGS = {"br": ".br", "gzip": ".gz"}
+#: Whole lines only; comments behind code stay. None of our strings spans several lines.
+_COMMENT = re.compile(rb"^[ \t]*(?://[^\n]*|/\*(?:(?!\*/).)*\*/)[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
 class Representation(NamedTuple):
@@ -94,6 +98,13 @@ def service_worker(files: Mapping[str, File]) -> File | None:
     told = f"const VERSION = {json.dumps(version)};\nconst FILES = {json.dumps(list(parts))};\n"
     body = told.encode("ascii") + files[WORKER].representations[-1].body
     return File(TYPES[".js"], (_representation("identity", body),))
+
+
+def without_comments(name: str, body: bytes) -> bytes:
+    """The file ``name`` without comments; line numbers stay the same, for error messages."""
+    if not name.endswith((".css", ".js")):
+        return body
+    return _COMMENT.sub(lambda found: b"\n" * found[0].count(b"\n"), body)
 
 
 def is_known(etag: str, if_none_match: str) -> bool:

@@ -11,10 +11,9 @@ from twisted.web import http
 from chatroom.limits.connections import LOCAL
 from chatroom.node.node import Node
 from chatroom.transports.sockets import TurnedAway
+from chatroom.transports.web.addressing import Hosts, Proxies
 from chatroom.transports.web.api import Api
 from chatroom.transports.web.files import INDEX, File, is_known, service_worker
-from chatroom.transports.web.hosts import Hosts
-from chatroom.transports.web.proxy import Proxies
 from chatroom.transports.web.request import TIMEOUT, TOO_MANY, Channel, Request
 from chatroom.transports.web.websocket import WebSocketFactory
 

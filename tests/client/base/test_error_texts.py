@@ -32,8 +32,8 @@ from chatroom.client.base.errors import Doubt
 from chatroom.client.state.checking import check
 from chatroom.protocol import codec, messages as wire, refusals
 from chatroom.protocol.refusals import Refusal
+from chatroom.terminal import texts
 from chatroom.terminal.input_checks import explain
-from chatroom.terminal.language import translation
 from tests.client.network import REFUSED
 from tests.client.stage import Outcome, Stage, a_welcome
 from tests.protocol.test_refusals import ALL, MADE
@@ -166,7 +166,7 @@ def test_other_errors_of_the_library_are_in_both_languages(stage: Stage) -> None
 def test_the_menus_give_the_reason_in_their_own_language() -> None:
     short = RegisterRefused(506, refusals.password_too_short(6).zh)
     away = NotConnected(words.NOBODY_LISTENS)
-    zh, en = translation("zh"), translation("en")
+    zh, en = texts.translation("zh"), texts.translation("en")
     assert "密码太短, 至少要6个字符" in explain(zh, short)
     assert "password" not in explain(zh, short)
     assert "password too short: at least 6 characters" in explain(en, short)

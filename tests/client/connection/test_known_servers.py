@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatroom.client import KnownServers
-from chatroom.client.connection.known_servers import default_path
+from chatroom.client.connection.trust import default_path
 
 ONE = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
 OTHER = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"

@@ -28,7 +28,7 @@ from chatroom.client import (
     client_endpoint,
     connect,
 )
-from chatroom.client.connection.tls import TlsEndpoint
+from chatroom.client.connection.endpoint import TlsEndpoint
 from chatroom.protocol import messages as wire
 from tests.certificates import Issued
 from tests.client.stage import ScriptedServer, a_welcome

@@ -10,9 +10,8 @@ import msgspec
 from pytest_twisted import ensureDeferred
 
 from chatroom.admin.context import Context
-from chatroom.admin.export import export
 from chatroom.admin.output import Output, when
-from chatroom.admin.queries import show
+from chatroom.admin.queries import export, show
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO
 from chatroom.store.events import AnnounceEvent
 from chatroom.store.records import Action, Outcome

@@ -24,7 +24,7 @@ from chatroom.terminal.screen import (
     has_colour,
 )
 from chatroom.terminal.screen.lines import MAX_LINE, READ_AHEAD, LineScreen
-from chatroom.terminal.screen.tty_mode import TtyMode
+from chatroom.terminal.screen.tty import TtyMode
 
 from .test_terminal import NAME, SECRET, result
 

@@ -14,7 +14,7 @@ from twisted.internet.task import Clock
 from chatroom.terminal.screen import BadLine, EndOfInput, OutputClosed, Question, Style
 from chatroom.terminal.screen.keys import PASTE_OFF, PASTE_ON
 from chatroom.terminal.screen.terminal import PASTE_PAUSE, TerminalScreen
-from chatroom.terminal.screen.tty_mode import TtyMode
+from chatroom.terminal.screen.tty import TtyMode
 
 from .terminal_emulator import OPINIONS, Emulator, Opinion, by_character
 

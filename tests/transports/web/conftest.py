@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
+from chatroom.transports.web.addressing import Hosts, Proxies
 from chatroom.transports.web.files import read_files
-from chatroom.transports.web.hosts import Hosts
-from chatroom.transports.web.proxy import Proxies
 from chatroom.transports.web.site import Site
 from tests.transports.web.browser import HOST, Tab
 from tests.world import World

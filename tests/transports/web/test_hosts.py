@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chatroom.transports.web.hosts import Hosts
+from chatroom.transports.web.addressing import Hosts
 from chatroom.transports.web.site import Site
 from tests.transports.web.browser import Tab
 

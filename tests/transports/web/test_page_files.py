@@ -14,7 +14,7 @@ import pytest
 
 import chatroom
 from chatroom.protocol.messages import Code, Status
-from chatroom.transports.web.comments import without_comments
+from chatroom.transports.web.files import without_comments
 
 STATIC = Path(chatroom.__file__).parent / "transports" / "web" / "static"
 SOURCES = {".css", ".html", ".js", ".svg"}

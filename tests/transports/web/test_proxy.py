@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from chatroom.config.option_parsers import network
-from chatroom.transports.web.proxy import Proxies
+from chatroom.transports.web.addressing import Proxies
 
 PROXIES = Proxies([ip_network("10.0.0.0/8"), ip_network("127.0.0.1"), ip_network("fd00::1")])
 

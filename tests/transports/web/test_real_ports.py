@@ -21,9 +21,8 @@ from twisted.internet.threads import deferToThread
 from chatroom.delivery.direct import DirectOutbox
 from chatroom.delivery.outbox import TransportOutbox
 from chatroom.protocol import messages as wire
+from chatroom.transports.web.addressing import Hosts, Proxies
 from chatroom.transports.web.files import read_files
-from chatroom.transports.web.hosts import Hosts
-from chatroom.transports.web.proxy import Proxies
 from chatroom.transports.web.site import Site
 from tests.certificates import Issued
 from tests.ports import own_port

@@ -1,4 +1,4 @@
-"""The client's address and scheme behind a proxy, which is believed only if it is trusted."""
+"""Who a request comes from and whom it asks for, as far as its headers are believed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,21 @@ _HOP: Final = re.compile(
     r"(?P<v4>[\d.]+)(?::\d+)?|\[(?P<bracketed>[0-9a-f:.%]+)\](?::\d+)?|(?P<v6>[0-9a-f:.%]+)",
     re.IGNORECASE | re.ASCII,
 )
+#: RFC 9110, 7.2: what a ``Host`` header may be, an IPv6 address in brackets.
+_HOST: Final = re.compile(
+    r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::\d*)?", re.I | re.A
+)
+
+ADVICE: Final = (
+    "Another site's page could use this server through its visitors' browsers (DNS rebinding):"
+    " name the host that browsers ask for with --web-host, such as --web-host chat.example.org"
+)
 
 _log = Logger()
 
 
 class Proxies:
-    """Reads the headers that proxies add.
+    """The client's address and scheme behind a proxy, which is believed only if it is trusted.
 
     :param trusted: addresses of the proxies; nobody else's headers are believed.
     """
@@ -82,3 +91,40 @@ def _address_in(hop: str) -> str | None:
         return None
     address = addresses.parse(match["v4"] or match["bracketed"] or match["v6"])
     return None if address is None else str(address)
+
+
+class Hosts:
+    """What the server may be called in requests: this prevents DNS rebinding.
+
+    A page elsewhere can have its own name point at this server, and then asks here from its
+    visitor's browser as if it were the server's own page: ``Host`` and ``Origin`` agree. Only a
+    name gives that away, so a browser that names neither an address nor a name of the server's own
+    is refused.
+
+    :param names: the host names that ``--web-host`` gives, in lower case. Without any, other names
+        are taken too, but not on a connection to a loopback address that no trusted proxy made.
+    """
+
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self._names = frozenset(names)
+
+    def allow(self, host: str, own_address: str, *, by_proxy: bool) -> bool:
+        """Whether a request may be answered.
+
+        :param host: its ``Host`` header; a program that gives none is no browser.
+        :param own_address: the address of ours to which the connection was made; no browser gets at
+            a Unix socket, which has none.
+        :param by_proxy: whether a trusted proxy made it.
+        """
+        if not host:
+            return True
+        match = _HOST.fullmatch(host)
+        if match is None:
+            return False
+        name = (match["v6"] or match["name"]).lower().removesuffix(".")
+        if addresses.parse(name) is not None or name == "localhost" or name.endswith(".localhost"):
+            return True
+        if self._names:
+            return name in self._names
+        own = addresses.parse(own_address)
+        return by_proxy or own is None or not own.is_loopback
