@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.system.lab import Lab, Server
 from tests.system.test_web import WEB
-from tests.transports.web.page.chromium import World, find_chromium, launch, new_ids
+from tests.transports.web.page.chromium import DESKTOP, World, find_chromium, launch, new_ids
 
 _ids = new_ids()
 
@@ -44,8 +44,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory, forking: None) -> Iterator[Lab
 
 
 @pytest.fixture
-def world(browser: Browser, server: Server) -> Iterator[World]:
+def world(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[World]:
     """The server and the browser that tests share; no page may have caused trouble."""
-    world = World(browser, server, _ids)
+    world = World(browser, server, _ids, getattr(request, "param", DESKTOP))
     yield world
     assert world.close() == []

@@ -6,23 +6,16 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 
-import pytest
 from playwright.sync_api import expect
 
-from tests.transports.web.page.chromium import DESKTOP, PHONE, Window, World
-
-SIZES = pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-Size = tuple[int, int]
-
+from tests.transports.web.page.chromium import DESKTOP, PHONE, Window, World, both_sizes
 
 # ---------------------------------------------------------------- addresses, and what is thrown
 
 
-@SIZES
-def test_an_address_that_leads_nowhere_is_told_and_the_chat_is_there(
-    world: World, size: Size
-) -> None:
-    window = world.someone("kiwi", size=size).window()
+@both_sizes
+def test_an_address_that_leads_nowhere_is_told_and_the_chat_is_there(world: World) -> None:
+    window = world.someone("kiwi").window()
     for name in ("%", "%E0%A4%A", "u9007199254740993", "u0", "attic", "u1/x"):
         # From elsewhere, so that it is a new page each time.
         window.page.goto("about:blank")
@@ -59,6 +52,7 @@ def test_whatever_is_thrown_is_told_with_a_way_back(world: World) -> None:
         window.trouble.clear()
 
 
+@both_sizes
 def test_what_one_part_throws_does_not_stop_the_others(world: World) -> None:
     window = world.someone("kiwi").enters()
     # Drawing a name fails from now on, wherever that is.
@@ -88,8 +82,8 @@ PLACE = """() => {
 DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
-def reading_older_messages(world: World, size: Size) -> Window:
-    person = world.someone("kiwi", size=size)
+def reading_older_messages(world: World) -> Window:
+    person = world.someone("kiwi")
     lime = world.registered("lime")
     with world.server.client() as other:
         other.enter(lime)
@@ -112,11 +106,11 @@ CHANGES: dict[str, tuple[Callable[[Window], object], Callable[[Window], object]]
 }
 
 
-@SIZES
-def test_the_place_in_the_messages_stays_when_the_layout_changes(world: World, size: Size) -> None:
-    window = reading_older_messages(world, size)
+@both_sizes
+def test_the_place_in_the_messages_stays_when_the_layout_changes(world: World) -> None:
+    window = reading_older_messages(world)
     for name, (there, back) in CHANGES.items():
-        window.resized(size).page.evaluate(DRAWN)
+        window.resized(world.size).page.evaluate(DRAWN)
         window.page.evaluate("document.getElementById('messages').scrollTop = 700")
         expect(window["#jump"]).to_be_visible()
         window.page.evaluate(DRAWN)
@@ -129,7 +123,7 @@ def test_the_place_in_the_messages_stays_when_the_layout_changes(world: World, s
             assert now["text"] == before["text"], name
     set_font(window, "")
     # And who is at the newest message stays there.
-    window.resized(size)["#jump"].click()
+    window.resized(world.size)["#jump"].click()
     for other in ((740, 360), (360, 740), (1280, 1024), (320, 256)):
         window.resized(other).page.evaluate(DRAWN)
         expect(window["#message-list > li"].last).to_be_in_viewport()
@@ -154,6 +148,7 @@ def test_today_is_yesterday_after_midnight(world: World) -> None:
         expect(when).to_have_text(re.compile(r"^\d+/\d+$"))
 
 
+@both_sizes
 def test_today_is_yesterday_after_a_night_without_a_connection(world: World) -> None:
     person = world.someone("kiwi")
     window = person.window()
@@ -231,6 +226,7 @@ def test_links_end_where_chinese_goes_on_and_marks_become_what_they_say(world: W
             expect(window[f"#message-list .bubble {selector}"]).to_have_text(text)
 
 
+@both_sizes
 def test_a_hundred_thousand_blanks_are_written_like_anything_else(world: World) -> None:
     window = world.someone("kiwi").enters("#/lobby")
     box = window["#composer-text"]

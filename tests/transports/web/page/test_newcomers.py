@@ -8,11 +8,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.system.wire_client import PASSWORD
-from tests.transports.web.page.chromium import DESKTOP, PHONE, Window, World
-
-SIZES = pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-Size = tuple[int, int]
-
+from tests.transports.web.page.chromium import DESKTOP, PHONE, Size, Window, World, both_sizes
 
 # ---------------------------------------------------------------- people
 
@@ -48,13 +44,13 @@ def test_a_number_that_nobody_has_is_told_before_one_writes(
         expect(window["#messages-top"]).not_to_contain_text(words)
 
 
-@SIZES
-def test_escape_empties_the_search_before_it_closes_it(world: World, size: Size) -> None:
-    window = world.someone("kiwi", size=size).enters("#/lobby")
+@both_sizes
+def test_escape_empties_the_search_before_it_closes_it(world: World) -> None:
+    window = world.someone("kiwi").enters("#/lobby")
     # On a wide screen the people are there from the beginning.
     toggle, search = window["#toggle-people"], window["#people-search"]
-    expect(toggle).to_have_attribute("aria-expanded", "true" if size == DESKTOP else "false")
-    if size == PHONE:
+    expect(toggle).to_have_attribute("aria-expanded", "true" if world.size == DESKTOP else "false")
+    if world.size == PHONE:
         toggle.click()
     expect(search).to_be_visible()
     search.fill("somebody")
@@ -175,6 +171,7 @@ def test_what_the_server_refuses_is_told_in_the_pages_language_at_the_field(
             is_put_right(window, f"register-{field}")
 
 
+@both_sizes
 def test_a_new_password_that_is_too_short_is_told_at_its_field(world: World) -> None:
     window = world.someone("kiwi", locale="zh-CN").enters()
     window.opens_settings()
@@ -284,6 +281,7 @@ def test_a_conversation_is_marked_as_unread_in_all_tabs_until_it_is_opened(world
 # ---------------------------------------------------------------- keys, and the look of things
 
 
+@both_sizes
 def test_a_question_mark_lists_the_keys_unless_one_writes(world: World) -> None:
     window = world.someone("kiwi").enters("#/lobby")
     window["#composer-text"].press("?")
@@ -374,6 +372,7 @@ def test_one_is_asked_about_notifications_when_one_wants_them_and_a_closed_quest
         assert window.page.evaluate("window.asked") == times
 
 
+@both_sizes
 def test_notifications_that_the_browser_denies_are_explained(world: World) -> None:
     person = world.someone("kiwi")
     person.context.add_init_script("window.Notification = class { static permission = 'denied'; };")
