@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Request, Route, expect
 
 from tests.system.wire_client import PASSWORD
 from tests.transports.web.page.chromium import DESKTOP, PHONE, Size, Window, World, both_sizes
@@ -107,6 +108,107 @@ def test_a_free_number_is_suggested_and_taken_by_a_click(world: World) -> None:
     window["#register-submit"].click()
     window.is_online()
     expect(window["#me-name"]).to_have_text("👨‍👩‍👧 Kiwi")
+
+
+#: Makes the page suggest these numbers first.
+SUGGEST = """{
+  const numbers = %s, random = crypto.getRandomValues.bind(crypto);
+  crypto.getRandomValues = (into) => (into instanceof Uint32Array && numbers.length
+    ? into.fill(numbers.shift() - 100_000) : random(into));
+}"""
+
+
+def about_to_register(world: World, *suggested: int) -> tuple[Window, list[int]]:
+    """All is filled in, with the first of these; and the numbers that are asked for from now on."""
+    person = world.newcomer()
+    person.context.add_init_script(SUGGEST % list(suggested))
+    window = person.window().opens()
+    asked: list[int] = []
+
+    def note(request: Request) -> None:
+        if request.url.endswith("/api/register"):
+            asked.append(json.loads(request.post_data or "")["user"]["userId"])
+
+    window.page.on("request", note)
+    window["#choose-register"].click()
+    window["#register-suggest"].click()
+    expect(window["#register-id"]).to_have_value(str(suggested[0]))
+    window["#register-name"].fill("kiwi")
+    window["#register-password"].fill(PASSWORD)
+    return window, asked
+
+
+def numbers_to_suggest(world: World, count: int) -> list[int]:
+    """The first of them is taken."""
+    numbers = [100_000 + world.new_id() for _ in range(count)]
+    with world.server.client() as client:
+        assert client.register(numbers[0], "lime") == 200
+    return numbers
+
+
+@both_sizes
+def test_a_suggested_number_that_is_taken_is_replaced_by_a_free_one_which_is_told(
+    world: World,
+) -> None:
+    taken, free = numbers_to_suggest(world, 2)
+    window, asked = about_to_register(world, taken, free)
+    window["#register-submit"].click()
+    window.is_online()
+    assert asked == [taken, free]
+    expect(window["#announcement-text"]).to_have_text(
+        f"Your user number is {free}. You log in with it."
+    )
+    window["#close-announcement"].click()
+    window.opens_settings()
+    expect(window["#settings-account"]).to_contain_text(str(free))
+
+
+@both_sizes
+def test_a_number_of_ones_own_that_is_taken_is_told_and_another_one_suggested(
+    world: World,
+) -> None:
+    taken, free, other = numbers_to_suggest(world, 3)
+    window, asked = about_to_register(world, free, other)
+    window["#register-id"].fill(str(taken))
+    window["#register-submit"].click()
+    is_marked(window, "register-id", "taken")
+    expect(window["#register-id"]).to_have_value(str(taken))
+    expect(window["#register-suggest"]).to_have_text(f"Take {other}")
+    assert asked == [taken]
+
+
+@both_sizes
+def test_only_so_many_suggested_numbers_are_tried(world: World) -> None:
+    *numbers, last = numbers_to_suggest(world, 6)
+    window, asked = about_to_register(world, *numbers, last)
+    window.page.route("**/api/register", lambda route: route.fulfill(json={"code": 505}))
+    window["#register-submit"].click()
+    is_marked(window, "register-id", "taken")
+    assert asked == numbers
+    expect(window["#register-suggest"]).to_have_text(f"Take {last}")
+
+
+@both_sizes
+@pytest.mark.parametrize("answer", ["none", "the store is away"])
+def test_no_second_account_is_made_where_the_first_one_may_have_been(
+    world: World, answer: str
+) -> None:
+    _, number, other = numbers_to_suggest(world, 3)
+    window, asked = about_to_register(world, number, other)
+
+    def lose(route: Route) -> None:
+        assert route.fetch().json()["code"] == 200
+        if answer == "none":
+            route.abort()
+        else:
+            route.fulfill(json={"code": 506, "error": "注册发生未知错误..."})
+
+    window.page.route("**/api/register", lose, times=1)
+    window["#register-submit"].click()
+    expect(window["#register-error"]).not_to_be_empty()
+    window["#register-submit"].click()
+    is_marked(window, "register-id", "taken")
+    assert asked == [number, number]
 
 
 WRONG = [
