@@ -232,11 +232,18 @@ class World:
         self._ids: list[int] = []
         self._people: list[Someone] = []
 
-    def browser_of(self, user_id: int, *, size: Size | None = None, **more: Any) -> Someone:
-        """A browser that has not been here before."""
+    def browser_of(
+        self,
+        user_id: int,
+        *,
+        size: Size | None = None,
+        browser: Browser | None = None,
+        **more: Any,
+    ) -> Someone:
+        """A browser that has not been here before; ``browser``: of another kind than the others."""
         width, height = size or self.size
         given = self._settings | {"viewport": {"width": width, "height": height}} | more
-        context = self._browser.new_context(**given)
+        context = (browser or self._browser).new_context(**given)
         self._people.append(Someone(context, self.origin, user_id, self._ids))
         return self._people[-1]
 
