@@ -9,7 +9,14 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.system.lab import Lab, Server
 from tests.system.test_web import WEB
-from tests.transports.web.page.chromium import DESKTOP, World, find_chromium, launch, new_ids
+from tests.transports.web.page.chromium import (
+    DESKTOP,
+    PATIENCE,
+    World,
+    find_chromium,
+    launch,
+    new_ids,
+)
 from tests.transports.web.page.firefox import find_firefox, stand_in
 
 
@@ -34,7 +41,9 @@ def firefox(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) ->
     if path is None:
         pytest.skip("no Firefox here to show the page (on Debian: apt install firefox-esr)")
     program = stand_in(path, tmp_path_factory.mktemp("firefox"))
-    with playwright.firefox.launch(channel="moz-firefox", executable_path=program) as browser:
+    with playwright.firefox.launch(
+        channel="moz-firefox", executable_path=program, timeout=PATIENCE
+    ) as browser:
         yield browser
 
 

@@ -8,23 +8,21 @@ that one refusal a success.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shlex
 import shutil
 import signal
 import sys
-from asyncio import StreamReader, StreamWriter
+from asyncio import IncompleteReadError, StreamReader, StreamWriter
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 #: What a Firefox is called, by system.
 NAMES = ("firefox-esr", "firefox")
 _LISTENING = re.compile(rb"WebDriver BiDi listening on ws://127\.0\.0\.1:(\d+)")
-#: The refusal. Its fields come in this order, in a frame of its own, and are not masked.
-_UNKNOWN = re.compile(
-    rb'\{"type":"error","id":(\d+),"error":"unknown command",'
-    rb'"message":"emulation\.setMediaFeaturesOverride"[^{}]*\}'
-)
+_NOT_THERE = b"emulation.setMediaFeaturesOverride"
 
 
 def find_firefox() -> str | None:
@@ -37,13 +35,6 @@ def stand_in(path: str, folder: Path) -> Path:
     program.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, __file__, path])} "$@"\n')
     program.chmod(0o755)
     return program
-
-
-def _succeeded(refusal: re.Match[bytes]) -> bytes:
-    """As long as the refusal, as the frame has its length in front."""
-    return b'{"type":"success","id":%s,"result":{}}' % refusal[1] + b" " * (
-        len(refusal[0]) - len(refusal[1]) - len('{"type":"success","id":,"result":{}}')
-    )
 
 
 async def _run(command: list[str]) -> int:
@@ -74,11 +65,27 @@ async def _relay(port: int, reader: StreamReader, writer: StreamWriter) -> None:
         to_firefox.close()
 
     async def back() -> None:
-        while data := await from_firefox.read(65536):
-            writer.write(_UNKNOWN.sub(_succeeded, data))
+        writer.write(await from_firefox.readuntil(b"\r\n\r\n"))
+        with suppress(IncompleteReadError):
+            while True:
+                writer.write(await _frame(from_firefox))
         writer.close()
 
     await asyncio.gather(there(), back())
+
+
+async def _frame(from_firefox: StreamReader) -> bytes:
+    """The next one of the WebSocket. What comes from a server is not masked."""
+    head = await from_firefox.readexactly(2)
+    size = head[1]
+    if size > 125:
+        longer = await from_firefox.readexactly(2 if size == 126 else 8)
+        head, size = head + longer, int.from_bytes(longer, "big")
+    text = await from_firefox.readexactly(size)
+    if _NOT_THERE in text and (answer := json.loads(text))["type"] == "error":
+        succeeded = {"type": "success", "id": answer["id"], "result": {}}
+        text = json.dumps(succeeded).encode().ljust(size)
+    return head + text
 
 
 if __name__ == "__main__":
