@@ -100,6 +100,9 @@ def test_a_free_number_is_suggested_and_taken_by_a_click(world: World) -> None:
     window["#register-id"].fill("kiwi")
     window["#register-id"].blur()
     is_marked(window, "register-id", "is no number")
+    # Also where one comes to the button right from the field: it stays under the pointer.
+    is_put_right(window, "register-id")
+    window["#register-id"].fill("kiwi")
     window["#register-suggest"].click()
     expect(window["#register-id"]).not_to_have_attribute("aria-invalid", "true")
     expect(window["#register-id"]).to_have_value(re.compile(r"^\d{6}$"))

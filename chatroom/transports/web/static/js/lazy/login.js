@@ -31,7 +31,7 @@ export class LoginView {
     }
     for (const name of ["login", "register"]) {
       $(`${name}-form`).addEventListener("input", unmark);
-      $(`${name}-form`).addEventListener("change", judge);
+      $(`${name}-form`).addEventListener("focusout", judge);
     }
     $("register-suggest").addEventListener("click", () => {
       this.#takeSuggested();
@@ -162,14 +162,20 @@ const FAULTS = {
   "register-password": (field) => passwordFault(field.value),
 };
 
+/** The button that is being clicked: what is said meanwhile would move it away from under the pointer. */
+let pressed = null;
+addEventListener("pointerdown", ({ target }) => (pressed = target.closest?.("button")), true);
+for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => (pressed = null), true);
+
 function judge({ target: field }) {
+  if (pressed) return;
   const fault = field.value && FAULTS[field.id]?.(field);
   if (fault) showError(field.form, field, fault, { focus: false });
 }
 
 /**
- * What was wrong with a field is over once something else is in it. Not when one leaves it: that is by
- * a click on the button, which would move away from under the pointer. What is said of another stays.
+ * What was wrong with a field is over once something else is in it. Not when one leaves it: that may be
+ * by a click on a button, as above. What is said of another stays.
  */
 function unmark({ target: field }) {
   if (field.getAttribute("aria-invalid") === "true") showError(field.form, null, null);
