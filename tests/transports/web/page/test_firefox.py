@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.system.lab import Server
 from tests.system.wire_client import PASSWORD
-from tests.transports.web.page import test_composer, test_faults, test_tabs
+from tests.transports.web.page import test_composer, test_faults, test_newcomers, test_tabs
 from tests.transports.web.page.chromium import World, both_sizes
 
 pytestmark = both_sizes
@@ -44,6 +44,11 @@ def test_who_registers_with_one_browser_talks_with_another(world: World, browser
 
 def test_the_field_is_as_high_as_its_text(world: World) -> None:
     test_composer.test_the_field_is_as_high_as_its_text_from_the_first_and_at_any_width(world)
+    test_composer.test_a_long_name_leaves_the_empty_field_one_line_high(world)
+
+
+def test_a_field_says_what_is_wrong_and_a_number_is_suggested(world: World) -> None:
+    test_newcomers.test_a_free_number_is_suggested_and_taken_by_a_click(world)
 
 
 def test_the_place_stays_when_the_width_changes(world: World) -> None:
