@@ -401,6 +401,7 @@ def test_a_question_mark_lists_the_keys_unless_one_writes(world: World) -> None:
         expect(window["#keys kbd"].get_by_text(key, exact=True).first).to_be_visible()
     window.page.keyboard.press("Escape")
     expect(window["#keys"]).to_have_count(0)
+    window.page.evaluate("location.hash = ''")
     window.opens_settings()
     window["#open-keys"].click()
     expect(window["#keys"]).to_be_visible()
