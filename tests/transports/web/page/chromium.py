@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from itertools import count
 from typing import Any
 
+import pytest
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -40,6 +41,11 @@ ARGUMENTS = [
 PATIENCE = 120_000
 DESKTOP = (1280, 800)
 PHONE = (360, 740)
+Size = tuple[int, int]
+#: What a test sees in a world whose browsers are of such a size, unless it asks for another one.
+both_sizes = pytest.mark.parametrize(
+    "world", [PHONE, DESKTOP], ids=["phone", "desktop"], indirect=True
+)
 
 expect.set_options(timeout=PATIENCE)
 
@@ -116,7 +122,7 @@ class Window:
         expect(self["#chat"]).to_be_hidden()
         return self
 
-    def resized(self, size: tuple[int, int]) -> Window:
+    def resized(self, size: Size) -> Window:
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
         return self
 
@@ -204,13 +210,20 @@ class World:
     """One server and one browser, and all who are there in one test.
 
     :param ids: gives user ids that no other test uses.
+    :param size: width and height of each new window, in pixels.
     :param settings: what each new browser is like, unless it is told.
     """
 
     def __init__(
-        self, browser: Browser, server: Server, ids: Callable[[], int], **settings: Any
+        self,
+        browser: Browser,
+        server: Server,
+        ids: Callable[[], int],
+        size: Size = DESKTOP,
+        **settings: Any,
     ) -> None:
         self.server = server
+        self.size = size
         self.origin = origin_of(server)
         # Without a service worker, which would fetch the whole page once more for each browser.
         self._settings = {"locale": "en-GB", "service_workers": "block"} | settings
@@ -219,11 +232,18 @@ class World:
         self._ids: list[int] = []
         self._people: list[Someone] = []
 
-    def browser_of(self, user_id: int, *, size: tuple[int, int] = DESKTOP, **more: Any) -> Someone:
-        """A browser that has not been here before."""
-        width, height = size
+    def browser_of(
+        self,
+        user_id: int,
+        *,
+        size: Size | None = None,
+        browser: Browser | None = None,
+        **more: Any,
+    ) -> Someone:
+        """A browser that has not been here before; ``browser``: of another kind than the others."""
+        width, height = size or self.size
         given = self._settings | {"viewport": {"width": width, "height": height}} | more
-        context = self._browser.new_context(**given)
+        context = (browser or self._browser).new_context(**given)
         self._people.append(Someone(context, self.origin, user_id, self._ids))
         return self._people[-1]
 

@@ -1,28 +1,56 @@
-"""One Chromium and one server for all tests of a process; they are left out where none is."""
+"""One Chromium, one Firefox and one server for all tests of a process; left out where none is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.system.lab import Lab, Server
 from tests.system.test_web import WEB
-from tests.transports.web.page.chromium import World, find_chromium, launch, new_ids
-
-_ids = new_ids()
+from tests.transports.web.page.chromium import (
+    DESKTOP,
+    PATIENCE,
+    World,
+    find_chromium,
+    launch,
+    new_ids,
+)
+from tests.transports.web.page.firefox import find_firefox, stand_in
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
     path = find_chromium()
     if path is None:
         pytest.skip("no Chromium here to show the page (on Debian: apt install chromium)")
-    with sync_playwright() as playwright:
-        browser = launch(playwright.chromium, path)
+    with launch(playwright.chromium, path) as browser:
         yield browser
-        browser.close()
+
+
+@pytest.fixture(scope="session")
+def firefox(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    path = find_firefox()
+    if path is None:
+        pytest.skip("no Firefox here to show the page (on Debian: apt install firefox-esr)")
+    program = stand_in(path, tmp_path_factory.mktemp("firefox"))
+    with playwright.firefox.launch(
+        channel="moz-firefox", executable_path=program, timeout=PATIENCE
+    ) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def ids() -> Callable[[], int]:
+    """Gives numbers for the users of the server that tests share."""
+    return new_ids()
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +72,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory, forking: None) -> Iterator[Lab
 
 
 @pytest.fixture
-def world(browser: Browser, server: Server) -> Iterator[World]:
+def world(
+    browser: Browser, server: Server, ids: Callable[[], int], request: pytest.FixtureRequest
+) -> Iterator[World]:
     """The server and the browser that tests share; no page may have caused trouble."""
-    world = World(browser, server, _ids)
+    world = World(browser, server, ids, getattr(request, "param", DESKTOP))
     yield world
     assert world.close() == []

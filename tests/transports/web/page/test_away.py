@@ -12,12 +12,13 @@ from playwright.sync_api import Browser, WebSocketRoute, expect
 from tests.system.lab import until
 from tests.transports.web.page.chromium import (
     ARGUMENTS,
-    DESKTOP,
-    PHONE,
     Window,
     World,
+    both_sizes,
     find_chromium,
 )
+
+pytestmark = both_sizes
 
 #: Leaves less than 100 bytes of the storage free, and gives it back.
 FILL = """
@@ -99,17 +100,14 @@ def is_given_up(window: Window, seconds: int) -> None:
 def test_a_browser_without_a_network_is_shown_to_be_offline(world: World) -> None:
     person = world.someone("kiwi")
     window = person.enters(f"#/u{person.user_id}")
-    for size in (PHONE, DESKTOP):
-        window.resized(size)
-        person.context.set_offline(True)
-        text = f"on its way from {size}"
-        window.writes(text)
-        window.is_connected("offline")
-        expect(window.messages(text)).to_have_attribute("data-state", "waiting")
-        expect(window.messages(text)).to_contain_text("Waiting to be sent")
-        person.context.set_offline(False)
-        window.is_online()
-        expect(window.sent(text)).to_be_visible()
+    person.context.set_offline(True)
+    window.writes("on its way")
+    window.is_connected("offline")
+    expect(window.messages("on its way")).to_have_attribute("data-state", "waiting")
+    expect(window.messages("on its way")).to_contain_text("Waiting to be sent")
+    person.context.set_offline(False)
+    window.is_online()
+    expect(window.sent("on its way")).to_be_visible()
 
 
 @pytest.mark.parametrize(("event", "seconds"), [("offline", 2), ("online", 4)])
@@ -202,7 +200,11 @@ def test_blocked_cookies_are_named(world: World, browser: Browser, tmp_path: Pat
     settings.parent.mkdir(parents=True)
     settings.write_text('{"profile": {"default_content_setting_values": {"cookies": 2}}}')
     context = browser.browser_type.launch_persistent_context(
-        str(tmp_path / "profile"), executable_path=path, args=ARGUMENTS, locale="en-GB"
+        str(tmp_path / "profile"),
+        executable_path=path,
+        args=ARGUMENTS,
+        locale="en-GB",
+        viewport={"width": world.size[0], "height": world.size[1]},
     )
     try:
         window = Window(context.new_page(), world.origin).opens()

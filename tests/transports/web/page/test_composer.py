@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
 
-from tests.transports.web.page.chromium import DESKTOP, PHONE, Window, World
-
-Size = tuple[int, int]
-both_sizes = pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+from tests.transports.web.page.chromium import DESKTOP, PHONE, Window, World, both_sizes
 
 #: How much of the text is out of sight, and how high the field is; in pixels.
 HIDDEN = "node => Math.max(0, node.scrollHeight - node.clientHeight)"
@@ -32,9 +28,10 @@ def opens_lobby(window: Window) -> Window:
 
 @both_sizes
 def test_the_field_is_as_high_as_its_text_from_the_first_and_at_any_width(
-    world: World, size: Size
+    world: World,
 ) -> None:
-    window = opens_lobby(world.someone("kiwi", size=size).enters())
+    size = world.size
+    window = opens_lobby(world.someone("kiwi").enters())
     is_whole(window, lines=1)
     window["#composer-text"].fill("one\ntwo\nthree")
     is_whole(window, lines=3)
@@ -64,8 +61,9 @@ def test_a_long_name_leaves_the_empty_field_one_line_high(world: World) -> None:
         assert window["#composer-text"].evaluate(HEIGHT) < 2 * 24 + 20
 
 
+@both_sizes
 def test_what_is_typed_at_the_messages_goes_into_the_field(world: World) -> None:
-    window = world.someone("kiwi").enters()
+    window = world.someone("kiwi").enters("#/lobby")
     window.says("said before")
     window["#messages"].focus()
     window.page.keyboard.type("Typed there")
@@ -81,8 +79,9 @@ def test_what_is_typed_at_the_messages_goes_into_the_field(world: World) -> None
     expect(window["#composer-text"]).to_have_value("Typed there")
 
 
+@both_sizes
 def test_an_input_method_that_begins_at_the_messages_goes_on_in_the_field(world: World) -> None:
-    window = world.someone().enters()
+    window = world.someone().enters("#/lobby")
     window["#messages"].focus()
     # So Chromium tells of a key that an input method takes.
     window["#messages"].evaluate(
@@ -92,8 +91,9 @@ def test_an_input_method_that_begins_at_the_messages_goes_on_in_the_field(world:
     expect(window["#composer-text"]).to_be_focused()
 
 
+@both_sizes
 def test_the_arrow_recalls_what_one_said_last(world: World) -> None:
-    window = world.someone("kiwi").enters()
+    window = world.someone("kiwi").enters("#/lobby")
     field = window["#composer-text"]
     window.says("the first")
     window.says("the last of mine")
@@ -114,8 +114,8 @@ def test_the_arrow_recalls_what_one_said_last(world: World) -> None:
 
 
 @both_sizes
-def test_a_draft_is_marked_in_the_list_and_kept_over_a_reload(world: World, size: Size) -> None:
-    person = world.someone("kiwi", size=size)
+def test_a_draft_is_marked_in_the_list_and_kept_over_a_reload(world: World) -> None:
+    person = world.someone("kiwi")
     plum = world.registered("plum")
     # Nobody has talked to them: the draft is all that there is.
     window = person.enters(f"#/u{plum}")
@@ -123,7 +123,7 @@ def test_a_draft_is_marked_in_the_list_and_kept_over_a_reload(world: World, size
     window.opens("").is_online()
     window.page.evaluate("location.hash = ''")
     row = window.unread(plum)
-    if size == DESKTOP:
+    if world.size == DESKTOP:
         window.goes_to("lobby")
     expect(row).to_contain_text("Draft: shall we meet?")
     window.reloads()
@@ -132,7 +132,7 @@ def test_a_draft_is_marked_in_the_list_and_kept_over_a_reload(world: World, size
     expect(window["#composer-text"]).to_have_value("shall we meet?")
     window["#composer-text"].press("Enter")
     expect(window.sent("shall we meet?")).to_be_visible()
-    if size == PHONE:
+    if world.size == PHONE:
         window["#back"].click()
     expect(row).to_contain_text("You: shall we meet?")
     expect(row).not_to_contain_text("Draft")

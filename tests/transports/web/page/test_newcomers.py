@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Request, Route, expect
 
-from tests.transports.web.page.chromium import DESKTOP, PHONE, Window, World
+from tests.transports.web.page.chromium import DESKTOP, PHONE, Size, Window, World, both_sizes
 from tests.wire import PASSWORD
-
-SIZES = pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-Size = tuple[int, int]
-
 
 # ---------------------------------------------------------------- people
 
@@ -48,13 +45,13 @@ def test_a_number_that_nobody_has_is_told_before_one_writes(
         expect(window["#messages-top"]).not_to_contain_text(words)
 
 
-@SIZES
-def test_escape_empties_the_search_before_it_closes_it(world: World, size: Size) -> None:
-    window = world.someone("kiwi", size=size).enters("#/lobby")
+@both_sizes
+def test_escape_empties_the_search_before_it_closes_it(world: World) -> None:
+    window = world.someone("kiwi").enters("#/lobby")
     # On a wide screen the people are there from the beginning.
     toggle, search = window["#toggle-people"], window["#people-search"]
-    expect(toggle).to_have_attribute("aria-expanded", "true" if size == DESKTOP else "false")
-    if size == PHONE:
+    expect(toggle).to_have_attribute("aria-expanded", "true" if world.size == DESKTOP else "false")
+    if world.size == PHONE:
         toggle.click()
     expect(search).to_be_visible()
     search.fill("somebody")
@@ -97,20 +94,126 @@ def registering(world: World, **more: str) -> Window:
     return window
 
 
+@both_sizes
 def test_a_free_number_is_suggested_and_taken_by_a_click(world: World) -> None:
     window = registering(world)
-    for size in (DESKTOP, PHONE):
-        window.resized(size)["#register-id"].fill("kiwi")
-        window["#register-id"].blur()
-        is_marked(window, "register-id", "is no number")
-        window["#register-suggest"].click()
-        expect(window["#register-id"]).not_to_have_attribute("aria-invalid", "true")
-        expect(window["#register-id"]).to_have_value(re.compile(r"^\d{6}$"))
-    window["#register-name"].fill("👨‍👩‍👧 Kiwi")
+    window["#register-id"].fill("kiwi")
+    window["#register-id"].blur()
+    is_marked(window, "register-id", "is no number")
+    # Also where one comes to the button right from the field: it stays under the pointer.
+    is_put_right(window, "register-id")
+    window["#register-id"].fill("kiwi")
+    window["#register-suggest"].click()
+    expect(window["#register-id"]).not_to_have_attribute("aria-invalid", "true")
+    expect(window["#register-id"]).to_have_value(re.compile(r"^\d{6}$"))
+    # With joiners: in an emoji, and between letters.
+    name = "👨‍👩‍👧 می‌خواهم"
+    window["#register-name"].fill(name)
     window["#register-password"].fill(PASSWORD)
     window["#register-submit"].click()
     window.is_online()
-    expect(window["#me-name"]).to_have_text("👨‍👩‍👧 Kiwi")
+    expect(window["#me-name"]).to_have_text(name)
+
+
+#: Makes the page suggest these numbers first.
+SUGGEST = """{
+  const numbers = %s, random = crypto.getRandomValues.bind(crypto);
+  crypto.getRandomValues = (into) => (into instanceof Uint32Array && numbers.length
+    ? into.fill(numbers.shift() - 100_000) : random(into));
+}"""
+
+
+def about_to_register(world: World, *suggested: int) -> tuple[Window, list[int]]:
+    """All is filled in, with the first of these; and the numbers that are asked for from now on."""
+    person = world.newcomer()
+    person.context.add_init_script(SUGGEST % list(suggested))
+    window = person.window().opens()
+    asked: list[int] = []
+
+    def note(request: Request) -> None:
+        if request.url.endswith("/api/register"):
+            asked.append(json.loads(request.post_data or "")["user"]["userId"])
+
+    window.page.on("request", note)
+    window["#choose-register"].click()
+    window["#register-suggest"].click()
+    expect(window["#register-id"]).to_have_value(str(suggested[0]))
+    window["#register-name"].fill("kiwi")
+    window["#register-password"].fill(PASSWORD)
+    return window, asked
+
+
+def numbers_to_suggest(world: World, count: int) -> list[int]:
+    """The first of them is taken."""
+    numbers = [100_000 + world.new_id() for _ in range(count)]
+    with world.server.client() as client:
+        assert client.register(numbers[0], "lime") == 200
+    return numbers
+
+
+@both_sizes
+def test_a_suggested_number_that_is_taken_is_replaced_by_a_free_one_which_is_told(
+    world: World,
+) -> None:
+    taken, free = numbers_to_suggest(world, 2)
+    window, asked = about_to_register(world, taken, free)
+    window["#register-submit"].click()
+    window.is_online()
+    assert asked == [taken, free]
+    expect(window["#announcement-text"]).to_have_text(
+        f"Your user number is {free}. You log in with it."
+    )
+    window["#close-announcement"].click()
+    window.opens_settings()
+    expect(window["#settings-account"]).to_contain_text(str(free))
+
+
+@both_sizes
+def test_a_number_of_ones_own_that_is_taken_is_told_and_another_one_suggested(
+    world: World,
+) -> None:
+    taken, free, other = numbers_to_suggest(world, 3)
+    window, asked = about_to_register(world, free, other)
+    window["#register-id"].fill(str(taken))
+    window["#register-submit"].click()
+    is_marked(window, "register-id", "taken")
+    expect(window["#register-id"]).to_have_value(str(taken))
+    expect(window["#register-suggest"]).to_have_text(f"Take {other}")
+    assert asked == [taken]
+
+
+@both_sizes
+def test_only_so_many_suggested_numbers_are_tried(world: World) -> None:
+    *numbers, last = numbers_to_suggest(world, 6)
+    window, asked = about_to_register(world, *numbers, last)
+    window.page.route("**/api/register", lambda route: route.fulfill(json={"code": 505}))
+    window["#register-submit"].click()
+    is_marked(window, "register-id", "taken")
+    assert asked == numbers
+    expect(window["#register-suggest"]).to_have_text(f"Take {last}")
+
+
+@both_sizes
+@pytest.mark.parametrize("answer", ["none", "the store is away"])
+def test_no_second_account_is_made_where_the_first_one_may_have_been(
+    world: World, answer: str
+) -> None:
+    _, number, other = numbers_to_suggest(world, 3)
+    window, asked = about_to_register(world, number, other)
+
+    def lose(route: Route) -> None:
+        assert route.fetch().json()["code"] == 200
+        if answer == "none":
+            route.abort()
+        else:
+            route.fulfill(json={"code": 506, "error": "注册发生未知错误..."})
+
+    window.page.route("**/api/register", lose, times=1)
+    window["#register-submit"].click()
+    expect(window["#register-error"]).not_to_be_empty()
+    window["#register-submit"].click()
+    is_marked(window, "register-id", "taken")
+    assert asked == [number, number]
 
 
 WRONG = [
@@ -175,6 +278,7 @@ def test_what_the_server_refuses_is_told_in_the_pages_language_at_the_field(
             is_put_right(window, f"register-{field}")
 
 
+@both_sizes
 def test_a_new_password_that_is_too_short_is_told_at_its_field(world: World) -> None:
     window = world.someone("kiwi", locale="zh-CN").enters()
     window.opens_settings()
@@ -284,6 +388,7 @@ def test_a_conversation_is_marked_as_unread_in_all_tabs_until_it_is_opened(world
 # ---------------------------------------------------------------- keys, and the look of things
 
 
+@both_sizes
 def test_a_question_mark_lists_the_keys_unless_one_writes(world: World) -> None:
     window = world.someone("kiwi").enters("#/lobby")
     window["#composer-text"].press("?")
@@ -296,6 +401,7 @@ def test_a_question_mark_lists_the_keys_unless_one_writes(world: World) -> None:
         expect(window["#keys kbd"].get_by_text(key, exact=True).first).to_be_visible()
     window.page.keyboard.press("Escape")
     expect(window["#keys"]).to_have_count(0)
+    window.page.evaluate("location.hash = ''")
     window.opens_settings()
     window["#open-keys"].click()
     expect(window["#keys"]).to_be_visible()
@@ -374,6 +480,7 @@ def test_one_is_asked_about_notifications_when_one_wants_them_and_a_closed_quest
         assert window.page.evaluate("window.asked") == times
 
 
+@both_sizes
 def test_notifications_that_the_browser_denies_are_explained(world: World) -> None:
     person = world.someone("kiwi")
     person.context.add_init_script("window.Notification = class { static permission = 'denied'; };")

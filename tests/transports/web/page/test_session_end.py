@@ -6,8 +6,10 @@ from playwright.sync_api import expect
 
 from tests.system.lab import Server
 from tests.system.test_admin import Admin
-from tests.transports.web.page.chromium import DESKTOP, PHONE, World
+from tests.transports.web.page.chromium import World, both_sizes
 from tests.wire import PASSWORD
+
+pytestmark = both_sizes
 
 #: A timer that saves what is being written does so too late.
 NO_TIMER_SAVES = """
@@ -24,30 +26,28 @@ def test_what_was_being_written_when_the_session_ended_is_there_after_the_next_l
     person.context.add_init_script(NO_TIMER_SAVES)
     window = person.enters(f"#/u{plum}")
     keyboard = window.page.keyboard
-    for size in (PHONE, DESKTOP):
-        window.resized(size)["#composer-text"].fill("")
-        window["#composer-text"].focus()
-        keyboard.type(f"half a sentence at {size}")
-        Admin("--data", str(server.data)).says("kick", person.user_id, "--reason", "a rest")
-        window.is_asked_to_log_in()
-        keyboard.type(" and its other half")
-        keyboard.press("Enter")
-        # What is being typed is nobody's password.
-        for field in ("#login-id", "#login-password"):
-            assert "half" not in window[field].input_value()
-        expect(window["#login-password"]).not_to_be_focused()
-        expect(window["#login-notice"]).to_contain_text("a rest")
-        expect(window["#login-notice"]).to_contain_text("What kiwi wrote and did not send is kept")
-        window.logs_in(person.user_id, PASSWORD).is_online()
-        # One is where one was.
-        expect(window["#room-title"]).to_have_text(f"User {plum}")
-        expect(window["#composer-text"]).to_have_value(f"half a sentence at {size}")
+    window["#composer-text"].focus()
+    keyboard.type("half a sentence")
+    Admin("--data", str(server.data)).says("kick", person.user_id, "--reason", "a rest")
+    window.is_asked_to_log_in()
+    keyboard.type(" and its other half")
+    keyboard.press("Enter")
+    # What is being typed is nobody's password.
+    for field in ("#login-id", "#login-password"):
+        assert "half" not in window[field].input_value()
+    expect(window["#login-password"]).not_to_be_focused()
+    expect(window["#login-notice"]).to_contain_text("a rest")
+    expect(window["#login-notice"]).to_contain_text("What kiwi wrote and did not send is kept")
+    window.logs_in(person.user_id, PASSWORD).is_online()
+    # One is where one was.
+    expect(window["#room-title"]).to_have_text(f"User {plum}")
+    expect(window["#composer-text"]).to_have_value("half a sentence")
 
 
 def test_what_was_being_written_when_the_page_went_is_there_after_a_reload(world: World) -> None:
     person = world.someone("kiwi")
     person.context.add_init_script(NO_TIMER_SAVES)
-    window = person.enters()
+    window = person.enters("#/lobby")
     window["#composer-text"].focus()
     window.page.keyboard.type("and away")
     window.reloads()
@@ -57,7 +57,7 @@ def test_what_was_being_written_when_the_page_went_is_there_after_a_reload(world
 def test_what_was_being_written_is_saved_before_one_looks_elsewhere(world: World) -> None:
     person = world.someone("kiwi")
     person.context.add_init_script(NO_TIMER_SAVES)
-    window = person.enters()
+    window = person.enters("#/lobby")
     for number, leave in enumerate(("blur", "focus elsewhere", "visibilitychange")):
         text = f"written before {leave}"
         window["#composer-text"].fill(text)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.transports.web.page.chromium import Someone, Window, World
+from tests.transports.web.page.chromium import Someone, Window, World, both_sizes
+
+pytestmark = both_sizes
 
 
 def draft(window: Window, text: str) -> Window:
@@ -37,9 +39,9 @@ def test_drafts_of_two_tabs_are_all_kept(world: World) -> None:
 
 def test_a_draft_that_was_sent_in_one_tab_is_in_no_other(world: World) -> None:
     person = world.someone("kiwi")
-    one = draft(person.enters(), "said only once")
+    one = draft(person.enters("#/lobby"), "said only once")
     one["#composer-text"].blur()
-    two = person.enters()
+    two = person.enters("#/lobby")
     has_draft(two, "said only once")
     draft(two, "said only once, of course")
     has_draft(one, "said only once, of course")
@@ -64,7 +66,7 @@ def test_a_tab_becomes_nobody_else_unasked(world: World) -> None:
     # Who is filling in the form is told, and not taken away from it.
     second["#login-id"].fill(str(lime))
     second["#login-password"].fill("half of it")
-    first.logs_in(kiwi).is_online()
+    first.logs_in(kiwi).is_online().goes_to("lobby")
     expect(second["#login-notice"]).to_contain_text("kiwi has logged in in another tab")
     expect(second["#login-password"]).to_have_value("half of it")
     draft(first, "for kiwi's friends alone")
@@ -92,7 +94,7 @@ def test_a_tab_becomes_nobody_else_unasked(world: World) -> None:
     other.logs_in(kiwi).is_online()
     has_draft(other, "")
     logs_out(first)
-    first.logs_in(kiwi).is_online()
+    first.logs_in(kiwi).is_online().goes_to("lobby")
     has_draft(first, "for kiwi's friends alone")
     expect(first.messages("for kiwi's friends alone")).to_have_count(0)
 
@@ -101,19 +103,19 @@ def test_what_waits_is_sent_under_the_name_of_who_wrote_it(world: World) -> None
     person, kiwi, lime = browser_of_two(world)
     first, second = person.window(), person.window()
     first.page.route_web_socket("**/ws", lambda socket: socket.close())
-    first.opens().logs_in(kiwi).is_connected("offline")
+    first.opens().logs_in(kiwi).is_connected("offline").goes_to("lobby")
     first.writes("kiwi's own words")
     expect(first.messages("kiwi's own words")).to_have_attribute("data-state", "waiting")
     first.page.goto("about:blank")
     # Lime gets at the browser, and the cookie is lime's from now on.
     person.user_id = lime
     person.logs_in()
-    second.enters().says("lime's own words")
+    second.enters("#/lobby").says("lime's own words")
     expect(second["#me-name"]).to_have_text("lime")
     expect(second.messages("kiwi's own words")).to_have_count(0)
     person.user_id = kiwi
     person.logs_in()
-    third = person.enters()
+    third = person.enters("#/lobby")
     expect(third["#me-name"]).to_have_text("kiwi")
     expect(third.sent("kiwi's own words")).to_be_visible()
     expect(third.messages("kiwi's own words")).to_have_attribute("data-user", str(kiwi))
@@ -124,7 +126,7 @@ def test_logging_out_counts_what_all_tabs_hold(world: World) -> None:
     plum = world.registered("plum")
     window, tab = person.enters(), person.window()
     tab.page.route_web_socket("**/ws", lambda socket: socket.close())
-    tab.opens().is_connected("offline")
+    tab.opens("#/lobby").is_connected("offline")
     tab.writes("not sent yet")
     draft(tab.goes_to(plum), "a long draft")
     tab["#composer-text"].blur()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.system.console import Pipe
 from tests.system.lab import until
-from tests.transports.web.page.chromium import PHONE, Window, World
+from tests.transports.web.page.chromium import PHONE, Window, World, both_sizes
 from tests.wire import PASSWORD, WireClient
 
 #: Makes a page look hidden, which no window of a browser without a screen ever is.
@@ -167,9 +166,9 @@ def top_of(page: Page, seq: str) -> float:
     return bubble.evaluate("node => node.getBoundingClientRect().top")  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("size", [PHONE, (1280, 800)], ids=["phone", "desktop"])
-def test_history_comes_by_scrolling_up_with_no_jump(world: World, size: tuple[int, int]) -> None:
-    person = world.someone("kiwi", viewport={"width": size[0], "height": size[1]})
+@both_sizes
+def test_history_comes_by_scrolling_up_with_no_jump(world: World) -> None:
+    person = world.someone("kiwi")
     lime = world.registered("lime")
     with client(world, lime) as other:
         for number in range(1, 261):

@@ -75,7 +75,7 @@ async function showLogin(options) {
   const [{ LoginView }, forms] = await Promise.all([import("./lazy/login.js"), import("./lazy/forms.js")]);
   await forms.ready();
   if (running) return;
-  login ??= new LoginView((user) => enter({ ...user, code: CODE.OK }, { fresh: true }), invite);
+  login ??= new LoginView((user, isNew) => enter({ ...user, code: CODE.OK }, { fresh: true, isNew }), invite);
   screen("login");
   login.show(options);
 }
@@ -95,8 +95,8 @@ function takeInvite() {
   return found;
 }
 
-/** `fresh`: by the form, just now. */
-function enter({ userId, userName, code }, { fresh = false } = {}) {
+/** `fresh`: by the form, just now; `isNew`: the page chose their number, and they may not know it. */
+function enter({ userId, userName, code }, { fresh = false, isNew = false } = {}) {
   const user = { userId, userName };
   prefs.set("who", user);
   prefs.set("user", userId);
@@ -149,6 +149,7 @@ function enter({ userId, userName, code }, { fresh = false } = {}) {
   };
   client.start();
   queues.start();
+  if (isNew) client.emit("announced", t("yourNumber", { id: userId }));
 }
 
 /** Something that was written goes with this page. */

@@ -6,12 +6,21 @@ import { $ } from "../browser/dom.js";
 import { doing, onLanguage, t } from "../browser/i18n.js";
 import { digits, idFault, languageSwitch, nameFault, passwordFault, refusalOf, showError } from "./forms.js";
 
+/** The code of a registration whose number is taken; to a login it says something else. */
+const TAKEN = CODE.UNAVAILABLE;
+/** So many numbers are tried, where those that the page itself suggested turn out to be taken. */
+const TRIES = 5;
+
 export class LoginView {
   #entered;
+  #suggested = "";
   #notice = [];
   #goOn = null;
 
-  /** `entered(user)` is called with who is logged in; `invite` is what an invitation's link says, or null. */
+  /**
+   * `entered(user, isNew)` is called with who is logged in, and whether the page chose their number;
+   * `invite` is what an invitation's link says, or null.
+   */
   constructor(entered, invite) {
     this.#entered = entered;
     languageSwitch($("login-language"));
@@ -22,10 +31,10 @@ export class LoginView {
     }
     for (const name of ["login", "register"]) {
       $(`${name}-form`).addEventListener("input", unmark);
-      $(`${name}-form`).addEventListener("change", judge);
+      $(`${name}-form`).addEventListener("focusout", judge);
     }
-    $("register-suggest").addEventListener("click", ({ target }) => {
-      $("register-id").value = target.dataset.id;
+    $("register-suggest").addEventListener("click", () => {
+      this.#takeSuggested();
       unmark({ target: $("register-id") });
       $("register-name").focus();
     });
@@ -98,10 +107,10 @@ export class LoginView {
     return this.#enter(form, Number(digits(id)), password.value);
   }
 
-  async #enter(form, userId, password) {
+  async #enter(form, userId, password, isNew = false) {
     const answer = await api.login(userId, password);
     const { code } = answer;
-    if (code === CODE.OK) this.#entered({ userId: answer.userId ?? userId, userName: answer.userName ?? "" });
+    if (code === CODE.OK) this.#entered({ userId: answer.userId ?? userId, userName: answer.userName ?? "" }, isNew);
     else if (code === CODE.NO_SUCH_USER) showError(form, $("login-id"), t("noSuchUser"));
     else if (answer.until !== undefined) showError(form, null, doing(answer));
     else if (code === CODE.WRONG_PASSWORD) showError(form, $("login-password"), t("wrongPassword"));
@@ -117,15 +126,31 @@ export class LoginView {
     }
     showError(form, null, null);
     const user = { userId: Number(digits(id)), userPwd: password.value, userName: name.value.trim() };
-    const answer = await api.register(user, invite.value.trim());
-    if (answer.code === CODE.OK) return this.#enter(form, user.userId, user.userPwd);
-    if (answer.code === CODE.UNAVAILABLE) {
+    const isSuggested = () => String(user.userId) === this.#suggested;
+    let answer = await api.register(user, invite.value.trim());
+    // Not where the person has put another one there meanwhile.
+    for (let tries = 1; answer.code === TAKEN && tries < TRIES && isSuggested() && digits(id) === this.#suggested; tries += 1) {
+      suggest();
+      user.userId = this.#takeSuggested();
+      answer = await api.register(user, invite.value.trim());
+    }
+    if (answer.code === CODE.OK) return this.#enter(form, user.userId, user.userPwd, isSuggested());
+    if (answer.code === TAKEN) {
       suggest();
       return showError(form, id, t("idTaken"));
     }
     const refusal = answer.code === CODE.REGISTER_FAILED && refusalOf(answer);
     if (refusal) return showError(form, { name, password, invite }[refusal.about] ?? null, refusal.text);
+    // It may have been made all the same: where it is taken next time, it may be by this very person.
+    if ([0, CODE.REGISTER_FAILED].includes(answer.code)) this.#suggested = "";
     return showError(form, null, answer.code === CODE.REGISTER_FAILED ? t("notRegistered") : trouble(answer));
+  }
+
+  /** The number that is suggested goes into the field. */
+  #takeSuggested() {
+    this.#suggested = $("register-suggest").dataset.id;
+    $("register-id").value = this.#suggested;
+    return Number(this.#suggested);
   }
 }
 
@@ -137,20 +162,26 @@ const FAULTS = {
   "register-password": (field) => passwordFault(field.value),
 };
 
+/** The button that is being clicked: what is said meanwhile would move it away from under the pointer. */
+let pressed = null;
+addEventListener("pointerdown", ({ target }) => (pressed = target.closest?.("button")), true);
+for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => (pressed = null), true);
+
 function judge({ target: field }) {
+  if (pressed) return;
   const fault = field.value && FAULTS[field.id]?.(field);
   if (fault) showError(field.form, field, fault, { focus: false });
 }
 
 /**
- * What was wrong with a field is over once something else is in it. Not when one leaves it: that is by
- * a click on the button, which would move away from under the pointer. What is said of another stays.
+ * What was wrong with a field is over once something else is in it. Not when one leaves it: that may be
+ * by a click on a button, as above. What is said of another stays.
  */
 function unmark({ target: field }) {
   if (field.getAttribute("aria-invalid") === "true") showError(field.form, null, null);
 }
 
-/** A number that is most likely free: only the server knows, and tells who takes one that is not. */
+/** A number that is most likely free: only the server knows, and says so when one registers with it. */
 function suggest() {
   const [chance] = crypto.getRandomValues(new Uint32Array(1));
   const id = 100_000 + (chance % 900_000);

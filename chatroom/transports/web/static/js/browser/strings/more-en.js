@@ -59,6 +59,7 @@ export default {
   userIdNotNumber: ({ text }) => `“${text}” is no number. It has digits only, such as 2048.`,
   userIdLarge: ({ count }) => `The number is too large: at most ${count}.`,
   takeNumber: ({ id }) => `Take ${id}`,
+  yourNumber: ({ id }) => `Your user number is ${id}. You log in with it.`,
   nameInvisible: "The name has a character in it that can’t be seen. Type the name anew.",
   nameAccent: "An accent in the name needs a letter before it.",
   nameAccents: "A letter of the name can have at most 4 accents.",

@@ -56,6 +56,7 @@ export default {
   userIdNotNumber: ({ text }) => `“${text}”不是数字。用户号只有数字，例如 2048。`,
   userIdLarge: ({ count }) => `数字太大，最大是 ${count}。`,
   takeNumber: ({ id }) => `使用 ${id}`,
+  yourNumber: ({ id }) => `你的用户号是 ${id}，登录时使用。`,
   nameInvisible: "昵称里有看不见的字符，请重新输入。",
   nameAccent: "昵称里的附加符号前面要有字母。",
   nameAccents: "昵称里一个字母最多有 4 个附加符号。",
