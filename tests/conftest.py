@@ -105,18 +105,17 @@ def serving() -> Iterator[Any]:
     blockon(Deferred.fromCoroutine(serving.stop()))
 
 
+PAGE = "tests/transports/web/page/"
+SYSTEM = "tests/system/"
 #: Folders whose tests start processes or browsers, and wait for the most part. Elsewhere those that
 #: use the ``forking`` fixture do.
 SLOW = (
     "tests/fuzz/",
     "tests/store/redis/",
     "tests/store/valkey/",
-    "tests/system/",
-    "tests/transports/web/page/",
+    SYSTEM,
+    PAGE,
 )
-
-
-PAGE = "tests/transports/web/page/"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -129,7 +128,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
         waits = slow and not item.nodeid.startswith(PAGE)
         (waiting if waits else computing).setdefault(item.location[0], []).append(item)
-    # A browser's tests take longest, and what is short fills the gaps at the end.
+    # Browsers and whole systems take longest, and what is short fills the gaps at the end.
     files = sorted(computing.values(), key=lambda file: not file[0].nodeid.startswith(PAGE))
-    turns = zip_longest(waiting.values(), files, fillvalue=())
+    waits_longest = sorted(waiting.values(), key=lambda file: not file[0].nodeid.startswith(SYSTEM))
+    turns = zip_longest(waits_longest, files, fillvalue=())
     items[:] = [item for turn in turns for file in turn for item in file]

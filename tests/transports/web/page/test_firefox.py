@@ -9,10 +9,10 @@ from playwright.sync_api import Browser, expect
 
 from tests.system.lab import Server
 from tests.transports.web.page import test_composer, test_faults, test_newcomers, test_tabs
-from tests.transports.web.page.chromium import World, both_sizes
+from tests.transports.web.page.chromium import DESKTOP, PHONE, World
 from tests.wire import PASSWORD
 
-pytestmark = both_sizes
+on_a_phone = pytest.mark.parametrize("world", [PHONE], ids=["phone"], indirect=True)
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def world(
     firefox: Browser, server: Server, ids: Callable[[], int], request: pytest.FixtureRequest
 ) -> Iterator[World]:
     """As for all other tests, but of Firefox."""
-    world = World(firefox, server, ids, request.param)
+    world = World(firefox, server, ids, getattr(request, "param", DESKTOP))
     yield world
     assert world.close() == []
 
@@ -42,6 +42,7 @@ def test_who_registers_with_one_browser_talks_with_another(world: World, browser
     fox.sees("hello from Chromium")
 
 
+@on_a_phone
 def test_the_field_is_as_high_as_its_text(world: World) -> None:
     test_composer.test_the_field_is_as_high_as_its_text_from_the_first_and_at_any_width(world)
     test_composer.test_a_long_name_leaves_the_empty_field_one_line_high(world)
@@ -51,6 +52,7 @@ def test_a_field_says_what_is_wrong_and_a_number_is_suggested(world: World) -> N
     test_newcomers.test_a_free_number_is_suggested_and_taken_by_a_click(world)
 
 
+@on_a_phone
 def test_the_place_stays_when_the_width_changes(world: World) -> None:
     test_faults.test_the_place_in_the_messages_stays_when_the_layout_changes(world)
 
