@@ -8,7 +8,13 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.system.lab import Server
-from tests.transports.web.page import test_composer, test_faults, test_newcomers, test_tabs
+from tests.transports.web.page import (
+    test_composer,
+    test_faults,
+    test_newcomers,
+    test_tabs,
+    test_talking,
+)
 from tests.transports.web.page.chromium import DESKTOP, PHONE, World
 from tests.wire import PASSWORD
 
@@ -60,3 +66,7 @@ def test_the_place_stays_when_the_width_changes(world: World) -> None:
 def test_drafts_are_kept(world: World) -> None:
     test_tabs.test_drafts_of_two_tabs_are_all_kept(world)
     test_tabs.test_a_draft_that_was_sent_in_one_tab_is_in_no_other(world)
+
+
+def test_a_page_that_goes_has_confirmed_what_came(world: World) -> None:
+    test_talking.test_a_reload_brings_nothing_again_that_has_come(world)
