@@ -70,3 +70,12 @@ def test_drafts_are_kept(world: World) -> None:
 
 def test_a_page_that_goes_has_confirmed_what_came(world: World) -> None:
     test_talking.test_a_reload_brings_nothing_again_that_has_come(world)
+
+
+def test_who_has_no_mouse_has_a_keyboard(world: World) -> None:
+    """This Firefox has nothing to point with."""
+    test_talking.test_all_is_reached_by_keyboard(world)
+    window = world.someone().enters()
+    assert window.page.evaluate("matchMedia('(pointer: none)').matches")
+    window.opens_settings()
+    expect(window["#open-keys"]).to_be_visible()
