@@ -15,7 +15,7 @@ from tests.transports.web.page import (
     test_tabs,
     test_talking,
 )
-from tests.transports.web.page.chromium import DESKTOP, PHONE, World
+from tests.transports.web.page.chromium import DESKTOP, PHONE, Window, World
 from tests.wire import PASSWORD
 
 on_a_phone = pytest.mark.parametrize("world", [PHONE], ids=["phone"], indirect=True)
@@ -79,3 +79,15 @@ def test_who_has_no_mouse_has_a_keyboard(world: World) -> None:
     assert window.page.evaluate("matchMedia('(pointer: none)').matches")
     window.opens_settings()
     expect(window["#open-keys"]).to_be_visible()
+
+
+def test_tabs_agree_on_what_is_unread(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each tab comes to the front before it is used: no other has the focus in Firefox."""
+    goes_to = Window.goes_to
+
+    def to_front(self: Window, peer: int | str) -> Window:
+        self.page.bring_to_front()
+        return goes_to(self, peer)
+
+    monkeypatch.setattr(Window, "goes_to", to_front)
+    test_talking.test_each_message_is_once_in_every_tab_which_agree_on_what_is_unread(world)
