@@ -8,8 +8,14 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.system.lab import Server
-from tests.transports.web.page import test_composer, test_faults, test_newcomers, test_tabs
-from tests.transports.web.page.chromium import DESKTOP, PHONE, World
+from tests.transports.web.page import (
+    test_composer,
+    test_faults,
+    test_newcomers,
+    test_tabs,
+    test_talking,
+)
+from tests.transports.web.page.chromium import DESKTOP, PHONE, Window, World
 from tests.wire import PASSWORD
 
 on_a_phone = pytest.mark.parametrize("world", [PHONE], ids=["phone"], indirect=True)
@@ -60,3 +66,28 @@ def test_the_place_stays_when_the_width_changes(world: World) -> None:
 def test_drafts_are_kept(world: World) -> None:
     test_tabs.test_drafts_of_two_tabs_are_all_kept(world)
     test_tabs.test_a_draft_that_was_sent_in_one_tab_is_in_no_other(world)
+
+
+def test_a_page_that_goes_has_confirmed_what_came(world: World) -> None:
+    test_talking.test_a_reload_brings_nothing_again_that_has_come(world)
+
+
+def test_who_has_no_mouse_has_a_keyboard(world: World) -> None:
+    """This Firefox has nothing to point with."""
+    test_talking.test_all_is_reached_by_keyboard(world)
+    window = world.someone().enters()
+    assert window.page.evaluate("matchMedia('(pointer: none)').matches")
+    window.opens_settings()
+    expect(window["#open-keys"]).to_be_visible()
+
+
+def test_tabs_agree_on_what_is_unread(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each tab comes to the front before it is used: no other has the focus in Firefox."""
+    goes_to = Window.goes_to
+
+    def to_front(self: Window, peer: int | str) -> Window:
+        self.page.bring_to_front()
+        return goes_to(self, peer)
+
+    monkeypatch.setattr(Window, "goes_to", to_front)
+    test_talking.test_each_message_is_once_in_every_tab_which_agree_on_what_is_unread(world)

@@ -135,7 +135,8 @@ function enter({ userId, userName, code }, { fresh = false, isNew = false } = {}
     held: () => ({ messages: countWaiting(userId), drafts: drafts.keys().length }),
   });
   const timer = setInterval(renew, RENEW_LOOK);
-  addEventListener("pagehide", () => client.leaving(), { signal });
+  // Firefox has closed the connection by the second event; some phones leave out the first.
+  for (const name of ["beforeunload", "pagehide"]) addEventListener(name, () => client.leaving(), { signal });
   running = {
     userId,
     end() {

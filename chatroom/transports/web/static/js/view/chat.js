@@ -15,7 +15,8 @@ import { SidebarView, lobbySign, personSign } from "./sidebar.js";
 const wide = matchMedia("(min-width: 760px)");
 /** Wide enough for the people to stand beside the messages. */
 const widest = matchMedia("(min-width: 1160px)");
-const hasKeyboard = matchMedia("(hover: hover)");
+/** Beside a mouse is a keyboard, and who has nothing at all to point with has a keyboard alone. */
+const hasKeyboard = matchMedia("(hover: hover), (pointer: none)");
 
 /** A module that shows a form or a dialog, once what these need is here. */
 async function formed(module) {
