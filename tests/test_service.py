@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet import endpoints, reactor as running
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 
 from chatroom import service
@@ -122,6 +123,22 @@ async def test_the_page_is_served_and_its_link_is_logged(folder: Path, logged: l
         client.sendall(b"GET /static/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert (await answer(client)).startswith(b"HTTP/1.1 404 Not Found\r\n")
     await chat.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_only_where_the_page_is_asks_for_its_hosts_name(
+    folder: Path, logged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One of this machine's addresses is the network's here.
+    monkeypatch.setattr(listening, "is_loopback", lambda host: host != "127.0.0.2")
+    far = "tcp:0:interface=127.0.0.2"
+    for listen, web, advised in ((far, LOCAL, 0), (LOCAL, far, 1)):
+        data = DataFolder(folder / "d")
+        ports = listening.Ports(reactor, asked_for(folder, listen, web=web), data)
+        # Another transport may follow the page's.
+        await ports.open({"--web": Factory(), "--listen": Factory()})
+        assert sum("--web-host" in line for line in logged) == advised
+        await ports.close()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ Nothing happens by itself: what was asked of the store, and what it tells, comes
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
@@ -280,7 +280,7 @@ class World:
                 login_timeout=self._login_timeout,
                 rate_limits=self._rates,
             )
-            self.run(ensureDeferred(self.nodes[name].start()))
+            self.run(self.nodes[name].start())
         return self.nodes[name]
 
     def store(self, name: str = "one") -> MemoryStore:
@@ -297,8 +297,9 @@ class World:
             self.clock.advance(step)
         self.settle()
 
-    def run(self, deferred: Deferred[T]) -> T:
+    def run(self, asked: Deferred[T] | Coroutine[Any, Any, T]) -> T:
         """What comes of it once everything settled; raises what it failed with."""
+        deferred = ensureDeferred(asked)
         self.settle()
         results: list[Any] = []
         deferred.addBoth(results.append)

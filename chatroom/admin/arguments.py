@@ -42,7 +42,7 @@ def duration(text: str) -> int:
 def user_id(text: str) -> int:
     """:raises ValueError: it is no account's id."""
     if not (re.fullmatch("[0-9]{1,16}", text) and 1 <= int(text) <= 2**53 - 1):
-        raise ValueError(f"{text!r} is not a user id (a whole number from 1 to {2**53 - 1}")
+        raise ValueError(f"{text!r} is not a user id (a whole number from 1 to {2**53 - 1})")
     return int(text)
 
 

@@ -63,8 +63,8 @@ class Ports:
                 told = PAGE_AT if option == PAGE else "Listening on {where} ({endpoint})"
                 _log.info(told, where=where, url=browser_url(text, where), endpoint=text)
                 clear |= in_clear(text, self._own(option), port)
-        if PAGE in factories:
-            self._advise_on_names(self._ports[-len(self._endpoints[PAGE]) :])
+            if option == PAGE:
+                self._advise_on_names(self._ports[-len(self._endpoints[PAGE]) :])
         if clear:
             _log.warn("{advice}", advice=ADVICE)
         if self._certificate is not None:

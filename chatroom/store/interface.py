@@ -1,13 +1,13 @@
 """What the chat service asks of its store: accounts, conversations, presence, moderation, the bus.
 
 Two implementations pass one contract suite (``tests/store/contract/``): `chatroom.store.redis`,
-which everybody runs, and the tests' in-memory double. What is awaited may fail
-with `StoreUnavailable`.
+which everybody runs, and the tests' in-memory double. Nothing is asked before it is awaited, except
+for what is appended. Each may fail with `StoreUnavailable`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -37,15 +37,15 @@ class Store(Protocol):
 
     # ---- accounts
 
-    def account(self, user_id: int) -> Awaitable[Account | None]:
+    async def account(self, user_id: int) -> Account | None:
         """The account, of this program or left by the original one."""
 
-    def create_account(self, account: Account) -> Awaitable[bool]:
+    async def create_account(self, account: Account) -> bool:
         """Store a new account; False: the id is taken."""
 
-    def replace_password(
+    async def replace_password(
         self, account: Account, password: str, *, void_tokens: bool, except_session: str = ""
-    ) -> Awaitable[bool]:
+    ) -> bool:
         """Put a new hash in place of ``account.password``; a legacy account becomes one of ours.
 
         ``void_tokens`` also ends the user's sessions on every node, in the same step, all but the
@@ -54,19 +54,19 @@ class Store(Protocol):
         False: the password is no longer the one in ``account``. Nothing was done then.
         """
 
-    def set_status(self, user_id: int, status: int) -> Awaitable[None]:
+    async def set_status(self, user_id: int, status: int) -> None:
         """Keep a user's status, and tell every node."""
 
-    def end_sessions(
+    async def end_sessions(
         self, user_id: int, ending: Ending, *, except_session: str = "", text: str = ""
-    ) -> Awaitable[None]:
+    ) -> None:
         """End a user's sessions on every node, all but the one with the tag ``except_session``."""
 
     # ---- limits on guesses and registrations
 
-    def guess_wait(
+    async def guess_wait(
         self, user_id: int, address: str, *, by_address: int, at_account: int
-    ) -> Awaitable[int]:
+    ) -> int:
         """Seconds until somebody at ``address`` may guess at an account; 0: now.
 
         They have to wait after ``by_address`` failures of the address or ``at_account`` at the
@@ -76,15 +76,15 @@ class Store(Protocol):
         :param user_id: 0: it is about no account.
         """
 
-    def count_failure(self, user_id: int, address: str, *, window: int) -> Awaitable[None]:
+    async def count_failure(self, user_id: int, address: str, *, window: int) -> None:
         """Count a wrong guess, until ``window`` seconds after the first one that counts."""
 
-    def remember_address(
+    async def remember_address(
         self, user_id: int, address: str, *, most: int, lifetime: int
-    ) -> Awaitable[None]:
+    ) -> None:
         """The user has logged in from there; the ``most`` newest are known for ``lifetime`` s."""
 
-    def acquire(self, what: str, *, most: int, window: int) -> Awaitable[int]:
+    async def acquire(self, what: str, *, most: int, window: int) -> int:
         """Take one of ``most`` that may be had in ``window`` seconds from the first one on.
 
         Gives 0, or the seconds until there are some again: none was taken then.
@@ -92,18 +92,18 @@ class Store(Protocol):
 
     # ---- tokens, known by the hash of their text only
 
-    def create_token(
+    async def create_token(
         self, digest: str, token: Token, *, lifetime: int, replaces: str = ""
-    ) -> Awaitable[None]:
+    ) -> None:
         """Keep a token for ``lifetime`` seconds; the one with digest ``replaces`` lapses soon.
 
         Of more than `MOST_TOKENS` of an account those that lapse first are void.
         """
 
-    def token(self, digest: str) -> Awaitable[Token | None]:
+    async def token(self, digest: str) -> Token | None:
         """The token with that digest, if it is still held."""
 
-    def delete_token(self, digest: str) -> Awaitable[None]:
+    async def delete_token(self, digest: str) -> None:
         """Make a token void, and the one that it replaced."""
 
     # ---- rooms and mailboxes
@@ -114,28 +114,26 @@ class Store(Protocol):
     def append_private(self, post: Post) -> Deferred[Receipt]:
         """Give a message its place in both mailboxes, and wake the nodes that hold the two."""
 
-    def room_state(self, room: str) -> Awaitable[ConversationState]: ...
+    async def room_state(self, room: str) -> ConversationState: ...
 
-    def room_after(self, room: str, after: Seq, limit: int) -> Awaitable[list[Entry]]:
+    async def room_after(self, room: str, after: Seq, limit: int) -> list[Entry]:
         """The first ``limit`` messages after a place, oldest first."""
 
-    def room_before(self, room: str, before: Seq | None, limit: int) -> Awaitable[Page]:
+    async def room_before(self, room: str, before: Seq | None, limit: int) -> Page:
         """The last ``limit`` messages before a place (None: the end)."""
 
-    def mailbox_state(self, user_id: int) -> Awaitable[MailboxState]: ...
+    async def mailbox_state(self, user_id: int) -> MailboxState: ...
 
-    def mailbox_after(self, user_id: int, after: Seq, limit: int) -> Awaitable[list[Entry]]:
+    async def mailbox_after(self, user_id: int, after: Seq, limit: int) -> list[Entry]:
         """As `room_after`, the owner's own messages included."""
 
-    def mailbox_before(
-        self, user_id: int, peer: int, before: Seq | None, limit: int
-    ) -> Awaitable[Page]:
+    async def mailbox_before(self, user_id: int, peer: int, before: Seq | None, limit: int) -> Page:
         """As `room_before`, what was said between the owner and ``peer`` only."""
 
-    def mark_received(self, user_id: int, seq: Seq, origin: str) -> Awaitable[None]:
+    async def mark_received(self, user_id: int, seq: Seq, origin: str) -> None:
         """Everything up to ``seq`` has safely arrived. The mark never moves back."""
 
-    def mark_read(self, user_id: int, peer: int, seq: Seq, origin: str) -> Awaitable[None]:
+    async def mark_read(self, user_id: int, peer: int, seq: Seq, origin: str) -> None:
         """The person has seen the conversation with ``peer`` up to ``seq``. Never moves back.
 
         Without an account of that id there is nothing to see, and nothing is done.
@@ -143,55 +141,53 @@ class Store(Protocol):
 
     # ---- who is online on this node
 
-    def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> Awaitable[None]:
+    async def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> None:
         """Some of this node's users came, changed or went; every node is told."""
 
-    def reset_presence(self, present: Sequence[Person]) -> Awaitable[None]:
+    async def reset_presence(self, present: Sequence[Person]) -> None:
         """These are all of this node's users."""
 
     # ---- what operators can do; every node that it concerns hears of it by the bus
 
-    def impose(
-        self, user_id: int, measure: Measure, *, seconds: int, reason: str
-    ) -> Awaitable[bool]:
+    async def impose(self, user_id: int, measure: Measure, *, seconds: int, reason: str) -> bool:
         """Ban or mute an account for so long (0: for good); False: this program has none such."""
 
-    def lift(self, user_id: int, measure: Measure) -> Awaitable[bool]:
+    async def lift(self, user_id: int, measure: Measure) -> bool:
         """End a ban or a mute; False: there was none."""
 
-    def sanctioned(self) -> Awaitable[list[int]]:
+    async def sanctioned(self) -> list[int]:
         """The accounts that are banned or muted."""
 
-    def ban_addresses(self, network: str, *, seconds: int, reason: str) -> Awaitable[None]:
+    async def ban_addresses(self, network: str, *, seconds: int, reason: str) -> None:
         """Ban a network, such as ``192.0.2.0/24``, for so long (0: for good)."""
 
-    def unban_addresses(self, network: str) -> Awaitable[bool]:
+    async def unban_addresses(self, network: str) -> bool:
         """End the ban of exactly that network; False: there was none."""
 
-    def banned_addresses(self) -> Awaitable[dict[str, Sanction]]:
+    async def banned_addresses(self) -> dict[str, Sanction]:
         """The networks that are banned."""
 
-    def delete_account(self, user_id: int) -> Awaitable[bool]:
+    async def delete_account(self, user_id: int) -> bool:
         """Forget an account, its mailbox, marks and tokens; its id is never given out again.
 
         False: there is none. What it wrote to others stays, without its name.
         """
 
-    def announce(self, text: str) -> Awaitable[int]:
+    async def announce(self, text: str) -> int:
         """Tell everybody who is online now; how many nodes were told."""
 
     # ---- what operators ask
 
-    def user_ids(self, after: int, limit: int) -> Awaitable[list[int]]:
+    async def user_ids(self, after: int, limit: int) -> list[int]:
         """The first ``limit`` ids of accounts above ``after``, those of the original included."""
 
-    def online(self) -> Awaitable[dict[str, list[Person]]]:
+    async def online(self) -> dict[str, list[Person]]:
         """The living nodes, and who is online on each."""
 
-    def token_lifetimes(self, user_id: int) -> Awaitable[list[int]]:
+    async def token_lifetimes(self, user_id: int) -> list[int]:
         """The seconds that each of an account's tokens is still held."""
 
-    def login_addresses(self, user_id: int) -> Awaitable[dict[str, int]]:
+    async def login_addresses(self, user_id: int) -> dict[str, int]:
         """Where an account has logged in from, the newest first, and until when that is known.
 
         Those that `remember_address` was told of; in milliseconds since 1970, UTC.
@@ -199,21 +195,21 @@ class Store(Protocol):
 
     # ---- the audit log
 
-    def record(self, action: Action) -> Awaitable[None]:
+    async def record(self, action: Action) -> None:
         """Keep what an operator asked for, and no more than the last `MOST_ACTIONS` of these."""
 
-    def actions(self, limit: int) -> Awaitable[list[Action]]:
+    async def actions(self, limit: int) -> list[Action]:
         """The last ``limit`` things that operators asked for, oldest first."""
 
     # ---- the nodes
 
-    def keep_counters(self, counters: Mapping[str, int]) -> Awaitable[None]:
+    async def keep_counters(self, counters: Mapping[str, int]) -> None:
         """Keep what this node has counted since its start, while it lives and an hour longer."""
 
-    def counters(self) -> Awaitable[dict[str, dict[str, int]]]:
+    async def counters(self) -> dict[str, dict[str, int]]:
         """What each node has counted that lives, by its name; a node that counted nothing: {}."""
 
-    def start(self, listener: BusListener, rooms: Sequence[str]) -> Awaitable[dict[str, Seq]]:
+    async def start(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
         """Connect to the store, take this node's name, and follow the bus.
 
         Fires with the place in each room from which on the listener is told. Before that the
@@ -223,5 +219,5 @@ class Store(Protocol):
     async def flush(self) -> None:
         """Wait until everything that was given to be stored is stored, or has failed."""
 
-    def stop(self) -> Awaitable[None]:
+    async def stop(self) -> None:
         """Finish what is in hand, take this node's users offline, and close the connections."""

@@ -35,7 +35,7 @@ class Desk:
         self.accounts = self.world.node().accounts
 
     def ask(self, asking: Coroutine[Deferred[Any], Any, T]) -> T:
-        return self.world.run(ensureDeferred(asking))
+        return self.world.run(asking)
 
     def refusal(self, asking: Coroutine[Deferred[Any], Any, Any]) -> Refusal:
         with pytest.raises(Refused) as refused:
@@ -99,9 +99,9 @@ def test_of_two_registrations_at_once_exactly_one_wins(desk: Desk) -> None:
 def test_the_shortest_password_can_be_set() -> None:
     world = World()
     accounts = Accounts(world.store(), world.passwords, policy=PasswordPolicy(2))
-    world.run(ensureDeferred(accounts.register(user("12"), HERE)))
+    world.run(accounts.register(user("12"), HERE))
     with pytest.raises(Refused):
-        world.run(ensureDeferred(accounts.register(user("1"), HERE)))
+        world.run(accounts.register(user("1"), HERE))
 
 
 @pytest.mark.parametrize("trouble", [Trouble.REFUSES, Trouble.FORGETS])

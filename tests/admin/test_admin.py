@@ -79,7 +79,7 @@ def test_the_environment_says_where_the_store_is_unless_the_command_line_does() 
     ("argv", "why"),
     [
         ((), "required: COMMAND"),
-        (("show", "nobody"), "is not a user id"),
+        (("show", "nobody"), "is not a user id (a whole number from 1 to 9007199254740991)"),
         (("ban", "example.org"), "neither a user id nor an address"),
         (("ban", "5", "--for", "soon"), "write 30m, 12h, 7d or 2w"),
         (("ban", "5", "--reason", "two\nlines"), "one line"),

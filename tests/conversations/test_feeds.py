@@ -60,8 +60,8 @@ class LanedStore(MemoryStore):
         self.asked.append(execute)
         return deferred
 
-    def start(self, listener: BusListener, rooms: Sequence[str]) -> Deferred[dict[str, Seq]]:
-        return super().start(_Later(self, listener), rooms)
+    async def start(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
+        return await super().start(_Later(self, listener), rooms)
 
     def _schedule(self) -> None:
         self.has_news = True

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum, auto
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
@@ -56,8 +57,9 @@ class Trouble(Enum):
 class MemoryStore:
     """One node's `chatroom.store.interface.Store` on a shared `MemoryBackend`.
 
-    As with the real one, nothing is done or answered in the turn in which it is asked, and news
-    come in a turn of their own: with a `Clock`, ``advance(0)`` brings all that is due.
+    As with the real one, what is not awaited is not asked, nothing is done or answered in the turn
+    in which it is asked, and news come in a turn of their own: with a `Clock`, ``advance(0)``
+    brings all that is due.
     """
 
     def __init__(
@@ -127,13 +129,13 @@ class MemoryStore:
 
     # ---- accounts and tokens
 
-    def account(self, user_id: int) -> Deferred[Account | None]:
+    async def account(self, user_id: int) -> Account | None:
         def step() -> Account | None:
             return self.backend.account(user_id)
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def create_account(self, account: Account) -> Deferred[bool]:
+    async def create_account(self, account: Account) -> bool:
         def step() -> bool:
             backend = self.backend
             if account.user_id in {*backend.accounts, *backend.legacy, *backend.deleted}:
@@ -141,11 +143,11 @@ class MemoryStore:
             self.backend.accounts[account.user_id] = replace(account)
             return True
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def replace_password(
+    async def replace_password(
         self, account: Account, password: str, *, void_tokens: bool, except_session: str = ""
-    ) -> Deferred[bool]:
+    ) -> bool:
         def step() -> bool:
             accounts, legacy = self.backend.accounts, self.backend.legacy
             current = (legacy if account.legacy else accounts).get(account.user_id)
@@ -164,139 +166,139 @@ class MemoryStore:
                 )
             return True
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def set_status(self, user_id: int, status: int) -> Deferred[None]:
-        return self._ask(lambda: self.backend.set_status(user_id, status))
+    async def set_status(self, user_id: int, status: int) -> None:
+        return await self._ask(lambda: self.backend.set_status(user_id, status))
 
-    def end_sessions(
+    async def end_sessions(
         self, user_id: int, ending: Ending, *, except_session: str = "", text: str = ""
-    ) -> Deferred[None]:
+    ) -> None:
         def step() -> None:
             self.backend.wake(
                 EndEvent(owner=user_id, origin=except_session, ending=ending, text=text)
             )
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def create_token(
+    async def create_token(
         self, digest: str, token: Token, *, lifetime: int, replaces: str = ""
-    ) -> Deferred[None]:
-        return self._ask(lambda: self.backend.put_token(digest, token, lifetime, replaces))
+    ) -> None:
+        return await self._ask(lambda: self.backend.put_token(digest, token, lifetime, replaces))
 
-    def token(self, digest: str) -> Deferred[Token | None]:
-        return self._ask(lambda: self.backend.get_token(digest))
+    async def token(self, digest: str) -> Token | None:
+        return await self._ask(lambda: self.backend.get_token(digest))
 
-    def delete_token(self, digest: str) -> Deferred[None]:
-        return self._ask(lambda: self.backend.drop_token(digest))
+    async def delete_token(self, digest: str) -> None:
+        return await self._ask(lambda: self.backend.drop_token(digest))
 
     # ---- what is to be had only so often
 
-    def guess_wait(
+    async def guess_wait(
         self, user_id: int, address: str, *, by_address: int, at_account: int
-    ) -> Deferred[int]:
-        return self._ask(
+    ) -> int:
+        return await self._ask(
             lambda: self.backend.limits.guess_wait(user_id, address, by_address, at_account)
         )
 
-    def count_failure(self, user_id: int, address: str, *, window: int) -> Deferred[None]:
-        return self._ask(lambda: self.backend.limits.count_failure(user_id, address, window))
+    async def count_failure(self, user_id: int, address: str, *, window: int) -> None:
+        return await self._ask(lambda: self.backend.limits.count_failure(user_id, address, window))
 
-    def remember_address(
+    async def remember_address(
         self, user_id: int, address: str, *, most: int, lifetime: int
-    ) -> Deferred[None]:
-        return self._ask(lambda: self.backend.limits.remember(user_id, address, most, lifetime))
+    ) -> None:
+        return await self._ask(
+            lambda: self.backend.limits.remember(user_id, address, most, lifetime)
+        )
 
-    def acquire(self, what: str, *, most: int, window: int) -> Deferred[int]:
-        return self._ask(lambda: self.backend.limits.acquire(what, most, window))
+    async def acquire(self, what: str, *, most: int, window: int) -> int:
+        return await self._ask(lambda: self.backend.limits.acquire(what, most, window))
 
     # ---- what operators do
 
-    def impose(
-        self, user_id: int, measure: Measure, *, seconds: int, reason: str
-    ) -> Deferred[bool]:
+    async def impose(self, user_id: int, measure: Measure, *, seconds: int, reason: str) -> bool:
         def step() -> bool:
             sanction = self.backend.sanction(seconds, reason)
             return self.backend.impose(user_id, measure, sanction)
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def lift(self, user_id: int, measure: Measure) -> Deferred[bool]:
-        return self._ask(lambda: self.backend.lift(user_id, measure))
+    async def lift(self, user_id: int, measure: Measure) -> bool:
+        return await self._ask(lambda: self.backend.lift(user_id, measure))
 
-    def sanctioned(self) -> Deferred[list[int]]:
+    async def sanctioned(self) -> list[int]:
         def step() -> list[int]:
             sanctions = self.backend.sanctions.items()
             return sorted({key[0] for key, one in sanctions if self.backend.in_force(one)})
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def ban_addresses(self, network: str, *, seconds: int, reason: str) -> Deferred[None]:
+    async def ban_addresses(self, network: str, *, seconds: int, reason: str) -> None:
         def step() -> None:
             self.backend.bans[network] = self.backend.sanction(seconds, reason)
             self.backend.tell_nodes(AddressesEvent())
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def unban_addresses(self, network: str) -> Deferred[bool]:
+    async def unban_addresses(self, network: str) -> bool:
         def step() -> bool:
             lifted = self.backend.in_force(self.backend.bans.pop(network, None))
             self.backend.tell_nodes(AddressesEvent())
             return lifted is not None
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def banned_addresses(self) -> Deferred[dict[str, Sanction]]:
+    async def banned_addresses(self) -> dict[str, Sanction]:
         def step() -> dict[str, Sanction]:
             bans = {key: self.backend.in_force(ban) for key, ban in self.backend.bans.items()}
             return {key: ban for key, ban in bans.items() if ban is not None}
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def delete_account(self, user_id: int) -> Deferred[bool]:
-        return self._ask(lambda: self.backend.delete(user_id))
+    async def delete_account(self, user_id: int) -> bool:
+        return await self._ask(lambda: self.backend.delete(user_id))
 
-    def announce(self, text: str) -> Deferred[int]:
+    async def announce(self, text: str) -> int:
         def step() -> int:
             return self.backend.tell_nodes(AnnounceEvent(text=text, at=self.backend.now_ms()))
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def user_ids(self, after: int, limit: int) -> Deferred[list[int]]:
+    async def user_ids(self, after: int, limit: int) -> list[int]:
         def step() -> list[int]:
             ids = sorted({*self.backend.accounts, *self.backend.legacy})
             return [user_id for user_id in ids if user_id > after][:limit]
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def online(self) -> Deferred[dict[str, list[Person]]]:
+    async def online(self) -> dict[str, list[Person]]:
         def step() -> dict[str, list[Person]]:
             nodes = self.backend.nodes.items()
             return {name: list(n.users.values()) for name, n in nodes if self.backend.alive(n)}
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def token_lifetimes(self, user_id: int) -> Deferred[list[int]]:
+    async def token_lifetimes(self, user_id: int) -> list[int]:
         def step() -> list[int]:
             now, tokens = self._clock.seconds(), self.backend.tokens.values()
             left = [int(ends - now) for token, ends, _ in tokens if token.user_id == user_id]
             return sorted(seconds for seconds in left if seconds >= 0)
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def login_addresses(self, user_id: int) -> Deferred[dict[str, int]]:
+    async def login_addresses(self, user_id: int) -> dict[str, int]:
         def step() -> dict[str, int]:
             backend = self.backend
             known = backend.limits.known(user_id).items()
             return {address: backend.ms_at(until) for address, until in known}
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def record(self, action: Action) -> Deferred[None]:
-        return self._ask(lambda: self.backend.record(action))
+    async def record(self, action: Action) -> None:
+        return await self._ask(lambda: self.backend.record(action))
 
-    def actions(self, limit: int) -> Deferred[list[Action]]:
-        return self._ask(lambda: self.backend.audit[-limit:])
+    async def actions(self, limit: int) -> list[Action]:
+        return await self._ask(lambda: self.backend.audit[-limit:])
 
     def _named(self, entries: list[Entry]) -> list[Entry]:
         deleted = self.backend.deleted
@@ -310,24 +312,24 @@ class MemoryStore:
     def append_private(self, post: Post) -> Deferred[Receipt]:
         return self._ask(lambda: self.backend.append_private(post, *self._limits))
 
-    def room_state(self, room: str) -> Deferred[ConversationState]:
+    async def room_state(self, room: str) -> ConversationState:
         def step() -> ConversationState:
             found = self.backend.room(room)
             return ConversationState(newest=found.newest, trimmed=found.trimmed)
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def room_after(self, room: str, after: Seq, limit: int) -> Deferred[list[Entry]]:
-        return self._ask(lambda: self._named(self.backend.room(room).after(after, limit)))
+    async def room_after(self, room: str, after: Seq, limit: int) -> list[Entry]:
+        return await self._ask(lambda: self._named(self.backend.room(room).after(after, limit)))
 
-    def room_before(self, room: str, before: Seq | None, limit: int) -> Deferred[Page]:
+    async def room_before(self, room: str, before: Seq | None, limit: int) -> Page:
         def step() -> Page:
             found = page(self.backend.room(room).entries, before, limit)
             return Page(entries=self._named(found.entries), more=found.more)
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def mailbox_state(self, user_id: int) -> Deferred[MailboxState]:
+    async def mailbox_state(self, user_id: int) -> MailboxState:
         def step() -> MailboxState:
             box = self.backend.mailbox(user_id)
             return MailboxState(
@@ -338,52 +340,52 @@ class MemoryStore:
                 read=dict(box.read),
             )
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def mailbox_after(self, user_id: int, after: Seq, limit: int) -> Deferred[list[Entry]]:
-        return self._ask(lambda: self._named(self.backend.mailbox(user_id).after(after, limit)))
+    async def mailbox_after(self, user_id: int, after: Seq, limit: int) -> list[Entry]:
+        return await self._ask(
+            lambda: self._named(self.backend.mailbox(user_id).after(after, limit))
+        )
 
-    def mailbox_before(
-        self, user_id: int, peer: int, before: Seq | None, limit: int
-    ) -> Deferred[Page]:
+    async def mailbox_before(self, user_id: int, peer: int, before: Seq | None, limit: int) -> Page:
         def step() -> Page:
             pair = {(user_id, peer), (peer, user_id)}
             entries = self.backend.mailbox(user_id).entries
             ours = [entry for entry in entries if (entry.post.user_id, entry.post.to) in pair]
             return page(self._named(ours), before, limit)
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def mark_received(self, user_id: int, seq: Seq, origin: str) -> Deferred[None]:
-        return self._ask(lambda: self.backend.mark_received(user_id, seq, origin))
+    async def mark_received(self, user_id: int, seq: Seq, origin: str) -> None:
+        return await self._ask(lambda: self.backend.mark_received(user_id, seq, origin))
 
-    def mark_read(self, user_id: int, peer: int, seq: Seq, origin: str) -> Deferred[None]:
-        return self._ask(lambda: self.backend.mark_read(user_id, peer, seq, origin))
+    async def mark_read(self, user_id: int, peer: int, seq: Seq, origin: str) -> None:
+        return await self._ask(lambda: self.backend.mark_read(user_id, peer, seq, origin))
 
     # ---- what the nodes count
 
-    def keep_counters(self, counters: Mapping[str, int]) -> Deferred[None]:
+    async def keep_counters(self, counters: Mapping[str, int]) -> None:
         def step() -> None:
             self.backend.counters[self._node] = {str(name): n for name, n in counters.items()}
 
-        return self._ask(step)
+        return await self._ask(step)
 
-    def counters(self) -> Deferred[dict[str, dict[str, int]]]:
+    async def counters(self) -> dict[str, dict[str, int]]:
         def step() -> dict[str, dict[str, int]]:
             kept = self.backend.counters
             return {name: dict(kept.get(name, {})) for name in self.backend.nodes}
 
-        return self._ask(step)
+        return await self._ask(step)
 
     # ---- presence and the bus
 
-    def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> Deferred[None]:
-        return self._ask(lambda: self.backend.update(self._node, present, gone, reset=False))
+    async def update_presence(self, present: Sequence[Person], gone: Sequence[int]) -> None:
+        return await self._ask(lambda: self.backend.update(self._node, present, gone, reset=False))
 
-    def reset_presence(self, present: Sequence[Person]) -> Deferred[None]:
-        return self._ask(lambda: self.backend.update(self._node, present, (), reset=True))
+    async def reset_presence(self, present: Sequence[Person]) -> None:
+        return await self._ask(lambda: self.backend.update(self._node, present, (), reset=True))
 
-    def start(self, listener: BusListener, rooms: Sequence[str]) -> Deferred[dict[str, Seq]]:
+    async def start(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
         def step() -> dict[str, Seq]:
             self.backend.take(self._node, self._run)
             self._presence_read = len(self.backend.presence)
@@ -394,20 +396,16 @@ class MemoryStore:
             self._heartbeat.start(self.backend.heartbeat, now=False)
             return dict(self._places)
 
-        return self._ask(step)
+        return await self._ask(step)
 
     async def flush(self) -> None:
         # Everything is answered in the order in which it was asked.
         await self._ask(lambda: None).addErrback(lambda _: None)
 
-    def stop(self) -> Deferred[None]:
-        def step(result: Any) -> None:
-            self.crash()
-
-        def leave() -> None:
-            self.backend.leave(self._node, self._run)
-
-        return self._ask(leave).addBoth(step)
+    async def stop(self) -> None:
+        with suppress(StoreUnavailable):
+            await self._ask(lambda: self.backend.leave(self._node, self._run))
+        self.crash()
 
     def _beat(self) -> None:
         if self._listener is not None and self.trouble in (Trouble.NONE, Trouble.FORGETS):

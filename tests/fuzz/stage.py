@@ -325,7 +325,7 @@ class Stage:
             name: (self._before[name], n) for name, n in after.items() if n > self._before[name]
         }
         expect(not grown, f"more than before the attacker came (before, after): {grown}")
-        self.world.run(ensureDeferred(self.world.node().store.flush()))
+        self.world.run(self.world.node().store.flush())
         stopping = ensureDeferred(self.world.node().stop())
         self.world.wait(3)
         self.world.run(stopping)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
+from twisted.internet.defer import ensureDeferred
 
 from chatroom.moderation.sanctions import AddressBans
 from chatroom.protocol import messages as wire
@@ -158,8 +159,9 @@ def test_a_new_password_at_any_moment_of_a_login_with_the_old_one_holds(world: W
         client.says(world.login(2))
         for _ in range(turns):
             world.clock.turn()
-        replacing = world.store().replace_password(account, "another", void_tokens=True)
-        ending = world.store().end_sessions(2, Ending.PASSWORD_CHANGED)
+        store = world.store()
+        replacing = ensureDeferred(store.replace_password(account, "another", void_tokens=True))
+        ending = ensureDeferred(store.end_sessions(2, Ending.PASSWORD_CHANGED))
         assert world.run(replacing)
         world.run(ending)
         world.wait(0.3)
