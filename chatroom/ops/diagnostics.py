@@ -52,7 +52,7 @@ class Diagnostics:
         }
 
     def _asked(self, *_: object) -> None:
-        # Python calls this between any two steps of the program; the reactor, between two turns.
+        # Python calls this between any two instructions; the reactor calls between two events.
         self._reactor.callFromThread(self._tell)
 
     def _tell(self) -> None:

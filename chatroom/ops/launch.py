@@ -1,7 +1,7 @@
 """What twistd has no option for: a stale pidfile, the log's size, the exit status, SIGHUP.
 
-twistd hands neither its runner nor its configuration to what it runs. The runner is found on the
-stack above, where it is the same for the plugin and for a ``.tac`` file.
+twistd passes neither its runner nor its configuration to what it runs. So the runner is found on
+the call stack, which is the same for the plugin and for a ``.tac`` file.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from twisted.logger import Logger
 from twisted.python.logfile import LogFile
 from twisted.scripts._twistd_unix import UnixApplicationRunner
 
-#: twistd's log is turned over at this size, in bytes, and so many old files are kept.
+#: twistd's log is rotated at this size, in bytes, and this many old files are kept.
 LOG_SIZE: Final = 10_000_000
 OLD_LOGS: Final = 9
-#: What twistd writes to the file ``--pidfile`` names where it names none.
+#: The pidfile that twistd writes if ``--pidfile`` is not given.
 DEFAULT_PIDFILE: Final = "twistd.pid"
-#: What a daemon says to its parent instead of why it can't start.
+#: What a daemon sends to its parent when it is ready; if it can't start, it sends the reason.
 _READY: Final = b"ready"
 
 _log = Logger()
 
 
 class Launch:
-    """How twistd started this process. To be made before a daemon leaves its parent.
+    """How twistd started this process. Create it before a daemon forks.
 
-    twistd's own parent ends with status 0 as soon as the daemon's reactor turns, and waits for ever
-    for a daemon that was killed before. So the parent waits here instead, until the server is ready
-    or has ended.
+    twistd's own parent ends with status 0 as soon as the daemon's reactor runs, and waits for ever
+    for a daemon that was killed before that. So the parent waits here instead, until the server is
+    ready or has ended.
     """
 
     def __init__(self) -> None:
         self._runner = _find_runner()
-        #: Both ends of a pipe on which the daemon says how the start went; empty without a daemon.
+        #: Both ends of a pipe on which the daemon reports its start; empty in the foreground.
         self._pipe: list[int] = []
         if self._runner is not None and not self._runner.config["nodaemon"]:
             self._pipe = [*os.pipe()]
@@ -64,20 +64,20 @@ class Launch:
 
         Without effect after `succeeded`.
         """
-        # A path may hold what is no UTF-8.
+        # A path may contain bytes that are not UTF-8.
         self._tell(" ".join(why.split()).encode(errors="backslashreplace"))
 
     def _tell(self, what: bytes) -> None:
         pipe, self._pipe = self._pipe, []
         if pipe:
-            # No parent waits any more, perhaps. So much fits into a pipe without waiting.
+            # The parent may be gone. PIPE_BUF bytes fit into an empty pipe without waiting.
             with contextlib.suppress(OSError):
                 os.write(pipe[1], what[: select.PIPE_BUF])
         for end in pipe:
             os.close(end)
 
     def _forked(self) -> None:
-        """In each process that has forked: wait, if this is the daemon's parent; never returns."""
+        """Called after each fork: the daemon's parent waits here, and does not return."""
         if os.getpid() != self._parent:
             return
         status = 1
@@ -87,10 +87,10 @@ class Launch:
                 answer = told.read()
             status = 0 if answer == _READY else 1
             if status:
-                # It may have been cut off inside a character.
+                # The text may have been cut off inside a character.
                 said = answer.decode(errors="ignore")
                 why = said or "the server ended before it was ready; see its log"
-                # By now twistd takes what goes to sys.stderr for the log.
+                # By now twistd has redirected sys.stderr to its log.
                 print(f"chatroom: {why}", file=sys.__stderr__, flush=True)
         finally:
             os._exit(status)
@@ -109,15 +109,15 @@ def _find_runner() -> UnixApplicationRunner | None:
 def end_in_order() -> None:
     """Stop the service, and end with a status other than 0.
 
-    twistd exits with 0 whatever happened once the reactor runs, except by a signal.
+    Once the reactor runs, twistd exits with 0 whatever happens, unless a signal ends it.
     """
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 class HangUp:
-    """Has SIGHUP stop the server in order; else it would kill the process at once.
+    """Makes SIGHUP stop the server in good order; otherwise it would kill the process at once.
 
-    Where it is ignored (``nohup``), it stays so. Both methods are called in the main thread.
+    A signal that is ignored (``nohup``) stays ignored. Call both methods in the main thread.
     """
 
     def __init__(self, reactor: Any) -> None:
@@ -135,7 +135,7 @@ class HangUp:
             self._installed = False
 
     def _came(self, *_: object) -> None:
-        # Python calls this between any two steps of the program; the reactor, between two turns.
+        # Python calls this between any two instructions; the reactor calls between two events.
         self._reactor.callFromThread(self._stop)
 
     @staticmethod
@@ -147,9 +147,9 @@ class HangUp:
 def settle_pidfile(config: MutableMapping[str, Any]) -> None:
     """Keep a pidfile that a killed server left behind from stopping this start.
 
-    In a container that is started anew the file names process 1, which by now is this one; after
-    a restart of the machine, any other program. Against a second server there is the data
-    folder's lock. In the foreground there is no pidfile at all, unless one is asked for.
+    In a restarted container the file names process 1, which is now this process; after a reboot
+    it may name any other program. The data folder's lock prevents a second server. In the
+    foreground there is no pidfile, unless one is asked for.
 
     :param config: twistd's own options; they are changed.
     """
@@ -165,13 +165,13 @@ def settle_pidfile(config: MutableMapping[str, Any]) -> None:
     except (OSError, ValueError):
         return
     if process == os.getpid() or not _is_twistd(process):
-        # Where it can't be removed twistd says so, and ends.
+        # If the file can't be removed, twistd says so and ends.
         with contextlib.suppress(OSError):
             pidfile.unlink()
 
 
 def _is_twistd(process: int) -> bool:
-    """Whether a process is a twistd, or whatever can't be looked at."""
+    """Whether a process is a twistd; also True if that can't be found out."""
     try:
         command = Path(f"/proc/{process}/cmdline").read_bytes()
     except OSError:

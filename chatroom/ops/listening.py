@@ -1,4 +1,4 @@
-"""The server's ports: opened together, told in the log, closed together."""
+"""The server's ports: opened together, named in the log, closed together."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from chatroom.transports.web.addressing import ADVICE as NAMES_ADVICE
 
 #: The option that names the page's endpoints, and what the log says of each.
 PAGE, PAGE_AT = "--web", "The page is at {url} ({endpoint})"
-#: As whoever reads the log knows the server.
+#: The log shows this name, which operators know, instead of the module's.
 _log = Logger("chatroom.service")
 
 
 class Ports:
-    """All that ``--listen``, ``--web`` and such name.
+    """The ports that ``--listen``, ``--web`` and similar options name.
 
-    To be made before twistd changes to another user, who might not read the endpoints' keys.
+    Create it before twistd changes to another user, who might not be able to read the keys.
 
     :raises StartError: the server's own certificate can't be read or made.
     """
@@ -44,13 +44,13 @@ class Ports:
         }
 
     def _own(self, option: str) -> Certificate | None:
-        # A browser trusts none that signed itself: TLS is an ssl: endpoint's affair, or a proxy's.
+        # Browsers trust no self-signed certificate: their TLS needs an ssl: endpoint or a proxy.
         return None if option == PAGE else self._certificate
 
     async def open(self, factories: Mapping[str, Any]) -> None:
-        """Take connections.
+        """Listen for connections.
 
-        :param factories: what makes their protocols, by the option that says where.
+        :param factories: protocol factories, by the option that names their endpoints.
         :raises CannotListenError: a port or a path is taken.
         """
         clear = False
@@ -91,11 +91,11 @@ def _where(port: Any) -> str:
 
 
 def browser_url(endpoint: str, where: str) -> str:
-    """What to give a browser."""
+    """The URL to open in a browser."""
     if ":" not in where:
         return where
     host, _, port = where.rpartition(":")
-    # Every interface has this name at least.
+    # A server that listens on every interface can be reached by this name.
     host = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)  # noqa: S104
     scheme = "https" if endpoint.startswith(("ssl:", "tls:")) else "http"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"

@@ -1,7 +1,7 @@
 """Checks before the reactor runs: ports, the user's permissions, whether Redis answers.
 
-A start that fails later would tell nobody: once the reactor runs, twistd exits with 0, and a
-daemonised one has no terminal any more.
+A later failure would go unnoticed: once the reactor runs, twistd exits with 0, and a daemon has
+no terminal any more.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from chatroom.config.errors import StartError
 from chatroom.config.redis_address import RedisAddress
 from chatroom.store.redis.connection import primary_of
 
-#: The error of a server that will soon be ready.
+#: The error of a Redis that is loading its data and will soon be ready.
 _NOT_YET = "LOADING"
 
 
 class _TryingReactor:
     """Stands in for a reactor, to find out whether all endpoints could listen at the same time.
 
-    Holds what it tries until it is closed, so that two that want the same port meet here.
+    Keeps each port open until `close`, so that two endpoints with the same port are noticed.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class _TryingReactor:
         backlog: int = 50,
         interface: str = "",
     ) -> None:
-        # Twisted itself would look at key and certificate when the first client comes.
+        # Twisted itself would load the key and certificate only for the first client.
         contextFactory.getContext()
         self._hold_port(port, interface)
 
@@ -73,7 +73,7 @@ class _TryingReactor:
         mode: int = 0o666,
         wantPID: int = 0,  # noqa: N803  # passed by name
     ) -> None:
-        # With a lock beside it Twisted removes a socket that a killed server left behind.
+        # If it uses a lock file, Twisted removes a socket that a killed server left behind.
         free = f"{address}.free" if wantPID and _is_left_behind(address) else address
         self._hold(socket.AF_UNIX, free, address)
         self._held.callback(Path(free).unlink, missing_ok=True)
@@ -94,19 +94,19 @@ class _TryingReactor:
 
 
 def _is_left_behind(path: str) -> bool:
-    """Whether it is a socket on which nobody listens."""
+    """Whether the path is a socket on which nobody listens."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         return Path(path).is_socket() and asking.connect_ex(path) == errno.ECONNREFUSED
 
 
 def check_endpoints(endpoints: Mapping[str, Sequence[str]]) -> None:
-    """Whether the server could listen on all of them together.
+    """Check that the server can listen on all endpoints at the same time.
 
-    Kinds other than TCP, TLS and Unix sockets are not tried.
+    Endpoints other than TCP, TLS and Unix sockets are not tried.
 
     :param endpoints: by the option that names them.
-    :raises StartError: a port or path is taken, also by another one of them, or may not be used; or
-        OpenSSL will not have a key, a certificate or another file that an endpoint names.
+    :raises StartError: a port or path is taken, perhaps by another endpoint, or is not permitted;
+                or OpenSSL refuses a key, a certificate or another file that an endpoint names.
     """
     with closing(_TryingReactor()) as trying:
         for option, texts in endpoints.items():
@@ -118,7 +118,7 @@ def _try(trying: _TryingReactor, text: str, option: str, options: str) -> None:
     try:
         listening = serverFromString(trying, text).listen(Factory())
     except AttributeError:
-        # It wants more of a reactor than is tried here.
+        # The endpoint needs more of a reactor than this stand-in has.
         return
     failures: list[Failure] = []
     listening.addErrback(failures.append)
@@ -135,7 +135,7 @@ def _try(trying: _TryingReactor, text: str, option: str, options: str) -> None:
 
 
 def _mend(trying: _TryingReactor, error: Any, option: str, options: str) -> str:
-    """What to do about a port or path that can't be had."""
+    """What to do about a port or path that is not available."""
     number = getattr(error.socketError, "errno", None)
     what = "path" if isinstance(error.port, str) else "port"
     if number == errno.EADDRINUSE and error.port in trying.held:
@@ -145,7 +145,7 @@ def _mend(trying: _TryingReactor, error: Any, option: str, options: str) -> str:
     return f"give {option} another one"
 
 
-#: Run as another user: whether the server's code and the data folder can be got at.
+#: Run as another user: checks access to the server's code and the data folder.
 _TRY_AS_USER = """
 import os, sys
 try:
@@ -157,7 +157,7 @@ except (ImportError, OSError) as error:
 
 
 def check_user(owner: tuple[int, int], folder: Path) -> None:
-    """Whether the user that twistd will change to can run the server and enter its data folder.
+    """Check that the user whom twistd changes to can run the server and enter its data folder.
 
     :param owner: ids of user and group.
     :raises StartError: it can't.
@@ -185,7 +185,7 @@ def check_user(owner: tuple[int, int], folder: Path) -> None:
 
 
 def check_redis(address: RedisAddress, timeout: float) -> None:
-    """Whether the Redis answers; says on standard error that it connects.
+    """Check that Redis answers; prints on standard error that it is connecting.
 
     :param timeout: seconds for each step.
     :raises StartError: it does not, or refuses.

@@ -1,4 +1,4 @@
-"""Starts the node on its store, and says in the log what it waits for meanwhile."""
+"""Starts the node on its store, and logs what it is waiting for."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from chatroom.store.redis.connection import StoreRefused
 from chatroom.store.redis.store import RedisStore, StoreEmpty
 from chatroom.store.valkey.supervisor import STORE_ID, PrivateStore
 
-#: Seconds between two lines that say that there is no connection to the store yet.
+#: Seconds between log lines that say that there is no connection to the store yet.
 PATIENCE = 5
 
-#: As whoever reads the log knows the server.
+#: The log shows this name, which operators know, instead of the module's.
 _log = Logger("chatroom.service")
 
 
 class StoreStart:
-    """How one server's start gets its store.
+    """Connects a server that is starting to its store.
 
-    :param private: the server's own, if it runs one.
+    :param private: the private store, if the server runs one.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class StoreStart:
     async def start(self, node: Node) -> None:
         """Start ``node`` on the store, as soon as it answers.
 
-        :raises StartError: it can't be used.
+        :raises StartError: the store can't be used.
         """
         if self._private is not None:
             self._private.startService()
@@ -65,10 +65,10 @@ class StoreStart:
         _log.info("Everything is kept in {where}", where=self._kept_where(node.name))
 
     async def _start(self, node: Node) -> list[str]:
-        """Try as often as it takes: the store may be lost again meanwhile.
+        """Retry until it succeeds: the connection may be lost again in between.
 
-        :returns: what breaks a promise of ours, one line each.
-        :raises StoreRefused: it answers, and can't be used.
+        :returns: warnings about what breaks our promises, one line each.
+        :raises StoreRefused: the store answers, but can't be used.
         :raises StoreUnavailable: we were stopped.
         """
         started = False

@@ -24,7 +24,7 @@ def _described(option: Option) -> str:
 
 
 def _collector(option: Option) -> Callable[[Any, str], None]:
-    """The method by which usage hands over an option that can be given several times."""
+    """The method that usage calls for an option that can be given several times."""
 
     def collect(options: Any, text: str) -> None:
         options.many.setdefault(option.field, []).append(text)
@@ -49,7 +49,7 @@ class Options(usage.Options):
     optFlags = [[option.name, None, option.help] for option in OPTIONS if option.flag]
 
     def __init__(self) -> None:
-        #: What was given of each option that can be given several times, by `Option.field`.
+        #: The values of each option that can be given several times, by `Option.field`.
         self.many: dict[str, list[str]] = {}
         super().__init__()  # type: ignore[no-untyped-call]
 
@@ -61,8 +61,8 @@ class Options(usage.Options):
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Read ``options``, or the process's own.
 
-        Ends the process where they are wrong: twistd would print its own whole help first, and the
-        line that matters below it.
+        Ends the process if they are wrong: twistd would print its whole help first, and the error
+        below it.
         """
         try:
             super().parseOptions(options)  # type: ignore[no-untyped-call]
@@ -75,7 +75,7 @@ class Options(usage.Options):
         except ValueError as error:
             raise usage.UsageError(str(error)) from None
         if self.parent is not None:
-            # After this twistd looks whether its pidfile names a process that runs.
+            # Next, twistd checks whether its pidfile names a running process.
             settle_pidfile(self.parent)
 
     def _given(self) -> dict[str, list[str]]:
@@ -85,7 +85,7 @@ class Options(usage.Options):
         return given | self.many
 
     def settings(self) -> Settings:
-        """What was asked for; only after `parseOptions`."""
+        """The settings that were read; call only after `parseOptions`."""
         return self._settings
 
     def owner(self) -> tuple[int, int] | None:
@@ -96,7 +96,7 @@ class Options(usage.Options):
         return uid, pwd.getpwuid(uid).pw_gid if gid is None else gid
 
 
-# usage finds them by their names.
+# usage finds these methods by their names.
 for _option in OPTIONS:
     if _option.many:
         setattr(Options, f"opt_{_option.field}", _collector(_option))

@@ -14,7 +14,7 @@ from chatroom.terminal.screen import BadLine, Screen, Style
 from chatroom.terminal.screen.glyphs import harmless_name
 from chatroom.terminal.wording import Wording
 
-#: Seconds that a message waits for the server's word before the person is told that none came.
+#: Seconds to wait for a message's acknowledgement before saying that none came.
 SEND_TIMEOUT: Final = 15.0
 #: Messages in the list, and how many of each conversation it is made from.
 LIST_LENGTH: Final = 50
@@ -23,7 +23,7 @@ LIST_PEERS: Final = 20
 
 
 class Choices:
-    """Asks for what a choice needs, does it with the client, and shows what came of it.
+    """Asks for a choice's input, calls the client, and shows the result.
 
     :param invite: the invitation to register with, if there is one.
     """
@@ -46,7 +46,7 @@ class Choices:
         self._busy = False
 
     async def log_in(self) -> None:
-        """Ask who it is, log in, and show what came while the person was away."""
+        """Ask for id and password, log in, and show messages from while the person was away."""
         user_id, password = await self._dialogue.form(
             Field(texts.ASK_LOGIN_ID, input_checks.user_id),
             Field(texts.ASK_LOGIN_PASSWORD, input_checks.password, secret=True),
@@ -81,7 +81,7 @@ class Choices:
         lines = []
         for person in page.users:
             own = person.user_id == own_id
-            # One's own status may be on its way yet to where the server looks.
+            # The server's list may not have this person's latest status yet.
             busy = self._busy if own else person.user_status == Status.BUSY
             lines.append(self._wording.online(person, own=own, busy=busy))
         more = page.online - len(page.users)
@@ -118,7 +118,7 @@ class Choices:
         self._screen.show(self._say(text), Style.GOOD)
 
     async def list_messages(self) -> None:
-        """Show the latest messages and all that are unread, which are read then."""
+        """Show the latest messages and all unread ones, and mark them as read."""
         log = self._arrivals.log
         requests = [
             self._client.history(room=LOBBY, limit=LIST_LENGTH),
@@ -142,7 +142,7 @@ class Choices:
         for peer, seq in log.mark_all_read().items():
             self._client.mark_read(peer, seq)
         if failures:
-            # What is at hand was shown all the same.
+            # The messages that could be fetched have been shown all the same.
             failures[0].raiseException()
 
     async def switch_status(self) -> None:

@@ -14,7 +14,7 @@ from chatroom.terminal.screen import BadLine, EndOfInput, Question, Screen
 
 
 class Field(NamedTuple):
-    """One of the things that are asked together: one of `texts`, and what its answer has to be."""
+    """One field of a form: its question, one of `texts`, and the check for its answer."""
 
     text: str
     check: Check
@@ -34,7 +34,7 @@ class Dialogue:
         self.failed = False
 
     def give_up(self, why: str) -> None:
-        """No answer is of use any more: the question that waits, and later ones, end with that."""
+        """Fail the waiting question and all later ones with `NotConnected`."""
         self._gone = NotConnected(why)
         if self._asking is not None:
             self._asking.cancel()
@@ -45,9 +45,9 @@ class Dialogue:
         self._screen.error(input_checks.explain(self._say, error))
 
     async def do(self, action: Callable[[], Awaitable[None]]) -> bool:
-        """Whether ``action`` succeeded; what went wrong is told.
+        """Run ``action``, and show its error if it fails; returns whether it succeeded.
 
-        :raises ChatError: the server is gone, and nobody is there to try again.
+        :raises ChatError: the connection was lost, and no person is there to try again.
         """
         try:
             await action()
@@ -72,11 +72,11 @@ class Dialogue:
     async def form(self, *fields: Field) -> list[str]:
         """The answers to ``fields``.
 
-        A person need not go on after a wrong one; a script's answers are all taken, so that the
-        next one still belongs to the next question.
+        A person starts over after a wrong answer; a script's answers are all read first, so that
+        the next line still belongs to the next question.
 
-        :raises BadLine: an answer won't do.
-        :raises EndOfInput: there is none. A script that ends here has not done what it began.
+        :raises BadLine: an answer is invalid.
+        :raises EndOfInput: the input has ended. A script that ends here left the form incomplete.
         """
         given: list[str] = []
         wrong: BadLine | None = None
@@ -100,7 +100,7 @@ class Dialogue:
         return given
 
     async def _ask(self, question: Question) -> str:
-        """:raises NotConnected: as `give_up` said."""
+        """:raises NotConnected: `give_up` was called."""
         if self._gone is not None:
             raise self._gone
         self._asking = self._screen.ask(question)

@@ -25,7 +25,7 @@ from chatroom.terminal import texts
 from chatroom.terminal.screen import BadLine
 from chatroom.terminal.screen.glyphs import harmless_name
 
-#: Raises `BadLine` if an answer won't do.
+#: Raises `BadLine` if an answer is invalid.
 Check = Callable[[str], object]
 
 _MAX_ID: Final = 2**53 - 1
@@ -58,9 +58,9 @@ def plain(answer: str) -> str:
 
 
 def user_id(answer: str) -> int:
-    """The id that ``answer`` is.
+    """Parse a user id.
 
-    :raises BadLine: it is none.
+    :raises BadLine: ``answer`` is not an id.
     """
     digits = plain(answer)
     if not re.fullmatch(r"[0-9]{1,16}", digits) or not 1 <= int(digits) <= _MAX_ID:

@@ -54,7 +54,7 @@ def _parser(say: texts.Translate, language: str) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the menus, and exit with 0, with 1 after an error, or with 128 and a signal's number."""
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
-        # Until the menus run, Ctrl-C simply ends it: a traceback tells a person nothing.
+        # Until the menus run, Ctrl-C simply ends the program: a traceback would help nobody.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     _open_standard_files()
     settings = arguments(sys.argv[1:] if argv is None else argv, os.environ)
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _open_standard_files() -> None:
-    """Give 0, 1 and 2 to something: a socket with one of these numbers would be taken for it."""
+    """Open descriptors 0, 1 and 2 if they are closed, so that no socket gets their numbers."""
     for number in range(3):
         try:
             os.fstat(number)

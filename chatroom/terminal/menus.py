@@ -21,7 +21,7 @@ from chatroom.terminal.wording import Wording
 
 #: Seconds for logging out and closing.
 LEAVE_TIMEOUT: Final = 3.0
-#: Characters of a script's line that are shown where it is no choice.
+#: Characters shown of a script's line that is not a valid choice.
 MAX_SHOWN: Final = 40
 
 
@@ -30,7 +30,7 @@ class Menus:
 
     :param server: as the person wrote it.
     :param make_client: makes the client, given its callbacks.
-    :param trust: which server's certificates that client accepts, where it speaks TLS.
+    :param trust: which certificates the client accepts, if it uses TLS.
     :param invite: the invitation to register with, if there is one.
     """
 
@@ -56,10 +56,10 @@ class Menus:
         self._choices = Choices(screen, wording, self._dialogue, self._arrivals, invite)
 
     async def run(self) -> int:
-        """Hold the conversation; gives the exit status.
+        """Run the menus to their end; returns the exit status.
 
-        Where no person is there to see what goes wrong, it makes the status 1. A login that
-        succeeds makes up for what went wrong before it.
+        Without a person who would see it, an error makes the status 1. A successful login
+        clears the errors from before it.
         """
         try:
             return await self._converse()
@@ -97,14 +97,14 @@ class Menus:
             and not self._dialogue.failed
             and self._client.state is not State.ONLINE
         ):
-            # What was done last may not have got there.
+            # The last message may not have reached the server.
             self._dialogue.complain(NotConnected(self._client.why))
         return 1 if self._dialogue.failed else 0
 
     async def _connect(self) -> None:
-        """Connect, once more if a person is there and accepts a certificate that is not known.
+        """Connect; if a person accepts an unknown certificate, connect once more.
 
-        :raises Untrusted: it is not accepted.
+        :raises Untrusted: the certificate is not accepted.
         :raises NotConnected: as `ChatClient.connect`.
         :raises EndOfInput: the person left instead of answering.
         """
@@ -157,7 +157,7 @@ class Menus:
     # ---------------------------------------------------------------- menus
 
     async def _first_menu(self) -> None:
-        """Ends when the person chose to leave."""
+        """Returns when the person chose to leave."""
         while True:
             self._screen.show(self._say(texts.FIRST_MENU))
             match await self._dialogue.choose(self._say(texts.CHOOSE_FIRST)):
@@ -174,7 +174,7 @@ class Menus:
     async def _main_menu(self) -> bool:
         """Whether the person chose to leave; if not, the login has ended.
 
-        A person sees the menu at the login and on demand: after each action it would push the talk
+        A person sees the menu at the login and on demand: after each action it would push messages
         off the screen. A script's output has it before each choice.
         """
         entries = {
@@ -209,7 +209,7 @@ class Menus:
     def _no_choice(self, text: str, choice: str) -> None:
         self._screen.show(self._say(text))
         if choice and not self._screen.interactive:
-            # The script is out of step, or ought to be mended; an empty line asks for nothing.
+            # The script is out of step or wrong; an empty line is no error.
             shown = harmless_name(choice)[:MAX_SHOWN]
             self._dialogue.complain(BadLine(texts.NO_CHOICE, line=shown))
 

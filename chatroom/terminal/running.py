@@ -36,24 +36,24 @@ _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Blocking:
-    """Whether reading and writing waits, as it was found for the three standard files.
+    """Restores whether the three standard files block, as it was found.
 
-    The shell's other programs share these files, and expect them as they were: whoever reads from a
-    terminal that does not wait takes it to be broken.
+    The shell's other programs share these files, and expect them unchanged: a program that reads
+    from a non-blocking terminal takes it to be broken.
     """
 
     def __init__(self) -> None:
         self._found = self._now()
-        #: How it was when it was restored; empty where it was not.
+        #: Our own settings when `restore` was called; empty if it was not.
         self._ours: list[tuple[int, bool]] = []
 
     def restore(self) -> None:
-        """Back to how it was found; plain system calls, as in a signal handler."""
+        """Set what was found; plain system calls only, as signal handlers call this."""
         self._ours = self._now()
         self._set(self._found)
 
     def resume(self) -> None:
-        """As it was before `restore`; nothing where that was not called (SIGSTOP asks nobody)."""
+        """Undo `restore`; does nothing if that was not called (SIGSTOP can't be caught)."""
         self._set(self._ours)
         self._ours = []
 
@@ -69,7 +69,7 @@ class Blocking:
 
 
 def run(settings: argparse.Namespace, reactor: Any) -> int:
-    """Run to the end; gives the exit status."""
+    """Run to the end; returns the exit status."""
     with contextlib.suppress(locale.Error):
         locale.setlocale(locale.LC_ALL, "")
     say = texts.translation(settings.lang)
@@ -105,7 +105,7 @@ def run(settings: argparse.Namespace, reactor: Any) -> int:
 
 
 def _trust(settings: argparse.Namespace) -> Trust | None:
-    """Whom to believe; None: TLS was not asked for."""
+    """Which certificates to accept; None: TLS was not asked for."""
     if settings.tls_fingerprint is not None:
         return Trust(settings.tls_fingerprint)
     return Trust(known=KnownServers(default_path(os.environ))) if settings.tls else None
@@ -120,7 +120,7 @@ def _begin_log(settings: argparse.Namespace) -> None:
 
 
 def _screen(mode: TtyMode, clock: Clock) -> LineScreen | TerminalScreen:
-    """What suits standard input and output."""
+    """The screen that suits standard input and output."""
     from_terminal, to_terminal = os.isatty(0), os.isatty(1)
     encoding = sys.stdout.encoding if sys.stdout else "utf-8"
     colour = has_colour(os.environ, to_terminal)
@@ -167,9 +167,9 @@ class _Program:
         say: texts.Translate,
     ) -> None:
         self.status = 1
-        #: The status that a signal asked for, whatever else came to its end at that moment.
+        #: The exit status after a signal, which overrides any other; 0: no signal came.
         self.signalled = 0
-        #: What went wrong and should not have.
+        #: An unexpected error: a fault in the program.
         self.error: Failure | None = None
         self._reactor = reactor
         self._screen = screen
@@ -187,7 +187,7 @@ class _Program:
     async def _run(self, menus: Menus) -> None:
         self._take_signals()
         if self._screen.interactive:
-            # Not to wait while reading is a state of the terminal as well: others may read it now.
+            # Non-blocking mode is set on the terminal itself, which another job may read now.
             wait_for_front(0)
         _StandardIO(self._screen, reactor=self._reactor)  # type: ignore[no-untyped-call]  # nor here
         try:
@@ -200,7 +200,7 @@ class _Program:
             self._complain(self._screen.loss)
 
     def _look_for_leftovers(self) -> None:
-        """A script whose lines were not all taken is out of step with what it was asked."""
+        """Complain if lines are left over: the script is out of step with the questions."""
         assert isinstance(self._screen, LineScreen)
         with contextlib.suppress(OSError):
             self._screen.dataReceived(os.read(0, 8192))
@@ -215,16 +215,16 @@ class _Program:
 
     def _take_signals(self) -> None:
         for number in _ENDING:
-            # What a shell starts in the background ignores Ctrl-C: it is meant for others.
+            # A shell's background job ignores Ctrl-C, which is meant for the foreground job.
             if self._screen.interactive or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._signalled)
-        # A closed pipe is an error of the write, not the end of the program.
+        # A write to a closed pipe is to fail, not to end the program.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         if self._screen.interactive:
             if signal.getsignal(signal.SIGTSTP) != signal.SIG_IGN:
                 signal.signal(signal.SIGTSTP, self._suspend)
             signal.signal(signal.SIGCONT, self._continue)
-            # Ignored, it would let us change the terminal from the background.
+            # If SIGTTOU were ignored, we could change the terminal from the background.
             signal.signal(signal.SIGTTOU, signal.SIG_DFL)
         if isinstance(self._screen, TerminalScreen):
             signal.signal(signal.SIGWINCH, self._resized)
@@ -252,7 +252,7 @@ class _Program:
 
     def _suspend(self, *_: object) -> None:
         if not can_be_stopped():
-            # Without being stopped, to give the terminal back would show what is typed: a password.
+            # If we gave the terminal back and went on running, a typed password would be shown.
             notice = self._say(texts.NOT_STOPPED)
             self._reactor.callFromThread(self._screen.show, notice, Style.NOTICE)
             return
@@ -261,7 +261,7 @@ class _Program:
         self._screen.suspend()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
-        # Some are not stopped all the same: the first process of a container, say.
+        # Some processes are not stopped all the same, such as the first one of a container.
         if self._suspended:
             self._continue()
 
@@ -270,7 +270,7 @@ class _Program:
             signal.signal(signal.SIGTSTP, self._suspend)
         self._suspended = False
         if self.signalled:
-            # It ends where it is: to take the terminal in the background would stop it again.
+            # We are ending: taking the terminal in the background would stop us again.
             return
         self._screen.retake()
         self._found.resume()

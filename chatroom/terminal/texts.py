@@ -1,7 +1,7 @@
 """All that the menus say, in Chinese; ``locale/`` holds the same in other languages.
 
-The texts are the keys of the catalogues: whoever changes one here changes it there as well, and
-compiles the catalogue again (``msgfmt -o chatroom.mo chatroom.po``).
+The texts are the keys of the catalogues: after a change here, make the same change there, and
+compile the catalogue again (``msgfmt -o chatroom.mo chatroom.po``).
 """
 # ruff: noqa: S105 - texts about passwords, none of them a password
 
@@ -40,7 +40,7 @@ TO_ALL: Final = "用户id:\t{id} 对大家说:\t{content}"
 LEFT: Final = "你选择退出了系统..."
 WRONG_CHOICE: Final = "你输入的选项不正确.."
 
-# ---------------------------------------------------------------- what it did not have
+# ---------------------------------------------------------------- added since
 
 MENU_PRIVATE: Final = "-------5. 私聊---------"
 MENU_STATUS: Final = "-------6. 切换状态(在线/忙碌)---------"
@@ -161,9 +161,9 @@ HELP_VERSION: Final = "显示版本"
 HELP_HELP: Final = "显示这些说明"
 HELP_LOG: Final = "把程序内部的记录写到文件"
 
-# ---------------------------------------------------------------- which language is spoken
+# ---------------------------------------------------------------- languages
 
-#: From one of these texts to the same in the language spoken.
+#: Translates one of these texts.
 Translate = Callable[[str], str]
 
 LANGUAGES: Final = ("zh", "en")
@@ -179,7 +179,7 @@ def language_of(environ: Mapping[str, str]) -> str:
 
 
 def translation(language: str) -> Translate:
-    """What turns these texts into ``language``, which is one of `LANGUAGES`."""
+    """The function that translates these texts into ``language``, one of `LANGUAGES`."""
     if language == "zh":
         return str
     return gettext.translation("chatroom", _LOCALE, [language]).gettext

@@ -20,7 +20,7 @@ class Wording:
     def message(self, message: Incoming) -> str:
         """A message as the original shows one, after its sender's name.
 
-        The id is what the server vouches for; a name may be anybody's.
+        The server guarantees the id; anybody may use any name.
         """
         if message.kind == "system":
             return self.say(texts.ANNOUNCEMENT).format(content=harmless(message.content))
@@ -50,7 +50,7 @@ class Wording:
         return f"{line} {name}" if name else line
 
     def online(self, person: Person, *, own: bool, busy: bool) -> str:
-        """A line of the list of those who are online."""
+        """A line of the list of online users."""
         line = self.user(person)
         if busy:
             line += f" {self.say(texts.BUSY)}"

@@ -1,1 +1,1 @@
-"""A connection to the server that heals itself, and how it is made and checked."""
+"""A connection that reconnects by itself, its endpoints, and the check of certificates."""

@@ -1,4 +1,4 @@
-"""Endpoints: what a person types, and TLS that sends nothing before a certificate is accepted."""
+"""Endpoints from what a person types; TLS sends nothing before the certificate is accepted."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from chatroom.common.fingerprint import fingerprint
 #: The server's port where none is given.
 DEFAULT_PORT: Final = 8889
 
-#: ``host``, ``host:port``, ``[v6]:port``; an IPv6 address without brackets can't be told apart.
+#: ``host``, ``host:port``, ``[v6]:port``; an IPv6 address without brackets would be ambiguous.
 _ADDRESS: Final = re.compile(
     r"(?:\[(?P<v6>[0-9A-Fa-f:.%a-z]+)\]|(?P<host>[^\s:=\[\]]+))(?::(?P<port>[0-9]{1,5}))?"
 )
 
-#: OpenSSL's codes (x509_vfy.h) for a chain that ends at no authority that the system trusts.
+#: OpenSSL's codes (x509_vfy.h) for a chain that leads to no authority that the system trusts.
 _UNKNOWN: Final = {
     2: "its issuer is unknown",
     18: "it is self-signed",
@@ -47,7 +47,7 @@ _UNKNOWN: Final = {
     21: "its issuer is unknown",
     27: "its issuer is not trusted",
 }
-#: The commonest of the others.
+#: The most common of the other codes.
 _INVALID: Final = {7: "its signature is wrong", 9: "it is not valid yet", 10: "it has expired"}
 
 
@@ -60,8 +60,8 @@ class Endpoint(typing.Protocol):
 def client_endpoint(reactor: Any, server: str, tls: Trust | bool = False) -> Endpoint:
     """Read ``"host"``, ``"host:port"``, ``"[v6]:port"`` or any Twisted client endpoint string.
 
-    :param tls: whom to believe; True: whom the system's roots vouch for; False: in clear, or as the
-        endpoint string has it.
+    :param tls: which certificates to accept; True: those that the system's roots vouch for; False:
+            no TLS, or as the endpoint string says.
     :raises ValueError: it is none of these; the text is one line that says why.
     """
     found = _ADDRESS.fullmatch(server.strip())
@@ -104,13 +104,13 @@ class TlsEndpoint:
         """
         self._reactor = reactor
         self._endpoint = endpoint
-        # A zone (fe80::1%eth0) is this machine's own affair.
+        # A zone (fe80::1%eth0) means something on this machine only.
         self._host = host.partition("%")[0]
         self._server = server
         self._trust = trust
 
     def connect(self, factory: Factory) -> Deferred[Any]:
-        """Fires with the protocol, once the server is known to be the one that is meant.
+        """Fires with the protocol, once the server's certificate is accepted.
 
         :raises Untrusted: it is not.
         :raises NotConnected: TLS failed for another reason.
@@ -119,7 +119,7 @@ class TlsEndpoint:
 
     async def _connect(self, factory: Factory) -> Any:
         chain = _Chain(self._host)
-        # zope's interfaces tell mypy too little, here and below.
+        # mypy knows too little of zope's interfaces, here and below.
         creator: Any = chain
 
         def check(connection: SSL.Connection) -> None:
@@ -138,9 +138,9 @@ class TlsEndpoint:
 
 @implementer(IHandshakeListener)
 class _Handshake(Protocol):
-    """Stands where the protocol will be until the server's certificate is accepted.
+    """Takes the protocol's place until the server's certificate is accepted.
 
-    Whoever waits for `done` has nothing yet to send anything with.
+    Code that waits for `done` can't send anything before that.
     """
 
     transport: Any
@@ -153,7 +153,7 @@ class _Handshake(Protocol):
     def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted's name
         try:
             self._check(self.transport.getHandle())
-        except Exception:  # noqa: BLE001 - whatever it is, it is no acceptance
+        except Exception:  # noqa: BLE001 - with any error it is not accepted
             self.transport.failVerification(Failure())
             return
         protocol: Any = self._factory.buildProtocol(self.transport.getPeer())
@@ -166,17 +166,17 @@ class _Handshake(Protocol):
         if not self.done.called:
             error = reason.value
             if isinstance(error, SSL.Error):
-                # What speaks no TLS, or another kind of it, will not learn it by being asked again.
+                # A server that speaks no TLS, or another version of it, won't change by a retry.
                 error = NotConnected(_explained(error), final=bool(error.args and error.args[0]))
             self.done.errback(error)
 
 
 @implementer(IOpenSSLClientConnectionCreator)
 class _Chain:
-    """One handshake, set up as Twisted does it for clients, and what OpenSSL said of the chain.
+    """Sets up a handshake as Twisted does it for clients; keeps OpenSSL's errors about the chain.
 
-    What it finds wrong does not end the handshake: it gives the roots' opinion, and a certificate
-    that was accepted by its fingerprint needs none. `_Handshake` decides, before anything is sent.
+    An error does not end the handshake: it says what the system's roots think, and a certificate
+    accepted by its fingerprint needs no root. `_Handshake` decides, before anything is sent.
     """
 
     def __init__(self, host: str) -> None:
@@ -197,7 +197,7 @@ class _Chain:
         return True
 
     def problem(self, connection: SSL.Connection) -> Problem | None:
-        """What speaks against the certificate, after the handshake."""
+        """What is wrong with the certificate, after the handshake; None: nothing."""
         if not self._checked:
             return Problem(Doubt.INVALID, "nothing has checked it")
         for error in self._errors:

@@ -1,4 +1,4 @@
-"""One connection to the server kept alive: made, lost, made again, and logged in again.
+"""Keeps one connection to the server: reconnects when it is lost, and logs in again.
 
 The states and what leads from one to another:
 
@@ -43,49 +43,49 @@ class Owner(Protocol):
     """What a link reports to."""
 
     def resume(self, user_id: int) -> wire.Resume | None:
-        """Where this user goes on from at a login."""
+        """The positions from which a login of this user resumes."""
 
     def logged_in(self, connection: ClientProtocol, welcome: Welcome, resumed: bool) -> None:
-        """A login was answered; nothing that follows it has been looked at yet."""
+        """A login succeeded; messages after its answer have not been handled yet."""
 
     def message_received(self, message: wire.Message) -> None:
         """A message that answers no request; may raise `chatroom.protocol.codec.WireError`."""
 
     def link_down(self) -> None:
-        """The connection is gone, be it that another one follows or not."""
+        """The connection is gone, whether or not another one follows."""
 
     def gave_up(self, error: NotConnected) -> None:
         """The login has ended, and no new connection is made."""
 
     def state_changed(self, state: State) -> None:
-        """The link's `state` and `why` are new."""
+        """The link's `state` and `why` have changed."""
 
 
 class Ending:
-    """The end of a connection that is not made again, for all callers that wait for it."""
+    """Tells all waiting callers that the connection has ended and is not made again."""
 
     def __init__(self) -> None:
         self._waiters = Waiters()
         self._has_come = False
-        #: What it came with; None where it was wanted.
+        #: The error that ended it; None: the end was asked for.
         self.error: BaseException | None = None
-        #: Somebody has heard of it.
+        #: At least one caller was told.
         self.was_told = False
 
     def wait(self) -> Deferred[None]:
-        """Fires at the end; fails where that came with an error."""
+        """Fires at the end; fails if an error caused it."""
         ended = self._waiters.wait()
         if self._has_come:
             self._tell()
         return ended
 
     def come(self, error: BaseException | None) -> None:
-        """It is there."""
+        """Record the end, and tell all callers that wait."""
         self._has_come, self.error = True, error
         self._tell()
 
     def reset(self) -> None:
-        """A new connection is made."""
+        """Start over, for a new connection."""
         self._has_come, self.error, self.was_told = False, None, False
 
     def _tell(self) -> None:
@@ -108,8 +108,8 @@ class Link:
         wait: bool,
     ) -> None:
         """
-        :param reconnect: whether a connection that is lost is made again.
-        :param wait: whether the first connection is tried until it is made.
+        :param reconnect: whether to connect again after a connection is lost.
+        :param wait: whether to retry the first connection until it succeeds.
         """
         self.state = State.OFFLINE
         self.why: Words = words.NOT_YET
@@ -122,7 +122,7 @@ class Link:
         self.waits = wait
         self.backoff = Backoff(timing, chance)
         self._connection: ClientProtocol | None = None
-        #: The last connection that was closed here; it may not be gone yet.
+        #: The last connection that we closed; it may not be gone yet.
         self._left: ClientProtocol | None = None
         self._factory: Any = Factory.forProtocol(
             lambda: ClientProtocol(owner.message_received, self._lost, clock, timing)
@@ -152,9 +152,9 @@ class Link:
         return arrived.addErrback(self._no_longer_awaited)
 
     async def back_off(self, least: float = 0.0) -> None:
-        """Wait before the next try, the longer the more of them have failed.
+        """Wait before the next try, longer after each failure.
 
-        :param least: seconds that it takes in any case.
+        :param least: shortest wait, in seconds.
         :raises NotConnected: the link was closed meanwhile.
         """
         over = ChatError("waited long enough")
@@ -172,7 +172,7 @@ class Link:
         if self.state is State.RECONNECTING:
             self._become(State.ONLINE, words.CONNECTED_AGAIN)
             if self._connection is not connection:
-                return welcome  # gone again while the user was told; what follows is begun
+                return welcome  # lost again during that call; reconnecting has begun
         self._owner.logged_in(connection, welcome, resume is not None)
         return welcome
 
@@ -183,7 +183,7 @@ class Link:
         return self._connection
 
     def send(self, message: wire.Message) -> bool:
-        """Send what needs no answer; False while nobody is logged in."""
+        """Send a message that needs no answer; False while nobody is logged in."""
         if self.identity is None or self.state is not State.ONLINE:
             return False
         self.connection().send(message)
@@ -195,7 +195,7 @@ class Link:
             self._connection.drop(why)
 
     def server_closes(self, error: wire.ErrorMes) -> None:
-        """The server said that it closes the session, and whether to come back."""
+        """The server said that it closes the session, and whether to reconnect."""
         if error.reconnect is False:
             self._sent_away = True
         else:
@@ -210,9 +210,9 @@ class Link:
         return self._leave(State.OFFLINE, words.LOGGED_OUT, server_first=said)
 
     def close(self, error: BaseException | None = None) -> Deferred[None]:
-        """Disconnect for good; fires when that is done, each time that it is called.
+        """Disconnect for good; each call's Deferred fires when that is done.
 
-        :param error: what `when_ended` is to fail with.
+        :param error: the error that `when_ended` fails with.
         """
         if self.state is State.CLOSED:
             self.ending.error = error or self.ending.error
@@ -220,7 +220,7 @@ class Link:
         return self._leave(State.CLOSED, words.CLOSED, server_first=False, error=error)
 
     def abandon(self) -> None:
-        """Nobody waits for a closed connection to end: abort it."""
+        """Abort the connection that we closed, without waiting for its end."""
         if self._left is not None:
             self._left.drop(words.CLOSED)
 
@@ -286,7 +286,7 @@ class Link:
                 await self.log_in(await self._open(), identity)
                 return
             except Untrusted as error:
-                # Retrying would hide it, and only a person can say whether it is the right one.
+                # Only a person can say whether the certificate is right; a retry would hide it.
                 self._give_up(error.words)
             except NotConnected as error:
                 self.why = error.words
@@ -311,7 +311,7 @@ class Link:
             raise NotConnected(one_line(problem)) from None
         lost = connection.lost()
         if lost is not None:
-            raise lost  # before the endpoint handed it over
+            raise lost  # it was lost before the endpoint returned it
         self._connection = connection
         return connection
 
@@ -335,7 +335,7 @@ class Link:
         return self._gone().addCallback(lambda _: self._tell_end(self.ending.error))
 
     def _gone(self) -> Deferred[None]:
-        """Fires when the connection that was left is gone."""
+        """Fires when the connection that we closed is gone."""
         return succeed(None) if self._left is None else self._left.when_lost()
 
     def _give_up(self, why: Words) -> None:
@@ -363,7 +363,7 @@ class Link:
     def _start(self, work: Coroutine[Deferred[Any], Any, None]) -> None:
         started = Deferred.fromCoroutine(work)
         started.addErrback(_log_unless_cancelled)
-        if not started.called:  # what is over already may have led to other work
+        if not started.called:  # work that has ended already may have started other work
             self._work = started
 
 

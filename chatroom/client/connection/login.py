@@ -14,7 +14,7 @@ from chatroom.client.connection.protocol import ClientProtocol
 from chatroom.client.state.convert import Welcome, read_welcome
 from chatroom.protocol import codec, messages as wire
 
-#: A login that is refused so may be taken later; with any other code it never will be.
+#: A login refused with one of these codes may succeed later; any other code is final.
 _LATER: Final = frozenset({wire.Code.TOO_FAST, wire.Code.UNAVAILABLE, wire.Code.CLOSED})
 
 
@@ -40,7 +40,7 @@ async def log_in(
 
     ``identity`` has the new token afterwards.
 
-    :param resume: where the conversations go on.
+    :param resume: the positions from which the conversations resume.
     :raises LoginRefused: by the server.
     :raises NotConnected: the connection was lost, or no answer came in time.
     """

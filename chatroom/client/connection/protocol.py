@@ -80,7 +80,7 @@ class ClientProtocol(Int32StringReceiver):
     # ------------------------------------------------------------ for the client
 
     def send(self, message: wire.Message) -> None:
-        """Send one message, of which no answer is expected here."""
+        """Send one message; its answer, if any, is not waited for here."""
         self.send_payload(codec.encode(message))
 
     def send_payload(self, payload: bytes) -> None:
@@ -96,12 +96,12 @@ class ClientProtocol(Int32StringReceiver):
             self.transport.abortConnection()
 
     def not_understood(self, why: Words) -> None:
-        """Abort it; if nothing valid came before, the other end is not a chatroom server."""
+        """Abort; if no valid message came before, the other end is not a chatroom server."""
         self._is_final = self.over is None and not self._is_understood
         self.drop(why)
 
     def lost(self) -> NotConnected | None:
-        """What became of the connection, once nothing more is taken from it."""
+        """Why the connection ended; None while it is in use."""
         return None if self.over is None else NotConnected(self.over, final=self._is_final)
 
     def hang_up(self, *, server_first: bool = False) -> None:
@@ -109,8 +109,8 @@ class ClientProtocol(Int32StringReceiver):
 
         The connection is gone within `Timing.goodbye`; see `when_lost`.
 
-        :param server_first: the server was told, and closes; our closing first could reach it
-            before what it still has to read.
+        :param server_first: the server was asked to close; if we closed first, it could miss
+                what it has not read yet.
         """
         if self._is_lost:
             return
@@ -132,7 +132,7 @@ class ClientProtocol(Int32StringReceiver):
     def expect_close(self, why: Words, *, final: bool = False) -> None:
         """The server is about to close the connection; abort it if it takes too long.
 
-        :param final: there is no coming back.
+        :param final: reconnecting would be of no use.
         """
         self._goodbye = why
         self._is_final = final
@@ -158,10 +158,10 @@ class ClientProtocol(Int32StringReceiver):
         except codec.WireError as problem:
             if problem.fatal or problem.type_name is None or problem.type_name in wire.MESSAGES:
                 self.not_understood(words.NO_MESSAGE.filled(problem=problem))
-            # A type that this client does not know is a newer server's, and is left alone.
+            # An unknown type comes from a newer server, and is ignored.
 
     def lengthLimitExceeded(self, length: int) -> None:
-        """What follows such a frame can't be split into frames."""
+        """Abort: what follows such a frame can't be split into frames."""
         self.not_understood(words.FRAME_TOO_LONG.filled(length=length))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

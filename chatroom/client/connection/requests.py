@@ -21,7 +21,7 @@ from chatroom.protocol import messages as wire
 AnswerT = TypeVar("AnswerT", bound=wire.Message)
 
 
-#: What can be asked again without asking anybody, when it came too fast.
+#: Requests that are repeated automatically if the server says that they came too fast.
 _AGAIN = (wire.UsersMes, wire.HistoryMes, wire.PingMes)
 
 
@@ -36,9 +36,9 @@ class _Request:
 class Requests:
     """One connection's requests.
 
-    Answers carry no reference to their question, and an `ErrorMes` not even the question's type.
-    So one question is under way at a time, and one that nobody waits for any more still gets its
-    answer before the next is asked.
+    Answers carry no reference to their request, and an `ErrorMes` not even the request's type.
+    So only one request is in progress at a time, and a cancelled one still gets its answer before
+    the next is sent.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class Requests:
         give_up: Callable[[Words], None],
     ) -> None:
         """
-        :param timeout: for an answer, from when the question was sent, in seconds.
-        :param give_up: drops the connection when an answer fails to come: without it, no later
-            answer could be told from it.
+        :param timeout: seconds from sending a request to its answer.
+        :param give_up: drops the connection when no answer comes in time: a late answer would be
+                taken for that of a later request.
         """
         self._clock = clock
         self._timeout = timeout
@@ -69,7 +69,7 @@ class Requests:
         answer: type[AnswerT],
         refused: type[Refused] = Refused,
     ) -> Deferred[AnswerT]:
-        """Send ``message``; what comes back is the next message of type ``answer``.
+        """Send ``message``; fires with the next message of type ``answer``.
 
         Fails with ``refused`` where the answer's code says so or an `ErrorMes` comes instead,
         and with `NotConnected` when the connection is lost or no answer comes in time.
@@ -83,7 +83,7 @@ class Requests:
         return deferred
 
     def take(self, message: wire.Message) -> bool:
-        """Whether ``message`` answered the question that is under way."""
+        """Take ``message`` if it answers the current request; returns whether it does."""
         request = self._current
         if request is None:
             return False
@@ -108,11 +108,11 @@ class Requests:
         return False
 
     def when_idle(self) -> Deferred[None]:
-        """Fires when nothing is asked any more."""
+        """Fires when no request is in progress."""
         return self._idle.wait(over=self._current is None)
 
     def close(self, error: NotConnected) -> None:
-        """The connection is gone: fail what waits, and whatever is asked from now on."""
+        """The connection is gone: fail all waiting requests, and all later ones."""
         self._closed = error
         waiting = list(self._queue)
         self._queue.clear()
@@ -134,7 +134,7 @@ class Requests:
         self._send(self._current.message)
 
     def _ask_again(self, request: _Request, wait: float) -> None:
-        """It came too fast; those behind it wait as well, or they would be refused, too."""
+        """It came too fast; the requests queued behind it wait too, or they would be refused."""
         cancel(self._timer)
         if request.deferred.called:
             self._done(request, request.message)

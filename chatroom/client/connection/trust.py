@@ -1,4 +1,4 @@
-"""Whose certificate a client believes, and the file of those that a person accepted."""
+"""Which certificates a client accepts, and the file of those that a person accepted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def default_path(environ: Mapping[str, str]) -> Path:
     :raises RuntimeError: this user has no home.
     """
     folder = Path(environ.get("XDG_CONFIG_HOME", ""))
-    # The specification has a relative one ignored.
+    # The specification says to ignore a relative path.
     base = folder if folder.is_absolute() else Path.home() / ".config"
     return base / "chatroom" / "known_servers"
 
@@ -30,9 +30,9 @@ class KnownServers:
 
     def __init__(self, path: Path) -> None:
         """
-        :raises OSError: the file can't be read; none at all is as an empty one.
-        :raises ValueError: a line can't be understood. Passing over it could make a server unknown
-            that was known, and its person would be asked where a change has to be refused.
+        :raises OSError: the file can't be read; a missing file counts as empty.
+        :raises ValueError: a line is invalid. If it were skipped, a known server could become
+                unknown, and the person would be asked about a change that has to be refused.
         """
         self.path = path
         self._known: dict[str, str] = {}
@@ -61,7 +61,7 @@ class KnownServers:
     def add(self, server: str, shown: str) -> None:
         """Accept a certificate: for this run in any case, and in the file for later ones.
 
-        :raises OSError: it can't be written.
+        :raises OSError: the file can't be written.
         """
         self._known[server.lower()] = shown
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -84,39 +84,39 @@ class Problem(NamedTuple):
 
 
 class Trust:
-    """Whom to believe.
+    """Decides which certificates are accepted.
 
-    The certificate with ``fingerprint`` and no other, where that is given. Else the one that was
-    accepted for the server before, and no other. Else one that the system's roots vouch for, for
+    If ``fingerprint`` is given, only the certificate with it is. Otherwise, if one was accepted for
+    the server before, only that one is. Otherwise any is that the system's roots vouch for, for
     the name that was asked for.
 
-    What was accepted once is not overruled by the roots: of all the authorities among them, one
-    that errs would be enough to take a server's place.
+    The roots do not overrule a certificate that was accepted: a single authority among them that
+    makes a mistake would be enough to impersonate a server.
     """
 
     def __init__(self, fingerprint: str | None = None, known: KnownServers | None = None) -> None:
         """
         :param fingerprint: in any form that `chatroom.common.fingerprint.parse_fingerprint` takes.
         :param known: what was accepted before; None: nothing was, and nothing will be kept.
-        :raises ValueError: ``fingerprint`` is none.
+        :raises ValueError: ``fingerprint`` is not one.
         """
         self._pinned = None if fingerprint is None else parse_fingerprint(fingerprint)
         self._known = known
-        #: What was accepted where no file keeps it.
+        #: Certificates that were accepted where there is no file to keep them.
         self._accepted: dict[str, str] = {}
 
     @property
     def file(self) -> Path | None:
-        """Where `accept` keeps what it is given."""
+        """The file that `accept` writes to, if there is one."""
         return None if self._known is None else self._known.path
 
     def check(self, server: str, shown: str, problem: Problem | None) -> None:
-        """Whether the server is to be believed.
+        """Return if the server's certificate is accepted, else raise.
 
         :param server: ``host:port``.
         :param shown: the fingerprint of the certificate that it showed.
-        :param problem: None: the system's roots vouch for that.
-        :raises Untrusted: it is not.
+        :param problem: why the system's roots don't vouch for it; None: they do.
+        :raises Untrusted: it is not accepted.
         """
         known = self._accepted if self._known is None else self._known
         expected = self._pinned or known.get(server)
@@ -133,7 +133,7 @@ class Trust:
     def accept(self, server: str, shown: str) -> None:
         """From now on this certificate, and no other, is that server's.
 
-        :raises OSError: it is for this run only, since it can't be kept.
+        :raises OSError: the file can't be written; it is accepted for this run only.
         """
         if self._known is None:
             self._accepted[server] = shown

@@ -1,4 +1,4 @@
-"""Where the conversation is held, whether a terminal or a pipe: what both can do."""
+"""The screen that the menus run on, a terminal or a pipe: what both can do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chatroom.terminal.screen.tty import TtyMode
 
 
 class BadInput(Exception):
-    """``reason`` is one of `texts`, not translated yet, with the ``values`` that it wants."""
+    """``reason`` is one of `texts`, not translated yet; ``values`` fill its placeholders."""
 
     def __init__(self, reason: str = "", **values: object) -> None:
         super().__init__(reason)
@@ -26,11 +26,11 @@ class BadInput(Exception):
 
 
 class EndOfInput(BadInput):
-    """There are no more answers; without a reason, nothing is wrong with that."""
+    """There are no more answers; with an empty ``reason`` this is the normal end."""
 
 
 class BadLine(BadInput):
-    """One answer could not be taken; the next one is another matter."""
+    """One answer is invalid; the next one may be valid."""
 
 
 class OutputClosed(Exception):
@@ -38,7 +38,7 @@ class OutputClosed(Exception):
 
 
 class Question(NamedTuple):
-    """What is asked. A ``secret`` answer is not shown; one of ``lines`` may have several lines."""
+    """A question. A ``secret`` answer is not shown; with ``lines`` it may have several lines."""
 
     prompt: str
     secret: bool = False
@@ -59,7 +59,7 @@ class Style(Enum):
 class Screen(typing.Protocol):
     """Asks one thing at a time, and prints whenever there is something to print."""
 
-    #: Whether a person sits in front of it.
+    #: Whether a person answers, not a script.
     interactive: bool
 
     def ask(self, question: Question) -> Deferred[str]:
@@ -67,7 +67,7 @@ class Screen(typing.Protocol):
 
         :raises EndOfInput: no answer will come.
         :raises OutputClosed: nobody would see the question.
-        :raises BadLine: there was an answer, but it can't be taken.
+        :raises BadLine: the answer is invalid.
         """
 
     def show(self, text: str, style: Style = Style.PLAIN) -> None:
@@ -77,14 +77,14 @@ class Screen(typing.Protocol):
         """Print what went wrong."""
 
     def close(self) -> Deferred[None]:
-        """Stop asking; fires when all that was printed is out."""
+        """Stop asking; fires when all output has been written."""
 
 
 @implementer(IHalfCloseableProtocol)
 class StandardScreen(Protocol):
-    """What every screen does on standard input and output.
+    """The part that all screens on standard input and output share.
 
-    :param mode: the terminal that the answers come from, if they do.
+    :param mode: the terminal that the answers come from; None: a pipe or a file.
     """
 
     def __init__(self, encoding: str, mode: TtyMode | None, colour: bool) -> None:
@@ -125,7 +125,7 @@ class StandardScreen(Protocol):
 
 
 def has_colour(environ: Mapping[str, str], is_terminal: bool) -> bool:
-    """Whether colours may be used: not where https://no-color.org or the terminal forbids."""
+    """Whether to use colours: on a capable terminal without NO_COLOR (https://no-color.org)."""
     return is_terminal and not environ.get("NO_COLOR") and is_capable(environ)
 
 
@@ -135,5 +135,5 @@ def is_capable(environ: Mapping[str, str]) -> bool:
 
 
 def paint(text: str, style: Style, colour: bool) -> str:
-    """``text`` in the colours of ``style``, where there is ``colour``."""
+    """``text`` in the colours of ``style``; unchanged if ``colour`` is false."""
     return f"\x1b[{style.value}m{text}\x1b[0m" if colour and style.value else text

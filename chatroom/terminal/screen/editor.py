@@ -1,4 +1,4 @@
-"""The line that is being typed: its text, its cursor, and how it lies on the screen."""
+"""The line that is being typed: its text, its cursor, and its layout on the screen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chatroom.terminal.screen.keys import Key
 
 
 class LineEditor:
-    """A line, edited by keys; ``earlier`` holds the lines that up and down bring back."""
+    """A line, edited by keys; ``earlier`` holds the lines that the up and down keys recall."""
 
     def __init__(self, earlier: Sequence[str] = ()) -> None:
         self._lines = [*earlier, ""]
@@ -31,7 +31,7 @@ class LineEditor:
         self.cursor += len(text)
 
     def press(self, key: Key) -> None:
-        """Do what ``key`` does to a line; keys that do nothing to it are ignored."""
+        """Apply an editing key to the line; other keys are ignored."""
         if key in (Key.UP, Key.DOWN):
             self._recall(self._at + (1 if key is Key.DOWN else -1))
             return
@@ -44,7 +44,7 @@ class LineEditor:
             self.cursor = first
 
     def _place(self, key: Key) -> int:
-        """Where ``key`` moves to, or up to where it deletes."""
+        """The index that ``key`` moves the cursor to, or deletes up to."""
         match key:
             case Key.LEFT | Key.BACKSPACE:
                 return cluster_before(self.text, self.cursor)
@@ -78,10 +78,10 @@ _KILLS: Final = frozenset(
 
 
 class Layout(NamedTuple):
-    """A prompt and a line as rows of the screen, and the cursor's place among them.
+    """A prompt and a line as rows of the screen, and the cursor's position in them.
 
-    The cursor stands in ``row``, behind the text ``before``: how many columns that is, the terminal
-    knows best.
+    The cursor is in ``row``, after the text ``before``. Only the terminal knows for sure how many
+    columns that text takes.
     """
 
     rows: tuple[str, ...]
@@ -94,7 +94,7 @@ class Layout(NamedTuple):
         return Layout(self.rows[first : first + height], self.row - first, self.before)
 
     def rows_above(self, columns: int) -> int:
-        """How many rows above the cursor there are at least, once a terminal wrapped them anew."""
+        """The least number of rows above the cursor after the terminal has rewrapped them."""
         wrapped = sum(max(1, -(-_least(row) // columns)) for row in self.rows[: self.row])
         return wrapped + _least(self.before) // columns
 

@@ -1,4 +1,4 @@
-"""What characters do to a terminal: how wide they are, and how to make a stranger's harmless."""
+"""How wide characters are on a terminal, and how other people's text is made safe to print."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from typing import Final
 
 from wcwidth import grapheme_boundary_before, iter_graphemes, wcswidth, wcwidth
 
-#: Before each further line of a message that has several, so that none passes for one of ours.
+#: Put before each further line of a message, so that none looks like a line of this program.
 CONTINUED: Final = "\n    │ "
-#: Most combining marks kept on one character: stacked without end they cover the lines around.
+#: Most combining marks kept on one character: a tall stack of them would cover other lines.
 MAX_MARKS: Final = 4
 #: Columns between two tab stops.
 TAB: Final = 8
 
 _JOINERS: Final = "\u200c\u200d"
-#: Invisible letters that make flags of regions, and the variation selectors of emoji.
+#: Tag characters: invisible letters that spell the region in some flag emoji.
 _TAGS: Final = range(0xE0020, 0xE0080)
 _MARKS: Final = frozenset({"Mn", "Me"})
 
 
 def clusters(text: str) -> Iterator[str]:
-    """What a person takes for one character each: a letter with its marks, a joined emoji."""
+    """What people see as single characters: a letter with its marks, a joined emoji."""
     return iter_graphemes(text)
 
 
 def cluster_before(text: str, index: int) -> int:
-    """Where the cluster begins that stands before ``index``."""
+    """The index at which the cluster before ``index`` begins."""
     return grapheme_boundary_before(text, index) if index else 0
 
 
 def width(cluster: str) -> int:
     """The columns that a terminal may give to ``cluster``, which has no control characters.
 
-    Some show a joined emoji as one picture of two columns, others as each of its parts: the wider
-    way counts, so that a row that has room for it has room for it anywhere.
+    Some terminals show a joined emoji as one picture of two columns, others show each of its parts.
+    The larger width counts, so that the row fits on any terminal.
     """
     if len(cluster) == 1:
         return max(wcwidth(cluster), 0)
@@ -48,10 +48,10 @@ def least_width(cluster: str) -> int:
 
 
 def harmless(text: str) -> str:
-    """A stranger's message as it may be printed.
+    """Another person's message, made safe to print.
 
-    Control characters, which could move the cursor or forge a line, become visible signs; those
-    that turn the direction of the text, and invisible ones, are left out; every line after the
+    Control characters, which could move the cursor or forge a line, become visible symbols; those
+    that change the direction of the text, and invisible ones, are left out; every line after the
     first is marked as a continuation. Tabs stay.
     """
     kept: list[str] = []
@@ -74,12 +74,12 @@ def harmless(text: str) -> str:
 
 
 def harmless_name(name: str) -> str:
-    """A stranger's name as it may be printed: as `harmless`, and on one line."""
+    """Another person's name, made safe to print as by `harmless`, and on one line."""
     return harmless(" ".join(name.split()))
 
 
 def visible(control: str) -> str:
-    """A sign of one column for a control character: ``␛`` for ESC."""
+    """A symbol of one column for a control character: ``␛`` for ESC."""
     code = ord(control)
     if code < 0x20:
         return chr(0x2400 + code)
@@ -87,7 +87,7 @@ def visible(control: str) -> str:
 
 
 def as_typed(char: str) -> str:
-    """One character of what is being typed, as a sign that stays on its line."""
+    """One character that is being typed, as a symbol that does not break the line."""
     if char == "\n":
         return "↵"
     category = unicodedata.category(char)

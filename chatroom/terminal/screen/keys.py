@@ -1,4 +1,4 @@
-"""From the characters a terminal sends to the keys that were pressed."""
+"""Turns the characters that a terminal sends into the keys that were pressed."""
 
 from __future__ import annotations
 
@@ -96,17 +96,17 @@ _SEQUENCE: Final = re.compile(
     r"\x1b(?:\[(?P<parameters>[0-?]*)[ -/]*(?P<final>[@-~])|O(?P<ss3>[ -~])|(?P<alt>[bf\x7f\x08]))"
 )
 _BEGUN: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|O)?\Z")
-#: Longest beginning of a sequence that is waited for, in characters.
+#: Longest incomplete sequence that waits for its rest, in characters.
 _MAX_SEQUENCE: Final = 32
 
 
 class KeyDecoder:
-    """Takes characters as they come, in any pieces, and gives the keys that they make up."""
+    """Takes characters in pieces of any size, and returns the keys that they make up."""
 
     def __init__(self) -> None:
         self._waiting = ""
         self._paste: list[str] | None = None
-        #: Nothing came for a while, and the paste has no end yet.
+        #: Input has stopped for a while in the middle of a paste.
         self._stalled = False
 
     @property
@@ -115,17 +115,17 @@ class KeyDecoder:
         return self._paste is not None
 
     def pause(self) -> Iterator[Press]:
-        """Nothing has come for a while: what was pasted so far.
+        """Input has stopped for a while: return what was pasted so far.
 
-        A paste whose end was lost would take every key. So the next input is a key if it is one,
-        whole and nothing else; other input still belongs to the paste.
+        If the end of a paste was lost, every later key would count as pasted. So the next input is
+        taken as a key if it is exactly one key; any other input still belongs to the paste.
         """
         if self._paste is not None:
             self._stalled = True
             so_far = "".join(self._paste)
             lines = so_far.rstrip("\r\n")
             yield from _pasted([lines])
-            # Whether the last line end is between two lines is not known yet.
+            # It is not known yet whether another line follows the last line end.
             self._paste[:] = [so_far[len(lines) :]]
 
     def feed(self, characters: str) -> Iterator[Press]:
@@ -164,7 +164,7 @@ class KeyDecoder:
         if _BEGUN.match(text) and len(text) < _MAX_SEQUENCE:
             self._waiting = text
             return "", []
-        # The Escape key by itself, or no sequence that anybody sends: read on behind it.
+        # The Escape key by itself, or an unknown sequence: skip the Escape.
         return text[1:], []
 
 
@@ -180,7 +180,7 @@ def _is_one_key(characters: str) -> bool:
 
 
 def _take_plain(text: str) -> tuple[str, list[Press]]:
-    """What is typed up to the next key that does something, or that key."""
+    """The plain characters before the next control character; if none, that one's key."""
     for index, char in enumerate(text):
         if (char >= " " and char != "\x7f") or char == "\t":
             continue

@@ -29,8 +29,8 @@ from chatroom.terminal.screen.tty import TtyMode
 READ_AHEAD: Final = 100
 #: Longest line that is kept until its end is seen, in bytes: no character has more than four.
 MAX_LINE: Final = 4 * MAX_CONTENT + len("\r")
-#: Longest line that can be typed in a terminal that hands over lines, in bytes. Linux keeps 4,096
-#: with the line's end (N_TTY_BUF_SIZE in its n_tty.c), and drops what is typed beyond in silence.
+#: Longest line that can be typed on a terminal in line mode, in bytes. Linux keeps 4,096 with the
+#: line's end (N_TTY_BUF_SIZE in its n_tty.c), and silently drops what is typed beyond.
 MAX_TYPED: Final = 4095
 _UTF_16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -39,9 +39,9 @@ class LineScreen(StandardScreen):
     """Prints each question on a line of its own, and takes each answer from the next line.
 
     :param errors: where errors go.
-    :param mode: the terminal that the answers come from, if they do: where the terminal can't do
-        more than lines, or the output goes elsewhere.
-    :param read: whether a program reads the output, and may have enough; else it is kept.
+    :param mode: the terminal that the answers come from, if it can do no more than lines or the
+            output goes elsewhere; None: a pipe or a file.
+    :param read: whether a program reads the output, and may stop early; else a file keeps it.
     """
 
     def __init__(
@@ -59,15 +59,15 @@ class LineScreen(StandardScreen):
         self._read_by_program = read
         self._buffer = b""
         self._at_first_line = True
-        #: What is wrong with the line being read already.
+        #: What is already known to be wrong with the line being read.
         self._spoilt: BadLine | None = None
         self._answers: deque[str | BadLine] = deque()
-        #: The end of the input, once it was met.
+        #: The end of the input, once it was reached.
         self._end: EndOfInput | None = None
-        #: Output was lost; a question was asked that could not be shown.
+        #: Whether output was lost, and whether a question could not be shown.
         self._lost = self._in_vain = False
 
-    # ---------------------------------------------------------------- what a screen does
+    # ---------------------------------------------------------------- for the menus
 
     def ask(self, question: Question) -> Deferred[str]:
         if self._end is not None and not self._answers:
@@ -88,7 +88,7 @@ class LineScreen(StandardScreen):
 
     def show(self, text: str, style: Style = Style.PLAIN) -> None:
         if self.interactive and self._question is not None:
-            # The kernel holds what is typed so far; all that can be done is to ask again.
+            # The kernel holds what was typed so far; we can only repeat the question.
             text = "\n" + text
         self._write(paint(text, style, self._colour) + "\n")
         if self.interactive and self._question is not None:
@@ -104,7 +104,7 @@ class LineScreen(StandardScreen):
 
     @property
     def left_over(self) -> bool:
-        """Whether there are lines that no question has taken."""
+        """Whether there are lines that answered no question."""
         lines = (
             answer for answer in self._answers if isinstance(answer, BadLine) or answer.strip()
         )
@@ -112,9 +112,9 @@ class LineScreen(StandardScreen):
 
     @property
     def loss(self) -> str:
-        """What became of the output that did not get out, one of `texts`; empty: nothing is lost.
+        """The error about lost output, one of `texts`; empty: nothing is lost.
 
-        Who has read enough misses nothing, unless there were more questions.
+        A program that stopped reading misses nothing, unless more questions followed.
         """
         if not self._lost:
             return ""
@@ -122,10 +122,10 @@ class LineScreen(StandardScreen):
             return texts.OUTPUT_CLOSED if self._in_vain else ""
         return texts.OUTPUT_LOST
 
-    # ---------------------------------------------------------------- what the terminal does
+    # ---------------------------------------------------------------- for signals
 
     def retake(self) -> None:
-        """Take the terminal again: a password that is being typed stays hidden."""
+        """Set the terminal's mode again: a password that is being typed stays hidden."""
         if self._mode is not None and self._question is not None and self._question.secret:
             self._mode.hide()
 
@@ -134,7 +134,7 @@ class LineScreen(StandardScreen):
         if self._question is not None:
             self._prompt(self._question)
 
-    # ---------------------------------------------------------------- what the transport tells
+    # ---------------------------------------------------------------- for Twisted
 
     def dataReceived(self, data: bytes) -> None:
         *ends, rest = data.split(b"\n")
@@ -146,7 +146,7 @@ class LineScreen(StandardScreen):
             self._io.pauseProducing()
 
     def read_failed(self) -> None:
-        """What comes next, `readConnectionLost`, is not the end of the input."""
+        """Reading failed: the `readConnectionLost` that follows is not the end of the input."""
         self._end = EndOfInput(texts.UNREADABLE)
 
     def readConnectionLost(self) -> None:  # noqa: N802 - Twisted's name
@@ -172,7 +172,7 @@ class LineScreen(StandardScreen):
         self._write(question.prompt + (" " if self.interactive else "\n"))
 
     def _add(self, piece: bytes) -> None:
-        """One more piece of the line being read, as it came."""
+        """Append one more piece to the line being read."""
         if self._mode is not None and len(piece) >= MAX_TYPED:
             self._spoilt = BadLine(texts.CUT, limit=MAX_TYPED)
         self._buffer += piece
@@ -190,7 +190,7 @@ class LineScreen(StandardScreen):
             if line.startswith(_UTF_16_MARKS) or b"\0" in line:
                 self._end = EndOfInput(texts.UTF_16, encoding=self._encoding.upper())
         if self._end is not None:
-            # Nothing of it can be used.
+            # None of the input can be used.
             self._fail_waiting(self._end)
             return
         self._give(spoilt or _read(line, self._encoding))
@@ -229,7 +229,7 @@ def _read(line: bytes, encoding: str) -> str | BadLine:
 
 
 def _unreadable(line: bytes, encoding: str) -> BadLine | None:
-    """Why ``line`` is none, whatever it says."""
+    """Why ``line`` can't be used at all; None: it can."""
     if b"\0" in line:
         return BadLine(texts.HAS_NUL)
     if b"\r" in line:

@@ -1,4 +1,4 @@
-"""A conversation on a terminal: what arrives never tears what is being typed."""
+"""The menus on a terminal: messages that arrive never break up what is being typed."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from chatroom.terminal.screen.editor import Layout, LineEditor, lay_out
 from chatroom.terminal.screen.keys import Key, KeyDecoder, Pasted, Press, Typed
 from chatroom.terminal.screen.tty import TtyMode
 
-#: Answers to one question that up and down bring back.
+#: Answers to one question that the up and down keys recall.
 MAX_EARLIER: Final = 100
-#: Seconds without input in a paste after which its end is no longer sure to come.
+#: Seconds without input in a paste after which its end may have been lost.
 PASTE_PAUSE: Final = 1.0
 _ERASE_BELOW: Final = "\x1b[J"
 _CLEAR: Final = "\x1b[H\x1b[2J"
-#: Whether the terminal goes on to the next row by itself where one is full (DECAWM).
+#: Whether the terminal wraps a full row by itself (DECAWM).
 _NO_WRAP: Final = "\x1b[?7l"
 _WRAP: Final = "\x1b[?7h"
 
 
 class TerminalScreen(StandardScreen):
-    """Keeps the question and what is typed below all that is printed.
+    """Keeps the question, and what is typed, below all output.
 
-    Keys count only while something is asked. Those pressed before wait, unseen: nobody knows yet
-    whether they are part of a password.
+    Keys take effect only while a question is asked. Keys pressed earlier wait and are not shown:
+    they may be part of a password.
 
-    :param size: tells the terminal's columns and rows.
-    :param clock: ends a paste that the terminal does not end.
+    :param size: returns the terminal's columns and rows.
+    :param clock: times out a paste whose end the terminal does not send.
     """
 
     interactive = True
@@ -69,13 +69,13 @@ class TerminalScreen(StandardScreen):
         self._pressed: deque[Press] = deque()
         self._working = False
         self._editor = LineEditor()
-        #: Earlier answers, by question: at each one only its own come back.
+        #: Earlier answers by question; each question recalls only its own.
         self._earlier: dict[str, deque[str]] = {}
-        #: The question as it stands on the screen; None while it does not.
+        #: The question as drawn on the screen; None while it is not.
         self._drawn: Layout | None = None
         self._input_ended = False
 
-    # ---------------------------------------------------------------- what a screen does
+    # ---------------------------------------------------------------- for the menus
 
     def ask(self, question: Question) -> Deferred[str]:
         if self._output_closed:
@@ -95,16 +95,16 @@ class TerminalScreen(StandardScreen):
     def error(self, text: str) -> None:
         self.show(text, Style.ERROR)
 
-    # ---------------------------------------------------------------- what the terminal does
+    # ---------------------------------------------------------------- for signals
 
     def resized(self) -> None:
-        """Draw anew: the terminal has wrapped the rows to its new width."""
+        """Redraw: the terminal has wrapped the rows to its new width."""
         if self._drawn is not None:
             above = self._drawn.rows_above(self._size()[0])
             self._write(self._erase(above) + self._draw())
 
     def retake(self) -> None:
-        """Take the terminal again."""
+        """Put the terminal back into key-by-key mode."""
         self._mode.key_by_key()
 
     def resume(self) -> None:
@@ -112,7 +112,7 @@ class TerminalScreen(StandardScreen):
         if self._drawn is not None:
             self._write("\r" + self._draw())
 
-    # ---------------------------------------------------------------- what the transport tells
+    # ---------------------------------------------------------------- for Twisted
 
     def connectionMade(self) -> None:
         self._mode.key_by_key()
@@ -148,9 +148,9 @@ class TerminalScreen(StandardScreen):
         self._work()
 
     def _work(self) -> None:
-        """Take the keys that were pressed, as far as they belong to what is asked."""
+        """Handle the waiting keys, as long as a question is asked."""
         if self._working:
-            # An answer led to the next question at once: the loop below goes on with it.
+            # An answer led to the next question at once: the outer call's loop goes on with it.
             return
         self._working = True
         try:
@@ -177,7 +177,7 @@ class TerminalScreen(StandardScreen):
             editor.press(Key.DELETE if press is Key.END_OF_INPUT else press)
 
     def _paste(self, text: str, question: Question) -> None:
-        """Several lines at once are one message; elsewhere each is an answer, as if typed."""
+        """Pasted lines are one message if the question allows it; else each is an answer."""
         if question.lines:
             self._editor.insert(text.removesuffix("\n"))
             return
@@ -207,16 +207,16 @@ class TerminalScreen(StandardScreen):
             waiting.errback(Failure(outcome))
 
     def _forget(self, _: Deferred[str]) -> None:
-        """The question is done with; what was typed stays on the screen."""
-        # Whole, and wrapped by the terminal itself: it will not be erased any more.
+        """End the question; what was typed stays on the screen."""
+        # All rows, wrapped by the terminal itself: they won't be erased any more.
         self._write(self._erase() + "".join(self._lay_out().rows) + "\r\n")
         self._waiting = self._question = None
 
     # ---------------------------------------------------------------- drawing
 
-    # Terminals disagree about how wide some characters are, so nothing here counts on it: each row
-    # is ended explicitly and none goes on by itself, and the cursor gets to its place behind what
-    # stands before it.
+    # Terminals disagree about how wide some characters are, so nothing here depends on it: each row
+    # is ended explicitly, none wraps by itself, and the cursor is placed by printing the text that
+    # is before it.
 
     def _lay_out(self) -> Layout:
         assert self._question is not None
@@ -226,7 +226,7 @@ class TerminalScreen(StandardScreen):
         return lay_out(self._question.prompt + " ", text, cursor, self._size()[0])
 
     def _erase(self, above: int | None = None) -> str:
-        """What wipes the question and leaves the cursor where it began.
+        """The output that erases the question and puts the cursor back where it began.
 
         :param above: how many rows above the cursor that is, if not as many as were drawn.
         """
@@ -239,7 +239,7 @@ class TerminalScreen(StandardScreen):
         """The question and what is typed, with the cursor in its place."""
         if self._question is None:
             return ""
-        # At most half of the screen: what arrives is seen above it.
+        # At most half of the screen, so that new messages are seen above it.
         layout = self._drawn = self._lay_out().within(max(self._size()[1] // 2, 1))
         up = _up(len(layout.rows) - 1 - layout.row)
         rows = "\r\n".join(layout.rows)

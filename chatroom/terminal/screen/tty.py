@@ -1,4 +1,4 @@
-"""The terminal as the kernel has it: whether it is ours, and how it treats what is typed."""
+"""The kernel's side of the terminal: which job has it, and how it handles what is typed."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any, Final
 from chatroom.terminal.screen.keys import PASTE_OFF, PASTE_ON
 
 _IFLAG, _LFLAG, _CC = 0, 3, 6
-#: Typed characters are not changed on their way, and Ctrl-S does not freeze the screen.
+#: Without these the kernel changes no typed characters, and Ctrl-S does not freeze the screen.
 _INPUT_OFF: Final = termios.ICRNL | termios.INLCR | termios.IGNCR | termios.ISTRIP | termios.IXON
 #: No line editing and no echo by the kernel. Its signals stay: Ctrl-C and Ctrl-Z always work.
 _LOCAL_OFF: Final = termios.ICANON | termios.ECHO | termios.IEXTEN
 
 
 class TtyMode:
-    """The mode of the terminal at ``fd``, and the way back to how it was found.
+    """Sets the mode of the terminal at ``fd``, and restores the one that was found.
 
-    It is set and left with plain system calls, so that this works in a signal handler, and after
-    everything else has failed.
+    It uses plain system calls only, so that it works in a signal handler, and after everything else
+    has failed.
     """
 
     def __init__(self, fd: int, output: int = 1) -> None:
@@ -42,16 +42,16 @@ class TtyMode:
         self._tell(PASTE_ON)
 
     def hide(self) -> None:
-        """Whole lines as ever, but nothing of them is shown."""
+        """Stay in line mode, but don't show what is typed."""
         mode = self._remember()
         mode[_LFLAG] &= ~termios.ECHO
         self._set(mode)
 
     def leave(self) -> None:
-        """Back to how the terminal was found; harmless where nothing was changed."""
+        """Restore the mode that was found; does nothing if nothing was changed."""
         found, self._found = self._found, None
         keys, self._keys = self._keys, False
-        # From the background it is another program's, and so is its mode.
+        # In the background, the terminal and its mode belong to another program.
         if found is None or not is_in_front(self._fd):
             return
         self._set(found)
@@ -78,9 +78,9 @@ class TtyMode:
 def can_be_stopped() -> bool:
     """Whether SIGTSTP stops this process's group.
 
-    POSIX has it ignored in an orphaned group: where no parent of its members is in the same
-    session and outside of it, there is no shell that would ever continue them. A child in the group
-    tries it.
+    POSIX ignores the signal in an orphaned process group: no parent of its members is outside the
+    group and in the same session, so no shell would ever continue them. A child in the group tries
+    it.
     """
     try:
         child = os.posix_spawn(
@@ -101,11 +101,11 @@ def can_be_stopped() -> bool:
 
 
 def is_in_front(fd: int) -> bool:
-    """Whether the terminal at ``fd`` is ours just now, and not another job's of its session."""
+    """Whether this process is in the foreground of the terminal at ``fd``."""
     try:
         return os.tcgetpgrp(fd) == os.getpgrp()
     except OSError:
-        # It is no session's, or gone: then it is nobody else's either.
+        # The terminal belongs to no session, or is gone: no other job has it either.
         return True
 
 

@@ -1,5 +1,5 @@
--- Take one of so many that may be had in a time. ARGV: of what, how many, seconds from the first one on.
--- Returns 0, or the seconds until there are some again: none was taken.
+-- Count one use of something limited. ARGV: its name, most uses, in how many seconds from the first one.
+-- Returns 0, or where all are used up, the seconds until there are some again.
 local key = 'chatroom:taken:' .. ARGV[1]
 if tonumber(redis.call('GET', key) or '0') >= tonumber(ARGV[2]) then
   return math.max(redis.call('TTL', key), 1)

@@ -1,2 +1,2 @@
--- Tell everybody who is online now. ARGV: text. Returns how many nodes were told.
+-- Send a text to everybody who is online now. ARGV: text. Returns the number of nodes that get it.
 return tell_nodes('k', 'announce', 't', ARGV[1], 'at', now_ms())

@@ -1,11 +1,11 @@
 -- Give private messages their place in both mailboxes and wake the nodes that hold the two people:
--- one atomic step, so there is no half-sent message to mend.
+-- one atomic step, so no message can be sent by half.
 -- ARGV: unread messages a mailbox holds, read ones to keep, and a MessagePack list of: sender,
 -- recipient, id ("" = none), digest, message, origin. Returns for each: {outcome, seq, code}.
 local most_unread, keep = tonumber(ARGV[1]), tonumber(ARGV[2])
 local now = now_ms()
 
--- What is read is all up to the received mark; where nothing is unread, that is all there is.
+-- Everything up to the received mark counts as read; with nothing unread, that is the whole mailbox.
 local function tidy(box)
   local state = box .. ':state'
   if tonumber(redis.call('HGET', state, 'unread') or '0') <= 0 then
@@ -32,7 +32,7 @@ local function put(sender, recipient, id, digest, message, origin)
     return {'no recipient', '0-0', '404'}
   end
   if redis.call('SISMEMBER', 'chatroom:deleted', sender) == 1 then
-    -- Its sessions are just being ended: nothing may make it a mailbox again.
+    -- The sender's account is deleted and its sessions are ending: don't create its mailbox again.
     return {'no recipient', '0-0', '404'}
   end
   if tonumber(redis.call('HGET', box .. ':state', 'after') or '0') >= 2 * most_unread then

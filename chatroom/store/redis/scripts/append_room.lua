@@ -1,6 +1,6 @@
 -- Give messages their place in a room, each id once.
 -- ARGV: room, messages to keep, and a MessagePack list of: sender, id ("" = none), digest, message.
--- Returns for each: seq, where it was stored; else {"known", seq, code, when it was sent} or
+-- Returns for each: its seq if it was stored; otherwise {"known", seq, code, when it was sent} or
 -- {"conflict", seq}.
 local stream = 'chatroom:room:' .. ARGV[1]
 local keep = tonumber(ARGV[2])

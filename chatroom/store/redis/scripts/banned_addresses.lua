@@ -1,4 +1,4 @@
--- The banned networks; bans that are over are forgotten. Returns {network, "until reason", ...}.
+-- The banned networks; bans that are over are deleted. Returns {network, "until reason", ...}.
 local found = {}
 local all = redis.call('HGETALL', 'chatroom:bans')
 for i = 1, #all, 2 do

@@ -1,4 +1,4 @@
--- What the steps share; put before each of them.
+-- Code that all steps share; it is put before each of them.
 --
 -- Keys. All begin with "chatroom:".
 --   account:ID        hash    name, pwd, status, sex, gen; ban_until, ban_reason, mute_until,
@@ -7,9 +7,9 @@
 --   token:DIGEST      hash    user, gen, prev; expires
 --   tokens:ID         zset    digests of the user's tokens, by when they lapse in microseconds; expires
 --   failures:…        string  wrong guesses: of an address, at an account, of a pair of both; expires
---   taken:WHAT        string  how many of what is to be had only so often; expires
+--   taken:WHAT        string  how often something limited was used; expires
 --   room:NAME         stream  m = the message as JSON, t = when it was sent
---   mailbox:ID        stream  f = sender, m and t as above, c = the code its sender is told
+--   mailbox:ID        stream  f = sender, m and t as above, c = the code that its sender gets
 --   STREAM:state      hash    trimmed; of a mailbox also received, unread, after
 --   STREAM:ids[:ID]   hash    message id -> digest code seq; STREAM:order[:ID] list, oldest first
 --   mailbox:ID:read   hash    peer -> seq
@@ -18,19 +18,19 @@
 --   node:NAME:users   hash    id -> person as JSON
 --   node:NAME:events  stream  what concerns users on that node
 --   node:NAME:counters  hash  what that node has refused since its start; expires
---   presence          stream  who came and went
+--   presence          stream  users who came online, changed status or went offline
 --   store             string  of a private store: its own id
 --   sanctioned        set     ids of accounts that are, or were lately, banned or muted
 --   bans              hash    network -> until and reason
 --   deleted           set     ids whose accounts are gone; never given out again
 --   audit             stream  a = what an operator asked for, as JSON, t = when
 -- and "users", the hash of the original program: id -> account as JSON.
--- A stream's ids are an order and no times: once one lies in the future, because the clock was wrong,
--- all that follow it do. So what is sent has its own; it is missing where an older version wrote.
+-- A stream's ids give the order, not the time: once the clock was wrong and one is in the future, so are
+-- all later ones. So each message has a time of its own; those of an older version have none.
 
 local REMEMBERED_IDS = 1000
 local REMEMBERED_SECONDS = 30 * 86400
--- How long what a node has counted outlives it.
+-- How long a node's counters are kept after it has stopped.
 local COUNTERS_SECONDS = 3600
 
 local function newest(stream)
@@ -38,15 +38,15 @@ local function newest(stream)
   return last[1] and last[1][1] or '0-0'
 end
 
--- The time, in milliseconds since 1970. This server's and not the nodes', of which each may think
--- another: so it is one clock for all, and the same by which bans and tokens end.
+-- The time, in milliseconds since 1970, of Redis and not of the nodes, whose clocks may differ: so
+-- all use one clock, and the same one by which bans and tokens end.
 local function now_ms()
   local now = redis.call('TIME')
   return string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000))
 end
 
--- When the message at a place was sent. One that an older version stored, or that is not held any
--- more, has only its place to tell.
+-- When the message at a place was sent. If an older version stored it, or it has been removed, the
+-- time is taken from its place.
 local function sent_at(stream, seq)
   local entry = redis.call('XRANGE', stream, seq, seq)[1]
   local fields = entry and entry[2] or {}
@@ -64,9 +64,9 @@ local function is_after(a, b)
   return a_ms > b_ms or (a_ms == b_ms and a_n > b_n)
 end
 
--- Drop the oldest messages beyond what is to be kept, and keep note of the newest one dropped, so
--- that a reader who comes back can be told exactly whether something is missing. Up to 100 may lie
--- over: a trim costs the same for one and for a hundred. At most 1000 at once bounds the step.
+-- Drop the oldest messages beyond the limit, and remember the newest one dropped, so that a client
+-- that comes back learns exactly whether it missed something. Up to 100 over the limit are allowed:
+-- a trim costs the same for one and for a hundred. At most 1000 at once keeps the step short.
 local function trim(stream, excess)
   if excess < 100 then return end
   local count = math.min(excess, 1000)
@@ -76,7 +76,7 @@ local function trim(stream, excess)
   redis.call('XTRIM', stream, 'MINID', page[count + 1][1])
 end
 
--- What is remembered of a message id: its digest, code and seq; nil if nothing is.
+-- What is stored for a message id: its digest, code and seq; nil if nothing is.
 local function recall(ids, id)
   local known = redis.call('HGET', ids, id)
   if not known then return nil end
@@ -106,7 +106,7 @@ local function wake(user, ...)
   return awake
 end
 
--- Count, for so many seconds from the first one on.
+-- Count up; the counter expires this many seconds after the first count.
 local function count_up(key, seconds)
   if redis.call('INCR', key) == 1 then redis.call('EXPIRE', key, seconds) end
 end
@@ -141,7 +141,7 @@ local function tell_nodes(...)
   return told
 end
 
--- When something ends that lasts so many milliseconds; "0" is for good, in both.
+-- The time when something ends that lasts this many milliseconds; "0" means for good, in both.
 local function ends_after(milliseconds)
   if milliseconds == '0' then return '0' end
   local now = redis.call('TIME')
@@ -158,10 +158,10 @@ local function tell_presence(...)
   redis.call('XADD', 'chatroom:presence', 'MAXLEN', '~', 10000, '*', ...)
 end
 
--- Everybody on a node is gone: it stopped, it died, or it starts afresh.
+-- All users of a node have gone: it stopped, died, or is starting again.
 local function clear_node(name)
   redis.call('UNLINK', 'chatroom:node:' .. name .. ':users')
-  -- Emptied, not deleted: a new event must come after all that the node has read.
+  -- Emptied, not deleted: a new event must have an id after all that the node has read.
   redis.call('XTRIM', 'chatroom:node:' .. name .. ':events', 'MAXLEN', 0)
   tell_presence('n', name, 'p', '[]', 'g', '[]', 'r', '1')
 end

@@ -1,9 +1,9 @@
--- Where a node that was cut off goes on reading: this may be another store than before.
--- ARGV: for each stream: its key, "1" = a room, how many places, and these places that the node has
--- read, newest first. Returns for each: nil, where the newest of them is what it goes on from; else,
--- where the store lacks what was read, the place that it goes on from.
+-- From where a node that was cut off resumes reading: the store may not be the same as before.
+-- ARGV: for each stream: its key, "1" = a room, number of places, and these places, which the node has
+-- read, newest first. Returns for each: nil, if the node resumes from the newest of them; otherwise,
+-- as the store lacks what was read, the place to resume from.
 
--- What Redis knows of the stream, by its names; "last-generated-id" is the newest place ever given.
+-- What Redis knows of the stream, by Redis's names; "last-generated-id" is the newest place ever given.
 local function facts(stream)
   if redis.call('EXISTS', stream) == 0 then return {['last-generated-id'] = '0-0'} end
   local named, info = {}, redis.call('XINFO', 'STREAM', stream)
@@ -15,8 +15,8 @@ local function holds(stream, place)
   return place == '0-0' or #redis.call('XRANGE', stream, place, place) > 0
 end
 
--- Is it neither there, nor was it trimmed (by us or by hand) or removed? Then others were stored in
--- its stead.
+-- Is the message missing, though it was neither trimmed (by us or by hand) nor removed? Then others
+-- were stored instead of it.
 local function replaced(stream, place, known)
   if holds(stream, place) or not is_after(place, known['max-deleted-entry-id']) then return false end
   local trimmed = redis.call('HGET', stream .. ':state', 'trimmed') or '0-0'
@@ -36,7 +36,7 @@ local function go_on(stream, is_room, places)
   for _, place in ipairs(places) do
     if holds(stream, place) then return place end
   end
-  -- All that the node has read since the oldest of them is gone.
+  -- All that the node has read since the oldest of the places is gone.
   return is_after(last, oldest) and oldest or last
 end
 

@@ -1,4 +1,4 @@
--- The ends and marks of a conversation, as they are at one moment. ARGV: its stream.
+-- The ends and marks of a conversation, all at the same moment. ARGV: its stream.
 -- Returns {newest, trimmed, received, unread, {peer, seq, ...}}.
 local state = redis.call('HMGET', ARGV[1] .. ':state', 'trimmed', 'received', 'unread')
 return {

@@ -1,4 +1,4 @@
--- A guess was wrong. ARGV: user (0 = none), address, seconds that it counts from the first one on.
+-- Count a wrong password. ARGV: user (0 = none), address, seconds that it counts from the first one on.
 local user, address, window = ARGV[1], ARGV[2], ARGV[3]
 count_up('chatroom:failures:address:' .. address, window)
 if user ~= '0' then

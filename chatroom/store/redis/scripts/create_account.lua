@@ -1,4 +1,4 @@
--- Store a new account, if neither this program nor the original one has or had that id.
+-- Store a new account, unless this program or the original one has, or had, one with that id.
 -- ARGV: id, then field, value, ... Returns 1, or 0: the id is taken.
 local account = 'chatroom:account:' .. ARGV[1]
 if redis.call('EXISTS', account) == 1 or redis.call('HEXISTS', 'users', ARGV[1]) == 1

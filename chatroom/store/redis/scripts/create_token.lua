@@ -1,8 +1,8 @@
--- Keep a token. The one that it replaces lapses soon, not at once: where the answer that carries the
--- new one is lost on its way, the client comes back with the old one. Of too many those that lapse
--- first are void: else who logs in again and again would fill the store.
+-- Store a token. The one that it replaces expires soon, not at once: if the answer with the new token
+-- is lost on the way, the client comes back with the old one. If there are too many, those that expire
+-- first are deleted: otherwise a client that logs in again and again would fill the store.
 -- ARGV: digest, user, generation, lifetime in seconds, digest it replaces ("" = none), grace in seconds,
--- how many an account may have.
+-- most tokens of an account.
 local digest, lifetime, replaces, grace = ARGV[1], ARGV[4], ARGV[5], ARGV[6]
 local held, time = tokens_of(ARGV[2]), redis.call('TIME')
 local now = time[1] * 1000000 + time[2]

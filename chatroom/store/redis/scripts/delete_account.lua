@@ -1,5 +1,5 @@
--- Forget an account, of this program or the original one, and all that is only its own.
--- ARGV: id, rooms in which message ids of its may be remembered. Returns 1, or 0: there is none.
+-- Delete an account, of this program or the original one, and everything that belongs only to it.
+-- ARGV: id, rooms in which its message ids may be remembered. Returns 1, or 0: there is no such account.
 local id = ARGV[1]
 local account, box = 'chatroom:account:' .. id, 'chatroom:mailbox:' .. id
 if redis.call('EXISTS', account) == 0 and redis.call('HEXISTS', 'users', id) == 0 then return 0 end

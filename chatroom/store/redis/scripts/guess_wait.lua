@@ -1,5 +1,5 @@
--- How long nobody from an address may guess at an account: 0 = a password may be tried now.
--- Whoever has logged in to the account from there before is stopped by failures of that pair alone.
+-- How long an address has to wait before it may try a password for an account: 0 = it may try now.
+-- If the account was logged in to from that address before, only failures of this pair count.
 -- ARGV: user (0 = none), address, most failures of an address, most of an account and of a pair.
 -- Returns seconds.
 local function used_up(key, most)

@@ -1,5 +1,5 @@
--- A node lives, and has read its events before a place; nodes that no longer do are cleared. It hears
--- its heartbeat back by the bus. ARGV: node, run, milliseconds to live, that place, number.
+-- Renew a node's lease, drop the events that it has read, and clear dead nodes. The node gets the
+-- heartbeat back over the bus. ARGV: node, run, lease in milliseconds, oldest place to keep, number.
 -- Returns "alive"; "lease lost": it had been taken for dead; "taken": another run has the name.
 local name, run = ARGV[1], ARGV[2]
 local node = 'chatroom:node:' .. name

@@ -1,6 +1,6 @@
 -- The person has seen the conversation with a peer up to a place. ARGV: user, peer, seq, origin.
 local user, peer, seq, origin = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
--- Who does not exist can't have been read: else anybody could fill their hash with made-up ids.
+-- The peer's account must exist: otherwise anybody could fill their hash with made-up ids.
 if redis.call('EXISTS', 'chatroom:account:' .. peer) == 0
     and redis.call('HEXISTS', 'users', peer) == 0 then
   return '0-0'

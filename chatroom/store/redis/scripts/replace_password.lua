@@ -1,7 +1,7 @@
--- Put a new hash in place of the one that was checked. Where that makes the tokens void, it ends the
--- user's sessions as well, all but one.
+-- Replace the password hash that was checked by a new one. If that invalidates the tokens, it also
+-- ends the user's sessions, all but one.
 -- ARGV: id, old hash, new hash, by how much the generation rises, why sessions end, the tag of the one
--- that goes on. Returns 1, or 0: not that hash.
+-- that stays. Returns 1, or 0: the old hash has changed.
 local account = 'chatroom:account:' .. ARGV[1]
 if redis.call('HGET', account, 'pwd') ~= ARGV[2] then return 0 end
 redis.call('HSET', account, 'pwd', ARGV[3])

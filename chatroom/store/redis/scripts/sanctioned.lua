@@ -1,4 +1,4 @@
--- The accounts that are banned or muted; who no longer is, is forgotten. Returns their ids.
+-- The accounts that are banned or muted; those that no longer are leave the list. Returns their ids.
 local found = {}
 for _, id in ipairs(redis.call('SMEMBERS', 'chatroom:sanctioned')) do
   local account = 'chatroom:account:' .. id

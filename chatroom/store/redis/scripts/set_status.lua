@@ -6,7 +6,7 @@ for _, name in ipairs(redis.call('SMEMBERS', 'chatroom:nodes')) do
   local users = 'chatroom:node:' .. name .. ':users'
   local text = redis.call('HGET', users, id)
   if text then
-    -- As text: cjson would write an id above 10^14 as no integer any more.
+    -- As text: cjson would not write an id above 10^14 as an integer.
     text = string.gsub(text, '"userStatus":%d+}$', '"userStatus":' .. status .. '}')
     redis.call('HSET', users, id, text)
     tell_presence('n', name, 'p', '[' .. text .. ']', 'g', '[]')

@@ -1,4 +1,4 @@
--- A node starts: clear what its predecessor of that name left. ARGV: node, run, milliseconds to live.
+-- A node starts: clear what the last node of that name left. ARGV: node, run, lease in milliseconds.
 local name = ARGV[1]
 redis.call('SADD', 'chatroom:nodes', name)
 redis.call('SET', 'chatroom:node:' .. name .. ':alive', ARGV[2], 'PX', ARGV[3])

@@ -1,8 +1,8 @@
--- Some of a node's users came, changed or went. ARGV: node, "1" = these are all there are,
--- the present as JSON, the ids gone as JSON, count of the present, then id, person, ..., then ids gone.
+-- Some of a node's users came, changed or went. ARGV: node, "1" = these are all its users,
+-- those present as JSON, the ids gone as JSON, count of those present, then id, person, ..., then ids gone.
 local name, reset, present, gone = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local users = 'chatroom:node:' .. name .. ':users'
--- Also of a node that is taken for dead: so that the next heartbeat of another clears what it leaves.
+-- Even for a node that is taken for dead, so that another node's next heartbeat clears what it leaves.
 redis.call('SADD', 'chatroom:nodes', name)
 if reset == '1' then redis.call('UNLINK', users) end
 local first_gone = 6 + 2 * tonumber(ARGV[5])

@@ -1,4 +1,4 @@
-// Where the page begins: who is logged in here, and the screen that follows from it.
+// The page's entry: finds out who is logged in here, and shows the right screen.
 
 import { clock } from "./base/clock.js";
 import { newer } from "./base/seq.js";
@@ -13,16 +13,16 @@ import * as trouble from "./browser/trouble.js";
 import { Client } from "./session/client.js";
 import { ChatView } from "./view/chat.js";
 
-/** Milliseconds: the cookie is renewed about daily, by one tab; whether it is due, is asked hourly. */
+/** Milliseconds: one tab renews the cookie about daily; each checks hourly whether that is due. */
 const RENEW_AFTER = 20 * 3_600_000;
 const RENEW_LOOK = 3_600_000;
 const BOOT_RETRY = 5_000;
-/** Milliseconds: so soon after a change of the password a session that ends does so by it. */
+/** Milliseconds: a session that ends this soon after a password change was ended by it. */
 const CHANGED_LATELY = 60_000;
 
 /** The session that runs here: `userId`, and `end()`. */
 let running = null;
-/** Whom this tab was at last, {userId, userName}: it becomes nobody else unasked. */
+/** The last user of this tab, {userId, userName}: it does not change to another without asking. */
 let mine = recall();
 let login = null;
 const invite = takeInvite();
@@ -33,8 +33,8 @@ function screen(name) {
 }
 
 /**
- * Asks who is logged in, until there is an answer. `agreed`: who it may be, besides whom this tab was;
- * `notice`: why it is asked again, for the login; `refused`: the server took nobody by this cookie just now.
+ * Asks who is logged in, until there is an answer. `agreed`: another user who may be, besides this tab's
+ * last one; `notice`: why the login is shown again; `refused`: the server has just refused this cookie.
  */
 async function boot({ agreed = mine?.userId, notice = [], refused = false } = {}) {
   screen("splash");
@@ -70,7 +70,7 @@ function waitToBoot(ms) {
   button.onclick = again;
 }
 
-/** Who is logged in needs no form. */
+/** Loads the form only when it is shown: a user who is logged in needs none. */
 async function showLogin(options) {
   const [{ LoginView }, forms] = await Promise.all([import("./lazy/login.js"), import("./lazy/forms.js")]);
   await forms.ready();
@@ -80,13 +80,13 @@ async function showLogin(options) {
   login.show(options);
 }
 
-/** Somebody else is logged in now: nobody goes on as they without a word. */
+/** Another user is logged in now: asks before going on as that user. */
 function offer(user) {
   const notice = [["nowOther", { name: user.userName }], ...keptFor(mine)];
   showLogin({ notice, goOn: { ...user, call: () => boot({ agreed: user.userId }) } });
 }
 
-/** An invitation comes in the link, and is not to stay in the address bar or its history. */
+/** Takes the invitation from the link: it must not stay in the address bar or the history. */
 function takeInvite() {
   const url = new URL(location.href);
   const found = url.searchParams.get("invite");
@@ -95,12 +95,12 @@ function takeInvite() {
   return found;
 }
 
-/** `fresh`: by the form, just now; `isNew`: the page chose their number, and they may not know it. */
+/** `fresh`: logged in by the form just now; `isNew`: the page chose the number, and they may not know it. */
 function enter({ userId, userName, code }, { fresh = false, isNew = false } = {}) {
   const user = { userId, userName };
   prefs.set("who", user);
   prefs.set("user", userId);
-  // Without a code the server was not asked.
+  // Without a code, the server has not answered.
   if (code) for (const name of ["renewed", "entered"]) prefs.set(name, Date.now());
   if (mine && mine.userId !== userId) history.replaceState(null, "", location.pathname);
   remember(user);
@@ -115,13 +115,13 @@ function enter({ userId, userName, code }, { fresh = false, isNew = false } = {}
     prefs.watch(flags(userId), (flagged, name) => client.flaggedIs(name.slice(flags(userId).length), flagged)),
     prefs.watch(`status:${userId}`, () => client.people.lookUp(userId).catch(() => {})),
   ];
-  // The server tells nobody of a change that is theirs alone.
+  // The server does not report a change to the user who made it.
   client.on("status", () => prefs.set(`status:${userId}`, Date.now()));
   let wasOnline = false;
   client.on("state", () => (wasOnline ||= client.connection.state === "online"));
   client.on("refused", (refusal) => {
     end();
-    // The server ends the other tabs too when a password is changed, but their cookie goes on.
+    // A changed password ends the other tabs' sessions as well, but their cookie stays valid.
     const changedHere = Date.now() - (prefs.get("password") ?? 0) < CHANGED_LATELY;
     const [told] = noticeOf(refusal);
     const notice = fresh && !wasOnline && told[0] === "sessionOver" ? [["cookieBlocked"]] : [told, ...keptFor(mine)];
@@ -153,14 +153,14 @@ function enter({ userId, userName, code }, { fresh = false, isNew = false } = {}
   if (isNew) client.emit("announced", t("yourNumber", { id: userId }));
 }
 
-/** Something that was written goes with this page. */
+/** Whether something that was written would be lost with this page. */
 function holdsUnkept() {
   return !prefs.kept("queue:") || !prefs.kept("draft:");
 }
 
 const flags = (userId) => `flagged:${userId}:`;
 
-/** What is remembered for this person over a reload. */
+/** The values that are kept for this person over a reload. */
 function memoryOf(userId, queues, drafts) {
   const lobby = `lobby:${userId}`;
   const names = `name:${userId}:`;
@@ -170,7 +170,7 @@ function memoryOf(userId, queues, drafts) {
       return prefs.get(lobby);
     },
     set lobbyRead(seq) {
-      // Another tab may have got further.
+      // Another tab may have read further.
       if (newer(seq, prefs.get(lobby))) prefs.set(lobby, seq);
     },
     get names() {
@@ -187,7 +187,7 @@ function memoryOf(userId, queues, drafts) {
   };
 }
 
-/** Words for the login that say why one has to log in: what an operator did, in any language. */
+/** Words for the login form about what an operator did, in any language. */
 function noticeOf(refusal) {
   const about = {
     get words() {
@@ -197,19 +197,19 @@ function noticeOf(refusal) {
   return [about.words ? ["ended", about] : ["sessionOver"]];
 }
 
-/** Words that say that what somebody did not send is there still, where it is. */
+/** Words that say that what somebody did not send is still kept, if there is anything. */
 function keptFor(user) {
   const holds = user && (countWaiting(user.userId) || prefs.names(`draft:${user.userId}:`).length);
   return holds && !holdsUnkept() ? [["keptFor", { name: user.userName }]] : [];
 }
 
-/** This page's session is over; what was being written is kept. */
+/** Ends this page's session; drafts are kept. */
 function end() {
   running.end();
   running = null;
 }
 
-/** The person logged out, here or in another tab: nothing of theirs stays. */
+/** The person logged out, here or in another tab: removes everything of theirs. */
 function logOut() {
   const { userId } = running;
   end();
@@ -222,7 +222,7 @@ function logOut() {
   showLogin({ notice: [["loggedOut"]] });
 }
 
-/** Another tab logged out, or in: the cookie is all tabs' own. */
+/** Another tab logged out, or in: all tabs share the cookie. */
 function cookieChanged(userId) {
   if (running?.userId === userId || !$("splash").hidden) return;
   if (userId === null) {
@@ -251,7 +251,7 @@ function remember(user) {
   try {
     sessionStorage.setItem("chatroom:tab", JSON.stringify(user));
   } catch {
-    // A reload is another tab then.
+    // After a reload this counts as another tab.
   }
 }
 

@@ -1,16 +1,16 @@
-// Who wants to know of what.
+// Listeners, by the name of the event.
 
 export class Events {
   #listeners = new Map();
 
-  /** Returns what ends it. */
+  /** Returns a function that ends this. */
   on(name, listener) {
     const set = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, set.add(listener));
     return () => set.delete(listener);
   }
 
-  /** What one of them throws is nothing to the others, nor to who tells it: it is reported. */
+  /** An error in one listener is reported, and affects neither the others nor the caller. */
   emit(name, detail) {
     for (const listener of [...(this.#listeners.get(name) ?? [])]) {
       try {

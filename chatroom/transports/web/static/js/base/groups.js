@@ -1,8 +1,8 @@
-// Which messages stand together under one name and time. No DOM.
+// Which messages are grouped under one name and time. No DOM.
 
-/** Milliseconds from a group's first message within which those of its author belong to it. */
+/** Milliseconds from a group's first message; its author's messages within this time belong to it. */
 const TOGETHER = 5 * 60_000;
-/** So many messages back, a group's beginning is looked for. */
+/** How many messages back to look for a group's beginning. */
 const MOST = 300;
 
 function follows(message, earlier, sameDay) {
@@ -10,8 +10,8 @@ function follows(message, earlier, sameDay) {
 }
 
 /**
- * Tells of message after message, from `messages[start]` on, whether it is the first of its group.
- * `sameDay(a, b)` compares two messages; `apart` says that something else stands between.
+ * For each message from `messages[start]` on: whether it is the first of its group. `sameDay(a, b)`
+ * compares two messages; `apart` says that something else is between two.
  */
 export function grouping(messages, start, sameDay) {
   let from = start;

@@ -1,5 +1,5 @@
-// Places in a conversation: two numbers joined by "-". They may be larger than a double holds, and
-// are no times.
+// Places in a conversation: two numbers joined by "-". They may be too large for a double, and are
+// not times.
 
 /** The largest second number that a place can have. */
 const LAST = "9999999999999999999";
@@ -42,7 +42,7 @@ export function before(seq) {
   return ZERO;
 }
 
-/** Where in a sorted list of things with a `seq` this one is or would be. */
+/** The index in a sorted list of things with a `seq` where this one is or would be. */
 export function search(list, seq) {
   let low = 0;
   let high = list.length;

@@ -1,14 +1,14 @@
-// What people wrote, taken apart into text, emphasis, links, code, quotes and lists. It makes no
-// nodes and no markup. Others choose what comes in here: each character is looked at a bounded
-// number of times, and no pattern begins anew within what it has tried before.
+// Splits what people wrote into text, emphasis, links, code, quotes and lists. It makes no nodes and
+// no markup. The input may be hostile: each character is looked at a bounded number of times, and no
+// pattern starts again within what it has tried before.
 
 const FENCE = "```";
 
 // Invisible characters, quotation marks and full-width punctuation end a link: the first can
-// disguise where it leads, and the last is how a Chinese sentence goes on without a space.
+// disguise where it leads, and after the last a Chinese sentence goes on without a space.
 const STOP = String.raw`\s<>"\x60\p{C}\u2014\u2018-\u201F\u2026\u3000-\u303F\uFF00-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65`;
-// Scripts that are written without spaces. They are never part of a link's host, and of the rest
-// only behind a mark, as in /文档: directly behind a letter the sentence goes on.
+// Scripts that are written without spaces. They are never part of a link's host, and part of the rest
+// only after a mark, as in /文档: directly after a letter the sentence goes on.
 const DENSE = String.raw`\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Hang}\p{scx=Thai}`;
 const HOST = String.raw`[^${STOP}${DENSE}/?#]+`;
 const REST = String.raw`(?:[/?#][${DENSE}]*(?:[/?#=&_.~%+-][${DENSE}]+|[^${STOP}${DENSE}])*)?`;
@@ -56,7 +56,7 @@ function nextFence(content, from) {
   return at;
 }
 
-/** The word behind the opening fence names a language; it is no part of the code. */
+/** The word after the opening fence names a language; it is not part of the code. */
 function codeOf(inside) {
   const from = /^[\w+#.-]*\n/.exec(inside)?.[0].length ?? 0;
   return inside.slice(from, inside.length > from && inside.endsWith("\n") ? -1 : undefined);
@@ -109,7 +109,7 @@ function inline(text) {
 
 const KINDS = { "*": "em", "**": "strong" };
 
-/** Parts with what stands between stars within a line. At most one of each kind is open. */
+/** Finds the parts between stars within a line. At most one of each kind is open. */
 class Emphasis {
   #open = [{ star: "", parts: [] }];
 
@@ -120,12 +120,12 @@ class Emphasis {
   text(text) {
     if (text === "") return;
     const { parts } = this.#open.at(-1);
-    // Only what was not taken for a mark is put together again: each character once.
+    // Only text that was not taken for a mark is joined again: each character once.
     if (parts.at(-1)?.pieces) parts.at(-1).pieces.push(text);
     else parts.push({ type: "text", pieces: [text] });
   }
 
-  /** A star opens before something, and closes behind it; between letters and digits it is a sign. */
+  /** A star opens before a text and closes after it; between letters or digits it is a plain star. */
   star(star, before, after) {
     const opens = after !== undefined && !/\s/.test(after) && !/\w/.test(before ?? "");
     const closes = before !== undefined && !/\s/.test(before) && !/\w/.test(after ?? "");
@@ -148,7 +148,7 @@ class Emphasis {
     return joined(this.#open[0].parts);
   }
 
-  /** What was opened from this level on and never closed is text. */
+  /** Marks opened from this level on and never closed are plain text. */
   #flatten(level) {
     while (this.#open.length > level) {
       const { star, parts } = this.#open.pop();
@@ -201,7 +201,7 @@ export function summary(content, most = 120) {
   return content.slice(0, most * 4).replace(/`|\*\*/g, "").replace(/\s+/g, " ").trim().slice(0, most);
 }
 
-/** What the server takes: no NUL, no half characters, nothing blank around it but an indent. */
+/** The text as the server accepts it: no NUL, no half characters, no blanks around it but an indent. */
 export function clean(text) {
   const whole = text.toWellFormed ? text.toWellFormed() : text.replace(/\p{Surrogate}/gu, "\uFFFD");
   const ended = whole.replaceAll("\0", "").trimEnd();

@@ -24,7 +24,7 @@ export const MAX_CONTENT = 4000;
 
 export const LOBBY = "lobby";
 
-/** Who speaks for the operators; no account has this id. */
+/** The sender of operators' announcements; no account has this id. */
 export const OPERATOR = 0;
 
 /** One message as text for the WebSocket. */
@@ -32,7 +32,7 @@ export function encode(type, data = {}) {
   return JSON.stringify({ type, data: JSON.stringify(data) });
 }
 
-/** The type and fields of a message; throws an Error where it is none. */
+/** The type and fields of a message; throws an Error if it is not one. */
 export function decode(text) {
   const envelope = JSON.parse(text);
   if (typeof envelope?.type !== "string" || typeof envelope.data !== "string") {
@@ -43,7 +43,7 @@ export function decode(text) {
   return { type: envelope.type, data };
 }
 
-/** A name for a message of one's own: 128 random bits, so that no two devices agree by chance. */
+/** An id for an own message: 128 random bits, so that no two devices make the same one by chance. */
 export function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return btoa(String.fromCharCode(...bytes)).replace(/[+/=]/g, (c) => ({ "+": "-", "/": "_" })[c] ?? "");
@@ -57,12 +57,12 @@ export function countCharacters(text) {
   return count;
 }
 
-/** Conversations are known by a key: the room's name, or "u" and the other person's id. */
+/** A conversation's key: the room's name, or "u" and the other person's id. */
 export function keyOf(peer) {
   return `u${peer}`;
 }
 
-/** The other person's id, or null where the key is a room's; the server has ids up to 2^53 - 1. */
+/** The other person's id, or null if the key is a room's; the server has ids up to 2^53 - 1. */
 export function peerOf(key) {
   const id = /^u[1-9]\d{0,15}$/.test(key) ? Number(key.slice(1)) : 0;
   return id && id <= Number.MAX_SAFE_INTEGER ? id : null;
@@ -70,7 +70,7 @@ export function peerOf(key) {
 
 /**
  * What the page's address asks for: {} is the list, {people: true} the people, {key} a conversation;
- * null: it leads nowhere. Who gives a link chooses it, so that it may be anything.
+ * null: nothing known. A link may come from anybody, so the address may be anything.
  */
 export function readAddress(hash) {
   const name = hash.startsWith("#/") ? hash.slice(2) : hash.slice(1);

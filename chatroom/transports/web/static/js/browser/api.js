@@ -1,4 +1,4 @@
-// What is asked by HTTP. The answer's `code` is the protocol's; 0 is no answer at all.
+// Requests by HTTP. The answer's `code` is the protocol's; 0 means that there was no answer.
 
 async function post(name, body) {
   try {

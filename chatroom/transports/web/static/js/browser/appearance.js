@@ -1,10 +1,10 @@
-// Light or dark, and how large the text is: as the system has it, or as it was chosen here. It comes
-// before the page is first painted, so it imports next to nothing.
+// Light or dark, and the size of the text: as the system has it, or as chosen here. This module runs
+// before the page is first painted, so it imports almost nothing.
 
 import * as prefs from "./prefs.js";
 
 const THEMES = ["system", "light", "dark"];
-/** Per cent of what the browser has. */
+/** Per cent of the browser's own text size. */
 const SIZES = [90, 100, 115, 130, 150];
 
 const MEDIA = { light: "not all", dark: "all", system: "(prefers-color-scheme: dark)" };
@@ -24,7 +24,7 @@ function apply() {
   for (const node of document.querySelectorAll("[data-dark]")) node.media = media;
   document.documentElement.style.colorScheme = theme() === "system" ? "" : theme();
   document.documentElement.style.fontSize = size() === 100 ? "" : `${size()}%`;
-  // Some things are as high as so many lines.
+  // Some heights are a number of text lines.
   dispatchEvent(new Event("resize"));
 }
 

@@ -1,4 +1,4 @@
-// Making nodes. Text is always text: there is no way in here to put markup from a string.
+// Making nodes. Text is always text: nothing in here turns a string into markup.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -44,12 +44,12 @@ export function icon(name) {
   return svg;
 }
 
-/** Puts the icons where the markup asks for them with data-icon. */
+/** Puts icons where the markup has a data-icon. */
 export function placeIcons(root) {
   for (const node of root.querySelectorAll("[data-icon]")) node.prepend(icon(node.dataset.icon));
 }
 
-/** What people take for one character, such as a family. */
+/** What people see as one character, such as the emoji of a family. */
 const letters = Intl.Segmenter && new Intl.Segmenter();
 
 /** A round picture for a person: the first letter, in a colour of their own. */
@@ -61,7 +61,7 @@ export function avatar(userId, name, className = "avatar") {
   return node;
 }
 
-/** Makes the children of a node these, in this order, and moves no more of them than it must. */
+/** Gives a node these children, in this order, and moves no more of them than necessary. */
 export function arrange(parent, nodes) {
   let next = parent.firstChild;
   for (const node of nodes) {
@@ -75,12 +75,12 @@ export function arrange(parent, nodes) {
   }
 }
 
-/** What takes the page, or the person, elsewhere: what waits to be done has to be done before. */
+/** The events by which the page is left or hidden: waiting work has to be done before that. */
 const LEAVING = ["pagehide", "blur", "visibilitychange"];
 
 /**
- * `soon()` runs `call` once within so many milliseconds, however often it is called; `now()` does so at
- * once if it is due, as do the person's leaving the page and the signal.
+ * `soon()` runs `call` once within so many milliseconds, however often `soon` is called. `now()` runs it
+ * at once if it is due, and so do the signal and the person's leaving the page.
  */
 export function later(call, ms, signal) {
   let timer = 0;
@@ -95,10 +95,10 @@ export function later(call, ms, signal) {
   return { now, soon: () => (timer ||= setTimeout(now, ms)) };
 }
 
-/** A page that is not looked at may get no frames, and has to be right when it is; milliseconds. */
+/** Milliseconds. A hidden page may get no frames, but has to be up to date when it is shown. */
 const LATEST = 200;
 
-/** A function that runs `call` once in the next frame, however often it is called. */
+/** Returns a function that runs `call` once in the next frame, however often the function is called. */
 export function eachFrame(call) {
   let frame = 0;
   let timer = 0;

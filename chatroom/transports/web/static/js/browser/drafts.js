@@ -1,25 +1,25 @@
-// What was begun and not sent: one text for each conversation, the same in all tabs. No DOM.
+// Drafts, texts that are not sent yet: one for each conversation, the same in all tabs. No DOM.
 
 import { Events } from "../base/events.js";
 
-/** Emits "changed" (the conversation's key) when it was changed here or in another tab. */
+/** Emits "changed" (the conversation's key) when a draft was changed here or in another tab. */
 export class Drafts extends Events {
   #store;
   #prefix;
 
-  /** `store` is `prefs`, or the like of it. */
+  /** `store` is `prefs`, or something with the same methods. */
   constructor(store, userId) {
     super();
     this.#store = store;
     this.#prefix = `draft:${userId}:`;
   }
 
-  /** Begins to hear of other tabs; returns what ends it. */
+  /** Starts listening to other tabs; returns a function that ends this. */
   start() {
     return this.#store.watch(this.#prefix, (_, name) => this.emit("changed", name.slice(this.#prefix.length)));
   }
 
-  /** An empty string where there is none. */
+  /** The draft; an empty string if there is none. */
   of(key) {
     return this.#store.get(this.#prefix + key) ?? "";
   }
@@ -28,7 +28,7 @@ export class Drafts extends Events {
     return this.#store.names(this.#prefix).map((name) => name.slice(this.#prefix.length));
   }
 
-  /** False where it won't outlive the page. */
+  /** Returns false if the draft won't outlive the page. */
   keep(key, text) {
     const done = this.#store.set(this.#prefix + key, text || null);
     this.emit("changed", key);

@@ -1,8 +1,8 @@
-// The page's language: which one, its words, and its ways to write times and numbers.
+// The page's language: which one it is, its words, and how it writes times and numbers.
 
 import * as prefs from "./prefs.js";
 
-/** The words of a language are fetched when it is used; more of them with the forms and settings. */
+/** The words of a language are fetched when it is used; those of forms and settings with these. */
 const LANGUAGES = {
   en: { tag: "en", load: () => import("./strings/en.js"), more: () => import("./strings/more-en.js") },
   zh: { tag: "zh-CN", load: () => import("./strings/zh.js"), more: () => import("./strings/more-zh.js") },
@@ -14,7 +14,7 @@ let wantsMore = false;
 let formats = {};
 const listeners = new Set();
 
-/** The language that was chosen here before, or else the browser's. */
+/** The language that was last chosen here, or else the browser's. */
 export function preferred() {
   const chosen = prefs.get("language");
   if (chosen in LANGUAGES) return chosen;
@@ -26,7 +26,7 @@ export function language() {
   return current;
 }
 
-/** Fails where the words can't be fetched; then the language stays as it was. */
+/** Fails if the words can't be fetched; then the language stays as it was. */
 export async function use(language) {
   const { tag, load, more } = LANGUAGES[language];
   const parts = await Promise.all([load(), wantsMore ? more() : { default: {} }]);
@@ -47,7 +47,7 @@ export async function use(language) {
   for (const listener of listeners) listener();
 }
 
-/** For who needs the words of forms and settings, from now on; fails as `use` does. */
+/** Loads the words of forms and settings as well, from now on; fails as `use` does. */
 export async function useMore() {
   if (wantsMore) return undefined;
   const language = current;
@@ -64,7 +64,7 @@ export async function choose(language) {
   prefs.set("language", language);
 }
 
-/** Calls after each change of the language. Returns what ends it. */
+/** Calls `listener` after each change of the language. Returns a function that ends this. */
 export function onLanguage(listener) {
   listeners.add(listener);
   return () => listeners.delete(listener);
@@ -75,16 +75,16 @@ export function t(name, about) {
   return typeof words === "function" ? words(about) : words;
 }
 
-/** What operators do, and a changed password does, to somebody. */
+/** What can be done to a person, by an operator or by a changed password. */
 const DOINGS = ["banned", "addressBanned", "muted", "kicked", "deleted", "passwordElsewhere"];
 
-/** In words what the server says was done, until when, and why; empty where it does not say. */
+/** Words for what the server says was done, until when, and why; empty if it does not say. */
 export function doing({ reason, until, note }) {
   if (!DOINGS.includes(reason)) return "";
   return t(reason) + (until ? t("doneUntil", { text: formats.full.format(until) }) : "") + (note ? t("doneFor", { words: note }) : "");
 }
 
-/** Fills in what the markup names: data-t its text, data-t-label, data-t-placeholder, data-t-title. */
+/** Fills in the words that the markup names by data-t, data-t-label, data-t-placeholder, data-t-title. */
 function translate(root) {
   for (const node of root.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t) ?? "";
   for (const node of root.querySelectorAll("[data-t-label]")) {
@@ -104,7 +104,7 @@ export const time = (ms) => formats.time.format(ms);
 export const fullTime = (ms) => formats.full.format(ms);
 export const collator = () => formats.collator;
 
-/** Which day it was, in local time, as a number that can be compared. */
+/** The day of a time, in the local time zone, as a number that can be compared. */
 export function dayOf(ms) {
   const date = new Date(ms);
   return Math.round(Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) / 86_400_000);
@@ -120,12 +120,12 @@ export function day(ms) {
   return (ago < 300 && ago > 0 ? formats.day : formats.dayOfYear).format(ms);
 }
 
-/** A time in few characters: of today the time, of other days the date. */
+/** A time in few characters: today's as the time, others as the date. */
 export function brief(ms) {
   return dayOf(ms) === dayOf(Date.now()) ? time(ms) : formats.short.format(ms);
 }
 
-/** Milliseconds: a timer until midnight would stand still while the computer sleeps. */
+/** Milliseconds between checks: a timer until midnight would stop while the computer sleeps. */
 const LOOK = 30_000;
 const ofDay = new Set();
 let today = dayOf(Date.now());
@@ -140,7 +140,7 @@ function look() {
 setInterval(look, LOOK);
 for (const name of ["focus", "pageshow", "visibilitychange"]) addEventListener(name, look, true);
 
-/** Calls when a new day has begun, as "today" means another one then. Returns what ends it. */
+/** Calls `listener` at the start of each day, as "today" changes. Returns a function that ends this. */
 export function onDay(listener) {
   ofDay.add(listener);
   return () => ofDay.delete(listener);

@@ -1,16 +1,16 @@
-// The keys that are pressed, without those of an input method.
+// Key presses, except those that an input method handles.
 
-/** While an input method composes, Enter and the rest are its own; Safari tells only by the key code. */
+/** While an input method composes, it gets Enter and other keys; Safari shows this only by the key code. */
 export function composes(event) {
   return event.isComposing || event.keyCode === 229;
 }
 
-/** Calls for each key pressed there; where it was dealt with already, not again. */
+/** Calls `call` for each key pressed there, unless the key was handled already. */
 export function onKeys(target, call, options) {
   target.addEventListener("keydown", (event) => composes(event) || event.defaultPrevented || call(event), options);
 }
 
-/** Whether keys write there. */
+/** Whether a key press enters text there. */
 export function isField(node) {
   return node?.matches("input, textarea, select, [contenteditable]") ?? false;
 }

@@ -1,4 +1,4 @@
-// The place in a long list at which one looks: the first message that is visible, and where.
+// The reader's place in a long list: the first visible message, and its position on the screen.
 
 export class Place {
   #scroller;
@@ -10,29 +10,29 @@ export class Place {
     this.#list = list;
   }
 
-  /** Notes where one is, in the layout as it is now. */
+  /** Notes the place, in the current layout. */
   keep() {
     if (this.#scroller.clientHeight) this.#kept = { ...this.#layout, anchor: this.#anchor() };
   }
 
-  /** Where one is; where the layout has changed since it was kept, where one was before that. */
+  /** The place; if the layout has changed since it was noted, the place from before the change. */
   get anchor() {
     const { width, height } = this.#layout;
     const kept = this.#kept;
     return kept && (kept.width !== width || kept.height !== height) ? kept.anchor : this.#anchor();
   }
 
-  /** Brings an anchor back to where it was. */
+  /** Scrolls an anchor back to where it was. */
   hold(anchor) {
     const node = anchor && this.#list.querySelector(`[data-seq="${CSS.escape(anchor.seq)}"] .bubble`);
     if (!node) return;
     const { top, height } = node.getBoundingClientRect();
-    // What was cut off above is as much of the message as before, however high it is now.
+    // The same share of the message is cut off above as before, however high it is now.
     const wanted = anchor.top < 0 ? (anchor.top / anchor.height) * height : anchor.top;
     this.#scroller.scrollTop += top - this.#edge - wanted;
   }
 
-  /** Forgets, as the list is another one. */
+  /** Forgets the place, as another list is shown. */
   leave() {
     this.#kept = null;
   }

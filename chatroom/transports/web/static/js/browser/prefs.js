@@ -1,9 +1,9 @@
-// What this browser remembers. Each value lies under a name of its own and is written whole, so no
-// tab undoes what another one did. Storage may be forbidden or full: then this page alone has the
-// value, until there is room for it.
+// Values that this browser stores. Each has a name of its own and is written as a whole, so no tab
+// undoes what another one did. If storage is forbidden or full, the value is kept in this page only,
+// until there is room for it.
 
 const PREFIX = "chatroom:";
-/** What only this page has, by name. */
+/** Values that are kept in this page only, by name. */
 const unkept = new Map();
 
 export function get(name) {
@@ -15,7 +15,7 @@ export function get(name) {
   }
 }
 
-/** False where only this page has it. Null, and nothing, is never kept. */
+/** Returns false if only this page keeps the value. Null removes it. */
 export function set(name, value = null) {
   const done = write(name, value);
   if (done || value === null) unkept.delete(name);
@@ -24,7 +24,7 @@ export function set(name, value = null) {
   return !unkept.has(name);
 }
 
-/** Whether what has this name outlives this page; where it ends in a colon, all that begins with it. */
+/** Whether the value with this name outlives this page; if it ends in ":", all that begin with it. */
 export function kept(start) {
   return ![...unkept.keys()].some((name) => matches(name, start));
 }
@@ -34,14 +34,14 @@ export function names(start) {
   try {
     stored = Object.keys(localStorage).filter((name) => name.startsWith(PREFIX)).map((name) => name.slice(PREFIX.length));
   } catch {
-    // Only what this page has.
+    // Only the value that this page has.
   }
   return [...new Set([...stored, ...unkept.keys()])].filter((name) => name.startsWith(start));
 }
 
 /**
- * Another tab changed what has this name, or begins with it, as above: `changed(value, name)`. Returns
- * what ends it.
+ * Calls `changed(value, name)` when another tab has changed the value with this name, or one that begins
+ * with it, as above. Returns a function that ends this.
  */
 export function watch(start, changed) {
   const listener = ({ key }) => {

@@ -1,15 +1,15 @@
-// The messages that wait, kept over a reload. Each tab has a queue of its own, and holds a lock of
-// its name as long as it lives: whoever gets the lock of another tab knows that it is gone, and
-// sends what it left behind. So each message is sent by one tab.
+// Keeps waiting messages over a reload. Each tab has a queue of its own, and holds a lock with the
+// queue's name while it is open: a tab that gets another tab's lock knows that it is gone, and sends
+// its messages. So each message is sent by one tab.
 
 import { newId } from "../base/wire.js";
 import * as prefs from "./prefs.js";
 
-/** Where there are no locks (plain HTTP): a queue not touched for so long has lost its tab. */
+/** Milliseconds. Without locks (plain HTTP), a queue that is not touched for so long has lost its tab. */
 const ABANDONED = 120_000;
 const HEARTBEAT = 30_000;
 
-/** How many messages wait, in whatever tab of this browser. */
+/** How many messages wait, in all tabs of this browser. */
 export function countWaiting(userId) {
   return prefs.names(`queue:${userId}:`).reduce((sum, name) => sum + (prefs.get(name)?.entries?.length ?? 0), 0);
 }
@@ -23,7 +23,7 @@ export class Queues {
   #entries = [];
   #timer = 0;
 
-  /** `adopt(entries)` takes what a tab that is gone left behind. */
+  /** `adopt(entries)` takes the messages of a tab that is gone. */
   constructor(userId, adopt) {
     this.#prefix = `queue:${userId}:`;
     this.#own = this.#prefix + newId();
@@ -43,7 +43,7 @@ export class Queues {
     this.#look();
   }
 
-  /** False where they won't outlive this page. */
+  /** Returns false if they won't outlive this page. */
   save(entries) {
     this.#entries = entries.map(({ id, key, text, at, state, code, words }) => ({ id, key, text, at, state, code, words }));
     return this.#keep(Date.now());

@@ -1,10 +1,10 @@
-// Where ends what goes wrong between the screen and the connection, whoever threw it: the person is
-// told, and has a way back.
+// Handles unexpected errors, wherever they were thrown: shows the person a message, with a way to
+// go on.
 
 import { $ } from "./dom.js";
 import { t } from "./i18n.js";
 
-/** For what goes wrong before the words are here. */
+/** Shown when something fails before the words are loaded. */
 const ALL_LANGUAGES = "Something went wrong on this page. · 页面出错了。";
 const AGAIN = "Start over · 重新开始";
 
@@ -15,19 +15,19 @@ function show(text, again) {
   $("trouble").hidden = false;
 }
 
-/** Tells the words of this name, which ask for nothing to be done. */
+/** Shows the words of this name; the person need not do anything about it. */
 export function tell(name) {
   show(t(name), false);
 }
 
-/** The person has gone on: what asked for nothing to be done is over. */
+/** The person has gone on: hide a message that they need not do anything about. */
 export function goneOn() {
   if ($("trouble-again").hidden) $("trouble").hidden = true;
 }
 
-/** Once for the page. */
+/** Call once per page. */
 export function watch() {
-  // Without an error it is no script that failed, such as a ResizeObserver that has more to tell.
+  // Without an error no script has failed; a ResizeObserver reports its late notices like this.
   addEventListener("error", ({ error }) => error && show(t("wentWrong") ?? ALL_LANGUAGES, true));
   addEventListener("unhandledrejection", () => show(t("wentWrong") ?? ALL_LANGUAGES, true));
   $("trouble-close").addEventListener("click", () => ($("trouble").hidden = true));

@@ -1,4 +1,4 @@
-// A list of which only the visible rows are in the page. All rows have the same height.
+// A long list. Only its visible rows are in the page. All rows have the same height.
 
 import { arrange, eachFrame, h } from "./dom.js";
 
@@ -23,9 +23,9 @@ export class VirtualList {
   #count = 0;
 
   /**
-   * `rowHeight` is in rem. `render(item, index)` makes a row, `item` being undefined where it is not known yet.
-   * `seen(first, last)` is told which rows are shown. An item has a `key`, which changes when its
-   * row has to be made anew.
+   * `rowHeight` is in rem. `render(item, index)` makes a row; `item` is undefined if it is not known yet.
+   * `seen(first, last)` is called with the rows that are shown. An item has a `key`, which changes when
+   * its row has to be made again.
    */
   constructor(scroller, { rowHeight, render, seen }) {
     this.#scroller = scroller;
@@ -47,7 +47,7 @@ export class VirtualList {
     this.update();
   }
 
-  /** Make all rows anew. */
+  /** Make all rows again. */
   refresh() {
     this.#nodes.clear();
     this.update();
@@ -58,7 +58,7 @@ export class VirtualList {
     return this.#nodes.get(this.#keyAt(index));
   }
 
-  /** How many rows are wholly visible: a page. */
+  /** How many rows are fully visible: one page. */
   get page() {
     return Math.max(1, Math.floor(this.#scroller.clientHeight / this.#rowHeight) - 1);
   }
@@ -77,7 +77,7 @@ export class VirtualList {
     return this.#rem * parseFloat(getComputedStyle(document.documentElement).fontSize);
   }
 
-  /** With the size of the text that of the rows changes; the first one stays the first. */
+  /** The height of the rows changes with the size of the text; the first visible row stays the first. */
   #resized() {
     const before = this.#rowHeight;
     this.#rowHeight = this.#height;

@@ -1,5 +1,5 @@
-// The dialogs about the account: the change of the password, and logging out. They come when they
-// are asked for, with the settings.
+// The account's dialogs: changing the password, and logging out. They are loaded when they are
+// needed, with the settings.
 
 import { CODE } from "../base/wire.js";
 import * as api from "../browser/api.js";
@@ -10,8 +10,8 @@ import { passwordFault, refusalOf, showError } from "./forms.js";
 import * as settings from "./settings.js";
 
 /**
- * `leave()` is called once the person is logged out; `held()` counts what would be lost by it, in all
- * tabs. Gives what opens the settings.
+ * `leave()` is called once the person is logged out; `held()` counts the messages that would be lost by
+ * that, in all tabs. Returns the function that opens the settings.
  */
 export function start(client, { signal, leave, held }) {
   const listen = (id, name, call) => $(id).addEventListener(name, call, { signal });

@@ -1,5 +1,5 @@
-// What forms have in common: which field is wrong and why, and the choice of the language. Forms and
-// settings come when they are shown, and with them what they look like and their words.
+// What forms share: showing which field is wrong and why, and the choice of the language. Forms and
+// settings are loaded when they are shown, together with their styles and words.
 
 import { countCharacters } from "../base/wire.js";
 import { h } from "../browser/dom.js";
@@ -8,7 +8,7 @@ import { choose, language, number, onLanguage, t, useMore } from "../browser/i18
 const LOOKS = "/static/forms.css";
 let looks = null;
 
-/** Before any of them is shown. Fails where something can't be fetched; then it can be tried again. */
+/** Call before any of them is shown. Fails if something can't be fetched; then it can be tried again. */
 export async function ready() {
   looks ??= new Promise((resolve, reject) => {
     const onload = resolve;
@@ -25,7 +25,7 @@ export async function ready() {
 /** The server's limits: characters of a name, bytes of a password. */
 const MOST_NAME = 32;
 const MOST_PASSWORD = 1024;
-/** What the server calls that which is wrong; the words for it have the same names. */
+/** The server's names for what is wrong; the words for it have the same names. */
 const REASONS = [
   "passwordShort", "passwordCommon", "passwordIsName", "nameLength", "nameInvisible", "nameAccent", "nameAccents",
   "inviteMissing", "closed",
@@ -36,7 +36,7 @@ export function languageSwitch(box) {
   const show = () => press(box, "language", language());
   box.addEventListener("click", (event) => {
     const button = event.target.closest("[data-language]");
-    // Offline, a language that was not used yet can't be fetched: it stays as it is.
+    // A language that was not used yet can't be fetched offline: the old one stays.
     if (button) choose(button.dataset.language).catch(() => {});
   });
   onLanguage(show);
@@ -51,8 +51,8 @@ export function press(box, name, value) {
 }
 
 /**
- * Shows which field is wrong and why; null: none is. The words stand with the field, whose
- * description they are, or where there is no field at the end of the form.
+ * Shows which field is wrong and why; null: none is. The words are put at the field, as its
+ * description, or at the end of the form if they are about no field.
  */
 export function showError(form, field, text, { focus = true } = {}) {
   const error = form.querySelector(".error");
@@ -72,13 +72,13 @@ export function showError(form, field, text, { focus = true } = {}) {
 
 function describe(field, id, on) {
   const ids = (field.getAttribute("aria-describedby") ?? "").split(" ").filter((one) => one && one !== id);
-  // First, so that it is read before the hint.
+  // First, so that a screen reader reads it before the hint.
   if (on) ids.unshift(id);
   if (ids.length) field.setAttribute("aria-describedby", ids.join(" "));
   else field.removeAttribute("aria-describedby");
 }
 
-/** Words for what a user number has wrong with it; undefined where nothing is. */
+/** Words for what is wrong with a user number; undefined if nothing is. */
 export function idFault(text) {
   if (text === "") return t("userIdMissing");
   if (!/^\d+$/.test(text)) return t("userIdNotNumber", { text: text.slice(0, 40) });
@@ -86,7 +86,7 @@ export function idFault(text) {
   return Number(text) <= Number.MAX_SAFE_INTEGER ? undefined : t("userIdLarge", { count: number(Number.MAX_SAFE_INTEGER) });
 }
 
-/** The digits of a number as it was typed: input methods for Chinese give full-width ones. */
+/** The digits of a number that was typed: input methods for Chinese give full-width ones. */
 export function digits(field) {
   return field.value.trim().slice(0, 100).normalize("NFKC");
 }
@@ -107,10 +107,10 @@ export function refusalOf({ reason, least }) {
   return { about: /^(?:name|password|invite)/.exec(reason)?.[0], text: t(reason, { count: least }) };
 }
 
-/** What closes a dialog. */
+/** Makes a dialog's buttons and backdrop close it. */
 export function closing(dialog) {
   dialog.addEventListener("click", (event) => {
-    // The backdrop belongs to the dialog; what is inside it has other targets.
+    // A click on the backdrop has the dialog as its target; one inside it has another.
     const box = dialog.getBoundingClientRect();
     const inside = event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom;
     if (event.target.closest("[data-close]") || (event.target === dialog && event.detail > 0 && !inside)) dialog.close();

@@ -1,10 +1,10 @@
-// The list of the keys, in a dialog that is made when it is asked for.
+// The list of the keys, in a dialog that is made when it is first needed.
 
 import { h, icon } from "../browser/dom.js";
 import { t } from "../browser/i18n.js";
 import { closing } from "./forms.js";
 
-/** The keys, and the name of the words for what they do. "+": together; " ": either. */
+/** The keys, and the name of the words for what they do. "+": both together; " ": either one. */
 const KEYS = [
   ["Enter", "keySend"],
   ["Shift+Enter", "keyLine"],

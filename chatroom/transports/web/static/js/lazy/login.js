@@ -6,9 +6,9 @@ import { $ } from "../browser/dom.js";
 import { doing, onLanguage, t } from "../browser/i18n.js";
 import { digits, idFault, languageSwitch, nameFault, passwordFault, refusalOf, showError } from "./forms.js";
 
-/** The code of a registration whose number is taken; to a login it says something else. */
+/** The code of a registration whose number is taken; in a login it means something else. */
 const TAKEN = CODE.UNAVAILABLE;
-/** So many numbers are tried, where those that the page itself suggested turn out to be taken. */
+/** So many numbers are tried, if those that the page itself suggested turn out to be taken. */
 const TRIES = 5;
 
 export class LoginView {
@@ -18,8 +18,8 @@ export class LoginView {
   #goOn = null;
 
   /**
-   * `entered(user, isNew)` is called with who is logged in, and whether the page chose their number;
-   * `invite` is what an invitation's link says, or null.
+   * `entered(user, isNew)` is called with the user who logged in, and whether the page chose their
+   * number; `invite` is the invitation from the link, or null.
    */
   constructor(entered, invite) {
     this.#entered = entered;
@@ -55,8 +55,8 @@ export class LoginView {
   }
 
   /**
-   * `notice`: names and details of words that say why one has to log in; `userId` is filled in; `goOn`:
-   * who is logged in already, {userName, call}, and may go on by a button.
+   * `notice`: names and details of words that say why the person has to log in; `userId` is filled in;
+   * `goOn`: a user who is logged in already, {userName, call}, and may go on by a button.
    */
   show({ notice = [], userId = null, goOn = null } = {}) {
     this.#notice = notice;
@@ -65,19 +65,19 @@ export class LoginView {
     if (userId) $("login-id").value = userId;
     $("login").hidden = false;
     if (this.busy) return undefined;
-    // Where one is brought here while typing, the keys go nowhere, least of all where passwords go.
+    // If the form appears while the person is typing, the keys go nowhere, least of all into the password.
     if (notice.length) return $("login-notice").focus();
     const registering = !$("register-form").hidden;
     const first = registering ? "register-id" : $("login-id").value ? "login-password" : "login-id";
     return $(first).focus();
   }
 
-  /** Who is in, or gone, leaves no password behind. */
+  /** Empties the passwords, when the person has logged in or gone. */
   clear() {
     for (const id of ["login-password", "register-password"]) $(id).value = "";
   }
 
-  /** Something is being filled in. */
+  /** Whether a password or a new name has been typed. */
   get busy() {
     return ["login-password", "register-name", "register-password"].some((id) => $(id).value);
   }
@@ -128,7 +128,7 @@ export class LoginView {
     const user = { userId: Number(digits(id)), userPwd: password.value, userName: name.value.trim() };
     const isSuggested = () => String(user.userId) === this.#suggested;
     let answer = await api.register(user, invite.value.trim());
-    // Not where the person has put another one there meanwhile.
+    // Unless the person has typed another number meanwhile.
     for (let tries = 1; answer.code === TAKEN && tries < TRIES && isSuggested() && digits(id) === this.#suggested; tries += 1) {
       suggest();
       user.userId = this.#takeSuggested();
@@ -141,12 +141,12 @@ export class LoginView {
     }
     const refusal = answer.code === CODE.REGISTER_FAILED && refusalOf(answer);
     if (refusal) return showError(form, { name, password, invite }[refusal.about] ?? null, refusal.text);
-    // It may have been made all the same: where it is taken next time, it may be by this very person.
+    // The account may have been made all the same: if its number is taken next time, it may be theirs.
     if ([0, CODE.REGISTER_FAILED].includes(answer.code)) this.#suggested = "";
     return showError(form, null, answer.code === CODE.REGISTER_FAILED ? t("notRegistered") : trouble(answer));
   }
 
-  /** The number that is suggested goes into the field. */
+  /** Puts the suggested number into the field. */
   #takeSuggested() {
     this.#suggested = $("register-suggest").dataset.id;
     $("register-id").value = this.#suggested;
@@ -154,7 +154,7 @@ export class LoginView {
   }
 }
 
-/** What is wrong with what is in a field, as soon as one leaves it. */
+/** Shows what is wrong with a field's value, as soon as the person leaves the field. */
 const FAULTS = {
   "login-id": (field) => idFault(digits(field)),
   "register-id": (field) => idFault(digits(field)),
@@ -162,7 +162,7 @@ const FAULTS = {
   "register-password": (field) => passwordFault(field.value),
 };
 
-/** The button that is being clicked: what is said meanwhile would move it away from under the pointer. */
+/** The button that is being clicked: a message that appears now would move it away from the pointer. */
 let pressed = null;
 addEventListener("pointerdown", ({ target }) => (pressed = target.closest?.("button")), true);
 for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => (pressed = null), true);
@@ -174,14 +174,14 @@ function judge({ target: field }) {
 }
 
 /**
- * What was wrong with a field is over once something else is in it. Not when one leaves it: that may be
- * by a click on a button, as above. What is said of another stays.
+ * Hides a field's error once its value changes. Not when the person leaves it: they may leave it
+ * by a click on a button, as above. Another field's error stays.
  */
 function unmark({ target: field }) {
   if (field.getAttribute("aria-invalid") === "true") showError(field.form, null, null);
 }
 
-/** A number that is most likely free: only the server knows, and says so when one registers with it. */
+/** A number that is most likely free: only the server knows, and answers when somebody registers. */
 function suggest() {
   const [chance] = crypto.getRandomValues(new Uint32Array(1));
   const id = 100_000 + (chance % 900_000);
@@ -195,7 +195,7 @@ function reveal(button) {
   button.parentElement.querySelector("input").type = show ? "text" : "password";
 }
 
-/** Submits once at a time, and shows that it is under way. */
+/** Submits once at a time, and shows that it is in progress. */
 function onSubmit(name, submit) {
   const button = $(`${name}-submit`);
   $(`${name}-form`).addEventListener("submit", async (event) => {

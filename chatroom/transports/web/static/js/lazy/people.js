@@ -1,5 +1,5 @@
-// Who is online, with search. Thousands are: only the visible rows are in the page, and while it is
-// crowded people are asked for page by page, as far as one scrolls.
+// The list of online users, with search. They may be thousands: only the visible rows are in the page,
+// and in a crowd, users are requested page by page, as far as the person scrolls.
 
 import { STATUS } from "../base/wire.js";
 import { $, eachFrame, h } from "../browser/dom.js";
@@ -10,7 +10,7 @@ import { personSign } from "../view/sidebar.js";
 
 /** In rem. */
 const ROW_HEIGHT = 3.5;
-/** When comings and goings are not told, those shown are asked about again, so many at once. */
+/** When the server sends no presence notices, the users shown are requested again, so many at once. */
 const REFRESHED = 100;
 
 export class PeopleView {
@@ -45,7 +45,7 @@ export class PeopleView {
     });
     const unlisten = [
       client.on("people", this.update),
-      // The count came without the names: what is on screen may have changed.
+      // The server sent only the count: the users on the screen may have changed.
       client.on("counted", () => this.#refresh()),
       client.on("me", this.update),
       client.on("state", this.update),
@@ -58,7 +58,7 @@ export class PeopleView {
       for (const end of unlisten) end();
       this.#search.value = "";
     });
-    // What was typed before this was here.
+    // The text that was typed before this module was loaded.
     this.#searched();
   }
 
@@ -89,13 +89,13 @@ export class PeopleView {
     const matches = ({ userId, userName }) =>
       userName.toLocaleLowerCase().includes(query) || String(userId).startsWith(query);
     const found = everyone.filter(matches);
-    // Those with whom one has talked are found when they are not online, too.
+    // People in one's conversations are found even if they are not online.
     for (const { peer: userId } of this.#client.listed()) {
       if (userId === null || people.roster.get(userId)) continue;
       const person = { userId, userName: people.nameOf(userId), userStatus: people.statusOf(userId) };
       if (person.userName && matches(person)) found.push(person);
     }
-    // Who is not online can be written to all the same, by number.
+    // A user who is not online can still be written to, by number.
     const id = /^[1-9]\d{0,15}$/.test(query) ? Number(query) : 0;
     if (id && id <= Number.MAX_SAFE_INTEGER && !found.some(({ userId }) => userId === id)) {
       found.push({ userId: id, userName: "", userStatus: people.statusOf(id) ?? STATUS.OFFLINE, absent: true });
@@ -148,7 +148,7 @@ export class PeopleView {
     try {
       await this.#client.people.loadMore();
     } catch {
-      // No connection any more: the next login brings the list anew.
+      // The connection was lost: the next login brings a new list.
     }
     this.#loading = false;
     if (!this.#signal.aborted) this.update();

@@ -1,4 +1,4 @@
-// The settings: language, appearance, notifications, and the way to the account's dialogs.
+// The settings: language, appearance, notifications, and buttons for the account's dialogs.
 
 import * as appearance from "../browser/appearance.js";
 import { $ } from "../browser/dom.js";
@@ -7,10 +7,10 @@ import * as prefs from "../browser/prefs.js";
 import * as notify from "../view/notify.js";
 import { closing, languageSwitch, press } from "./forms.js";
 
-/** What was last answered when the browser asked whether it may notify; it does not ask again at once. */
+/** The last answer to the browser's question about notifications; it does not ask again at once. */
 let asked = null;
 
-/** Once for the page. */
+/** Call once per page. */
 document.querySelectorAll("dialog").forEach(closing);
 languageSwitch($("settings-language"));
 for (const name of ["theme", "size"]) {
@@ -50,7 +50,7 @@ function drawAppearance() {
 }
 
 async function toggleNotifications() {
-  // Until it is answered, one may have to look for the question.
+  // The browser's question may be easy to miss: say so until it is answered.
   asked = notify.isOn() ? null : "notifyAsking";
   drawNotifications();
   // "default" is no answer.

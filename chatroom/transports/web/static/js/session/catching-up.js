@@ -1,4 +1,4 @@
-// Whether what was missed is here: as much as the login said, or nothing more has come for a while.
+// Whether all missed messages are here: as many as the login said, or none has come for a while.
 
 /** Milliseconds. */
 const QUIET = 1_500;
@@ -10,7 +10,7 @@ export class CatchingUp {
   #reached = () => true;
   #cancel = null;
 
-  /** `over()` is called when it ends. */
+  /** `over()` is called when catching up ends. */
   constructor(clock, over) {
     this.#clock = clock;
     this.#over = over;
@@ -25,7 +25,7 @@ export class CatchingUp {
     this.check();
   }
 
-  /** A private message of somebody else's came. */
+  /** A private message from somebody else came. */
   count() {
     this.#unread -= 1;
   }

@@ -1,7 +1,7 @@
-// A session in the room: what the server says becomes state, and what the person does is said.
+// A session: turns the server's messages into state, and sends what the person does.
 // No DOM; views listen to its events:
-//   state, conversations, messages (a key), people, counted (only how many are online is known
-//   anew), me, arrived ({conversation, message}), status (set here), announced (a text),
+//   state, conversations, messages (a key), people, counted (only the number of online users is
+//   new), me, arrived ({conversation, message}), status (set here), announced (a text),
 //   refused (the answer)
 
 import { Events } from "../base/events.js";
@@ -17,9 +17,9 @@ import { Receipts } from "./receipts.js";
 import { Requests } from "./requests.js";
 import { Connection } from "./socket.js";
 
-/** Most conversations that are looked up by themselves; the rest are when they are opened. */
+/** Most conversations that are fetched automatically; the others are fetched when opened. */
 const MOST_LISTED = 200;
-/** Own messages that were settled, by id: an answer may come twice. */
+/** How many ids of settled own messages are remembered: an answer may come twice. */
 const MOST_SETTLED = 1_000;
 
 export class Client extends Events {
@@ -46,7 +46,7 @@ export class Client extends Events {
   };
 
   /**
-   * `memory` keeps over a reload: `lobbyRead`, with a setter, `names`, added to by `keepName`,
+   * `memory` keeps values over a reload: `lobbyRead`, with a setter, `names`, extended by `keepName`,
    * `flagged` (keys that were marked as unread), changed by `flag`, `drafts` and `saveQueue`.
    */
   constructor({ user, connect, clock, memory, chance }) {
@@ -116,12 +116,12 @@ export class Client extends Events {
     this.#requests.shut();
   }
 
-  /** Connected, and still getting what was missed. */
+  /** Whether it is connected, and still receives missed messages. */
   get catchingUp() {
     return this.#catchingUp.active;
   }
 
-  // ------------------------------------------------------------ what views ask and do
+  // ------------------------------------------------------------ for views
 
   conversation(key) {
     let conversation = this.conversations.get(key);
@@ -132,7 +132,7 @@ export class Client extends Events {
     return conversation;
   }
 
-  /** The lobby, then whom one talks to, the latest first. */
+  /** The lobby, then the private conversations, the latest first. */
   listed() {
     const [lobby, ...all] = [...this.conversations.values()];
     const others = all.filter(
@@ -148,7 +148,7 @@ export class Client extends Events {
     return count;
   }
 
-  /** A conversation is opened: it is listed from now on, and its newest page is got. */
+  /** Opens a conversation: it is listed from now on, and its newest page is fetched. */
   open(key) {
     const isNew = !this.conversations.has(key);
     const conversation = this.conversation(key);
@@ -158,7 +158,7 @@ export class Client extends Events {
     this.#loadOpened();
   }
 
-  /** False where too many messages wait already. */
+  /** Returns false if too many messages wait already. */
   say(key, text) {
     const conversation = this.conversation(key);
     if (!this.outbox.add(newId(), key, text)) return false;
@@ -182,7 +182,7 @@ export class Client extends Events {
     this.emit("conversations");
   }
 
-  /** Whether the person wants to come back to it: the server's marks only go forward. */
+  /** Whether the person marked it as unread. Kept here, as the server's marks only go forward. */
   isFlagged(key) {
     return this.#flagged.has(key);
   }
@@ -208,12 +208,12 @@ export class Client extends Events {
     if (seq && this.conversation(LOBBY).markRead(seq)) this.emit("conversations");
   }
 
-  /** What came is confirmed now: the page goes, and it would all come again. */
+  /** Confirms now what came: the page is closing, and otherwise all of it would come again. */
   leaving() {
     this.#receipts.flush();
   }
 
-  /** Gives the answer. Fails with RequestFailed. */
+  /** Returns a promise of the answer. Fails with RequestFailed. */
   changePassword(userPwd, newPwd) {
     return this.#requests.ask("PasswordMes", { userPwd, newPwd }, "PasswordResMes", { urgent: true });
   }
@@ -256,7 +256,7 @@ export class Client extends Events {
     for (const name of ["me", "people", "conversations"]) this.emit(name);
   }
 
-  /** Marks that were moved here while there was no connection are told to the server now. */
+  /** Sends the server the read marks that were moved here while there was no connection. */
   #takeReadMarks(marks) {
     const theirs = new Map(marks.map((mark) => [mark.with, mark.seq]));
     for (const [peer, seq] of theirs) this.conversation(keyOf(peer)).markRead(seq);
@@ -268,7 +268,7 @@ export class Client extends Events {
 
   // ------------------------------------------------------------ messages
 
-  /** An operator's announcement is of nobody's, and has no place among the messages. */
+  /** An operator's announcement has no sender, and no place among the messages. */
   #said(data) {
     if (data.userId === OPERATOR) this.emit("announced", data.content);
     else this.#arrived(data, data.room ?? LOBBY);
@@ -284,7 +284,7 @@ export class Client extends Events {
     }
     const conversation = this.conversation(room ?? keyOf(message.own ? data.toUserId : message.userId));
     if (room === null && !message.own && conversation.read === null) {
-      // The server lists no conversations, only read marks: this one is found again by it.
+      // The server lists read marks, not conversations: with a mark, this one is found again.
       this.#mark(conversation, before(message.seq));
     }
     const isNew = conversation.add(message);
@@ -321,7 +321,7 @@ export class Client extends Events {
     if (conversation.peer !== null) {
       this.#receipts.soon();
       this.#keepName(conversation);
-      // Listed from now on, also where nobody has answered yet.
+      // Listed from now on, even if nobody has answered yet.
       if (conversation.read === null) this.#mark(conversation, seq);
     }
     this.outbox.settle(id);
@@ -339,7 +339,7 @@ export class Client extends Events {
     return { seq, id, userId, userName, content, sentAt, own };
   }
 
-  /** The names of those with whom one talks are kept, as not all of them are online. */
+  /** Keeps the names of people in private conversations, as not all of them are online. */
   #keepName({ peer }) {
     const name = peer !== null && this.people.nameOf(peer);
     if (name) this.#memory.keepName(peer, name);
@@ -375,7 +375,7 @@ export class Client extends Events {
     if (peer !== null && this.people.statusOf(peer) === null) this.people.lookUp(peer).catch(() => {});
   }
 
-  /** What is listed is known by the read marks; their places tell which is the latest. */
+  /** Lists the conversations that have read marks; the marks' places tell which is the latest. */
   #loadListed(marks) {
     for (const conversation of this.conversations.values()) conversation.failed = undefined;
     this.#loadOpened();
@@ -389,14 +389,14 @@ export class Client extends Events {
     for (const message of page) if (message.own && message.id) this.#settledByHistory(message);
     conversation.addPage(page, more, place);
     this.#keepName(conversation);
-    // What was said before one came is not new; where nothing was, all that will be is.
+    // Messages from before the first visit are not new; in an empty room, all later ones are.
     if (conversation.key === LOBBY && conversation.read === null) {
       this.#mark(conversation, conversation.newest?.seq ?? "0-0");
     }
     this.emit("conversations");
   }
 
-  /** A message of one's own was stored though its acknowledgement never came. */
+  /** One of our messages was stored though its acknowledgement never came. */
   #settledByHistory({ id }) {
     if (this.outbox.get(id)) {
       this.#remember(id);
@@ -415,7 +415,7 @@ export class Client extends Events {
     }
   }
 
-  /** Some of what should come next is no longer held: go on from where the server says. */
+  /** The server no longer has some of the next messages: go on from where it says. */
   #gap({ rooms = {}, inbox }) {
     for (const [room, seq] of Object.entries(rooms ?? {})) {
       this.#positions.restart(room, seq);

@@ -1,9 +1,9 @@
-// One conversation as far as this page knows it: messages in order, each once. No DOM.
+// The part of a conversation that this page has: messages in order, each once. No DOM.
 
 import { compare, newer, search } from "../base/seq.js";
 import { peerOf } from "../base/wire.js";
 
-/** Most messages kept of one conversation; older ones are asked for again when scrolled to. */
+/** Most messages kept of one conversation; older ones are fetched again when scrolled to. */
 const KEPT = 6000;
 const KEPT_AFTER_TRIMMING = 5000;
 
@@ -12,23 +12,23 @@ export class Conversation {
     this.key = key;
     /** The other person's id; null in a room. */
     this.peer = peerOf(key);
-    /** Ascending by place: {seq, id, userId, userName, content, sentAt, own}. */
+    /** In ascending order of place: {seq, id, userId, userName, content, sentAt, own}. */
     this.messages = [];
-    /** The newest page of the history has been got. */
+    /** The newest page of the history has been fetched. */
     this.loaded = false;
     /** The server may have older ones. */
     this.more = true;
-    /** Up to here the person has seen it; null: not known. */
+    /** The person has seen everything up to this place; null: not known. */
     this.read = null;
     /** Places before which messages are missing. */
     this.gaps = new Set();
-    /** When the conversation was opened here, or written to; milliseconds since 1970. */
+    /** When the person last opened the conversation here or wrote to it; milliseconds since 1970. */
     this.touched = 0;
   }
 
   /**
-   * When something last happened here. The newest message is the last one in its place: one time
-   * that was wrong holds no conversation at the top once something follows it.
+   * When something last happened here. The newest message is the last one by place, not by time: so a
+   * message with a wrong time can't keep the conversation at the top once another follows.
    */
   get activity() {
     return Math.max(this.touched, this.newest?.sentAt ?? 0);
@@ -42,7 +42,7 @@ export class Conversation {
     return this.messages[0] ?? null;
   }
 
-  /** Others' messages behind the read mark; `Infinity` is never counted to: the list is bounded. */
+  /** How many of others' messages are after the read mark, among those kept. */
   get unread() {
     if (this.read === null) return 0;
     let count = 0;
@@ -54,12 +54,12 @@ export class Conversation {
     return count;
   }
 
-  /** All that is kept is unread, and the server has more: the count may be too small. */
+  /** All kept messages are unread, and the server has more: the count may be too small. */
   get unreadOpenEnded() {
     return this.loaded && this.more && this.read !== null && this.oldest !== null && newer(this.oldest.seq, this.read);
   }
 
-  /** The first of others' messages behind the read mark; null where there is none. */
+  /** The first of others' messages after the read mark; null if there is none. */
   get firstUnread() {
     if (this.read === null) return null;
     let at = search(this.messages, this.read);
@@ -67,7 +67,7 @@ export class Conversation {
     return this.messages.slice(at).find((message) => !message.own) ?? null;
   }
 
-  /** A message that has just come; false where it was here before. */
+  /** Adds a message that has just come; returns false if it was here already. */
   add(message) {
     const { messages } = this;
     const at = this.newest && !newer(message.seq, this.newest.seq) ? search(messages, message.seq) : messages.length;
@@ -80,7 +80,7 @@ export class Conversation {
     return true;
   }
 
-  /** A page of history: oldest first; `asked` is the place that it was asked to lie before. */
+  /** Adds a page of history, oldest first; `asked` is the place before which it was requested. */
   addPage(page, more, asked) {
     for (const message of page) {
       const at = search(this.messages, message.seq);

@@ -1,8 +1,8 @@
-// Pages of what was said earlier, asked for once each. No DOM.
+// Pages of older messages, each fetched once. No DOM.
 
 /** Messages in a page. */
 const PAGE = 50;
-/** Of a private conversation's newest page: enough to count what is unread. */
+/** Messages in a private conversation's newest page: enough to count the unread ones. */
 const NEWEST_PAGE = 100;
 
 export class History {
@@ -13,8 +13,8 @@ export class History {
   #loading = new Map();
 
   /**
-   * `arrived(conversation, page, place)` takes an answer, `changed(key)` is told when the loading
-   * begins and ends.
+   * `arrived(conversation, page, place)` takes an answer; `changed(key)` is called when loading begins
+   * and ends.
    */
   constructor({ requests, online, arrived, changed }) {
     this.#requests = requests;
@@ -27,19 +27,19 @@ export class History {
     return this.#loading.has(key);
   }
 
-  /** The newest page, unless it is here already. Urgent: the person is looking at it. */
+  /** Fetches the newest page, unless it is here already. Urgent: the person is looking at it. */
   newest(conversation, { urgent = false } = {}) {
     if (!conversation.loaded) this.#load(conversation, null, urgent);
   }
 
-  /** The page before the oldest message that is here. */
+  /** Fetches the page before the oldest message that is here. */
   older(conversation) {
     if (conversation.more && conversation.oldest) this.#load(conversation, conversation.oldest.seq, true);
   }
 
   async #load(conversation, place, urgent) {
     const { key, peer } = conversation;
-    // What is not here when the connection comes back is asked for then.
+    // Pages that are still missing when the connection comes back are fetched then.
     if (this.#loading.has(key) || !this.#online()) return;
     const data = peer === null ? { room: key } : { with: peer };
     data.limit = peer === null || place ? PAGE : NEWEST_PAGE;
@@ -51,7 +51,7 @@ export class History {
       conversation.failed = undefined;
       this.#arrived(conversation, page, place);
     } catch (error) {
-      // A broken connection is told elsewhere, and mends itself.
+      // A broken connection is reported elsewhere, and is made again by itself.
       if (error.code) conversation.failed = error.code;
       else if (error.code === undefined) throw error;
     } finally {

@@ -1,20 +1,20 @@
-// Messages that are not yet settled: in order, sent once, kept until the server has them. No I/O.
+// Messages that are not settled yet: sent in order, once each, and kept until the server has them. No I/O.
 
 import { backoff } from "../base/clock.js";
 import { CODE, peerOf } from "../base/wire.js";
 
-/** Most messages unanswered at a time: the protocol's number. */
+/** Most unanswered messages at a time: the protocol's limit. */
 export const WINDOW = 100;
 /** Most messages that may wait, failed ones included. */
 export const MOST_WAITING = 200;
-/** With no acknowledgement and no message for so long, the connection is not believed any more. */
+/** Milliseconds without an acknowledgement or a message after which the connection is given up. */
 const OVERDUE = 20_000;
-/** Ceiling of the pause before a message is sent again that the server could not take. */
+/** Longest pause before sending a message again that the server could not take. */
 const RESEND_MOST = 2_000;
 
 /**
- * The server could not take it now; it may later, under the same id. Every other code is final, as in
- * the library: on a connection that is said not to be logged in, trying again would never end.
+ * The server could not take the message now, but may take it later, under the same id. Every other code
+ * is final, as in the library: if the connection is not logged in, retrying would never end.
  */
 const LATER = new Set([CODE.TOO_FAST, CODE.UNAVAILABLE, CODE.CLOSED]);
 
@@ -42,8 +42,8 @@ export class Outbox {
   #ordinal = 0;
 
   /**
-   * `save(entries)` keeps them over a reload, `changed(key)` says that a conversation's changed,
-   * `overdue()` that the server leaves messages unanswered.
+   * `save(entries)` keeps them over a reload; `changed(key)` is called when those of a conversation
+   * changed, `overdue()` when the server leaves messages unanswered.
    */
   constructor({ clock, chance = Math.random, save, changed, overdue }) {
     this.#clock = clock;
@@ -80,7 +80,7 @@ export class Outbox {
     return true;
   }
 
-  /** Messages that an earlier page left behind. They go before what is written from now on. */
+  /** Adds messages that an earlier page left behind. They are sent before those written from now on. */
   adopt(entries) {
     const known = new Set(this.entries.map((entry) => entry.id));
     const mine = this.entries;
@@ -97,15 +97,15 @@ export class Outbox {
     this.#pump();
   }
 
-  /** A connection that is logged in is there: send again what is unanswered, then the rest. */
+  /** A connection is logged in: send the unanswered messages again, then the rest. */
   open(write) {
     this.#write = write;
-    // The server that could not take it is another one now, or well again.
+    // This may be another server, or the same one after a repair: don't wait for the one that refused.
     if (!this.#toldToWait) this.#endHold();
     this.#pump();
   }
 
-  /** The connection is gone: what was under way on it has no answer. */
+  /** The connection is gone: the messages that were sent on it get no answer. */
   shut() {
     this.#write = null;
     for (const entry of this.entries) entry.sentAt = null;
@@ -118,12 +118,12 @@ export class Outbox {
     this.#cancelWatch = null;
   }
 
-  /** The server is delivering, so acknowledgements are on their way in their place. */
+  /** A message was delivered, so the server works, and acknowledgements will come in order. */
   touched() {
     this.#movedAt = this.#clock.elapsed();
   }
 
-  /** The message is stored. Returns its entry, or undefined where it was not waited for. */
+  /** The message is stored. Returns its entry, or undefined if it was not waiting. */
   settle(id) {
     const entry = this.#take(id);
     if (entry) {
@@ -136,8 +136,8 @@ export class Outbox {
   }
 
   /**
-   * The message was not taken: this time, or for good. `retryAfter` is in seconds; with `until` it is
-   * an operator's doing, and `reason` and `note` say what and why.
+   * The message was refused, for now or for good. `retryAfter` is in seconds; `until` is set if an
+   * operator caused this, and then `reason` and `note` say what was done and why.
    */
   refuse(id, { code, retryAfter, until, reason, note }) {
     const entry = this.get(id);
@@ -155,14 +155,14 @@ export class Outbox {
     }
   }
 
-  /** Send nothing for a while, then go on in the order given. */
+  /** Send nothing for a while, then go on in the old order. */
   hold(retryAfter) {
     let pause;
     if (retryAfter > 0) {
       this.#toldToWait = true;
       pause = retryAfter * 1000;
     } else {
-      if (this.#cancelHold) return; // one wave of refusals counts once
+      if (this.#cancelHold) return; // several refusals at about the same time count once
       pause = backoff(this.#refusals, RESEND_MOST, this.#chance());
       this.#refusals += 1;
     }
@@ -175,7 +175,7 @@ export class Outbox {
     });
   }
 
-  /** Try a failed one again, behind all others and under the same id. */
+  /** Try a failed message again, after all others and under the same id. */
   retry(id) {
     const entry = this.#take(id);
     if (!entry) return;
@@ -184,7 +184,7 @@ export class Outbox {
     this.#pump();
   }
 
-  /** Drop a failed one. */
+  /** Drop a failed message. */
   discard(id) {
     if (this.get(id)?.state !== "failed") return;
     this.#stored(this.#take(id).key);
@@ -205,8 +205,8 @@ export class Outbox {
   }
 
   /**
-   * Write what may be written. The window is counted from the oldest waiting message, not by those
-   * under way, so none is overtaken by more than the server remembers ids of.
+   * Send what may be sent. The window starts at the oldest waiting message: if it counted only those in
+   * flight, a message could be overtaken by more others than the server remembers the ids of.
    */
   #pump() {
     if (!this.#write || this.#cancelHold) return;
@@ -227,7 +227,7 @@ export class Outbox {
     this.#toldToWait = false;
   }
 
-  /** Find out whether the server still answers: it may be frozen. */
+  /** Check whether the server still answers: it may be frozen. */
   #look() {
     this.#cancelWatch = null;
     const sent = this.entries.filter((e) => e.state === "waiting" && e.sentAt !== null);

@@ -1,9 +1,9 @@
-// Oneself and the others: their names and status, as far as they are known. No DOM.
+// This user and the others: their names and status, as far as they are known. No DOM.
 
 import { STATUS } from "../base/wire.js";
 import { Roster } from "./roster.js";
 
-/** People asked for at once while there are too many to be told of each. */
+/** Users fetched at once while there are too many for a notice about each. */
 const PAGE = 500;
 
 export class People {
@@ -14,8 +14,8 @@ export class People {
   #known = false;
 
   /**
-   * `names`: what is remembered of before, pairs of id and name. `emit(name)` tells of changes:
-   * "people", "me", "status" when it was set here, and "counted" when only how many are online is known anew.
+   * `names`: pairs of id and name, remembered from before. `emit(name)` reports changes: "people", "me",
+   * "status" when it was set here, and "counted" when only the number of online users is new.
    */
   constructor({ me, names, requests, send, emit }) {
     this.me = me;
@@ -26,13 +26,13 @@ export class People {
     this.#emit = emit;
   }
 
-  /** A person's name as far as it is known; an empty string where it is not. */
+  /** A person's name; an empty string if it is not known. */
   nameOf(userId) {
     if (userId === this.me.userId) return this.me.userName;
     return this.roster.get(userId)?.userName ?? this.#names.get(userId) ?? "";
   }
 
-  /** A person's status; null where it is not known, as it is of nobody without a connection. */
+  /** A person's status; null if it is not known, as for everybody without a connection. */
   statusOf(userId) {
     if (!this.#known) return null;
     if (userId === this.me.userId) return this.me.userStatus;
@@ -41,14 +41,14 @@ export class People {
     return userId <= this.roster.knownTo ? STATUS.OFFLINE : null;
   }
 
-  /** True where the name is news. */
+  /** Returns true if the name is new. */
   learnName(userId, userName) {
     if (this.#names.get(userId) === userName) return false;
     this.#names.set(userId, userName);
     return true;
   }
 
-  /** Takes what a login says. */
+  /** Takes the answer to a login. */
   entered({ userName, users, online }) {
     this.#known = true;
     this.me.userName = userName;
@@ -58,7 +58,7 @@ export class People {
     else this.lookUp(this.me.userId).catch(() => {});
   }
 
-  /** The connection is gone: who comes and goes is not told any more. */
+  /** The connection is gone, and with it the presence notices. */
   lost() {
     this.#known = false;
   }
@@ -73,7 +73,7 @@ export class People {
     if (presence.partial) this.#emit("counted");
   }
 
-  /** False where the server did not take it. */
+  /** Returns false if the server did not accept it. */
   async setStatus(status) {
     const earlier = this.me.userStatus;
     this.#become(status);
@@ -82,7 +82,7 @@ export class People {
       return false;
     }
     try {
-      // The server answers only failures; the next answer says what holds.
+      // The server answers only failures; the answer to the next request shows whether this worked.
       await this.lookUp(this.me.userId);
       this.#emit("status");
     } catch {
@@ -91,19 +91,19 @@ export class People {
     return this.me.userStatus === status;
   }
 
-  /** Asks for one person. Fails with RequestFailed, as do the two below. */
+  /** Fetches one person. Fails with RequestFailed, as do the two below. */
   async lookUp(userId) {
     await this.#ask(userId - 1, 1);
     const self = userId === this.me.userId && this.roster.get(userId);
     if (self) this.#become(self.userStatus);
   }
 
-  /** The next people behind those that are known. */
+  /** Fetches the next people after those that are known. */
   async loadMore() {
     if (!this.roster.complete) await this.#ask(this.roster.knownTo, PAGE);
   }
 
-  /** What may have changed untold among so many from this id on. */
+  /** Fetches so many from this id on, as they may have changed without a notice. */
   async refresh(first, limit) {
     await this.#ask(first - 1, limit);
   }

@@ -1,4 +1,4 @@
-// How far this page has come in each conversation: what it resumes from. No I/O.
+// How much of each conversation this page has received, to resume from there. No I/O.
 
 import { before, latest, newer } from "../base/seq.js";
 
@@ -10,19 +10,19 @@ export class Positions {
     return this.#inbox;
   }
 
-  /** Everything up to here was got. A null room is the inbox. A position never goes back. */
+  /** Everything up to this place was received. A null room is the inbox. A position never goes back. */
   took(room, seq) {
     if (room === null) this.#inbox = latest(this.#inbox, seq);
     else this.#rooms[room] = latest(this.#rooms[room], seq);
   }
 
-  /** Begins where the server stands, in every conversation that has no position yet. */
+  /** Starts at the server's newest place in every conversation that has no position yet. */
   adopt(rooms, inbox) {
     for (const [room, seq] of Object.entries(rooms)) this.#rooms[room] ??= seq;
     this.#inbox ??= inbox;
   }
 
-  /** Goes to just before a place, be it forward or back, so that it is the next one. */
+  /** Moves to just before a place, forward or back, so that it is the next one. */
   restart(room, seq) {
     if (room === null) this.#inbox = before(seq);
     else this.#rooms[room] = before(seq);
@@ -33,7 +33,7 @@ export class Positions {
     return !seq || !newer(seq, this.#rooms[room]);
   }
 
-  /** What a `LoginMes` says to go on from here. */
+  /** The fields of a `LoginMes` that resume from here. */
   resume() {
     const rooms = { ...this.#rooms };
     return this.#inbox ? { rooms, inbox: this.#inbox } : { rooms };

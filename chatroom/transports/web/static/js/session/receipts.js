@@ -1,8 +1,8 @@
-// Tells the server up to where private messages have come, a little later and for several together. No I/O.
+// Confirms received private messages to the server, several together after a short delay. No I/O.
 
 import { latest, newer } from "../base/seq.js";
 
-/** Milliseconds: private messages that came within this time are confirmed together. */
+/** Milliseconds: private messages that come within this time are confirmed together. */
 const CONFIRM = 500;
 
 export class Receipts {
@@ -12,19 +12,19 @@ export class Receipts {
   #confirmed = null;
   #cancel = null;
 
-  /** `reached()` is the place up to which all has come; `send(place)` gives whether it could be sent. */
+  /** `reached()` is the place up to which everything has come; `send(place)` returns whether it was sent. */
   constructor({ clock, reached, send }) {
     this.#clock = clock;
     this.#reached = reached;
     this.#send = send;
   }
 
-  /** What the server has, by its answer to the login. */
+  /** The place that is confirmed already, by the server's answer to the login. */
   adopt(inbox) {
     this.#confirmed = inbox;
   }
 
-  /** Another session of the account has confirmed up to there. */
+  /** Another session of the account has confirmed up to that place. */
   elsewhere(inbox) {
     this.#confirmed = latest(this.#confirmed, inbox);
   }
@@ -33,7 +33,7 @@ export class Receipts {
     this.#cancel ??= this.#clock.after(CONFIRM, () => this.flush());
   }
 
-  /** What is due is confirmed now. */
+  /** Confirms now what is due. */
   flush() {
     if (!this.#cancel) return;
     this.#cancel();

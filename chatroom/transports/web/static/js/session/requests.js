@@ -1,14 +1,14 @@
-// Questions to the server, one at a time, so that an error without a name is the answer to the one
-// that was asked. No DOM.
+// Requests to the server, one at a time, so that an error that names no request belongs to the
+// current one. No DOM.
 
 import { CODE } from "../base/wire.js";
 
-/** Milliseconds for an answer, and between two tries of what the server could not do just then. */
+/** Milliseconds to wait for an answer, and before repeating a request that the server could not handle. */
 const ANSWER = 15_000;
 const AGAIN = 1_000;
 const TRIES = 4;
 
-/** Why there is no answer: a code of the server, or 0 where the connection broke. */
+/** Why there is no answer: a code of the server, or 0 if the connection broke. */
 export class RequestFailed extends Error {
   constructor(code) {
     super(`request failed: ${code}`);
@@ -24,14 +24,14 @@ export class Requests {
   #current = null;
   #cancel = null;
 
-  /** `send(type, data)` is false where there is no connection; `overdue()`: no answer came. */
+  /** `send(type, data)` returns false if there is no connection; `overdue()`: no answer came. */
   constructor({ clock, send, overdue }) {
     this.#clock = clock;
     this.#send = send;
     this.#overdue = overdue;
   }
 
-  /** Fails with RequestFailed. Urgent ones, which a person waits for, go before all others. */
+  /** Fails with RequestFailed. Urgent requests, which a person waits for, go before all others. */
   ask(type, data, answer, { urgent = false } = {}) {
     return new Promise((resolve, reject) => {
       const request = { type, data, answer, resolve, reject, tries: 0 };
@@ -41,7 +41,7 @@ export class Requests {
     });
   }
 
-  /** True where this was the answer that is waited for. */
+  /** Returns true if this answers the current request. */
   answered(type, data) {
     if (this.#current?.answer !== type || this.#pausing) return false;
     this.#finish().resolve(data);
@@ -64,7 +64,7 @@ export class Requests {
     return true;
   }
 
-  /** The connection is gone, and with it all that was asked. */
+  /** The connection is gone: all requests fail. */
   shut() {
     const all = this.#current ? [this.#finish(), ...this.#queue] : this.#queue;
     this.#queue = [];

@@ -1,4 +1,4 @@
-// Who is online, as far as the server tells. No DOM.
+// The users who are online, as far as the server says. No DOM.
 
 import { STATUS } from "../base/wire.js";
 
@@ -9,13 +9,13 @@ export class Roster {
   constructor() {
     /** How many are online, of whom only some may be known. */
     this.online = 0;
-    /** There are so many that comings and goings are not told one by one. */
+    /** There are so many that the server does not send a notice for each who comes or goes. */
     this.partial = false;
-    /** All with an id up to here are known; Infinity: all. */
+    /** All online users with an id up to here are known; Infinity: all. */
     this.knownTo = 0;
   }
 
-  /** What a login brings: everybody, or nobody where there are too many. */
+  /** Takes a login's list: everybody, or nobody if there are too many. */
   reset(users, online) {
     this.online = online;
     this.partial = users.length < online;
@@ -24,7 +24,7 @@ export class Roster {
     this.#sorted = null;
   }
 
-  /** Takes a `PresenceMes`; true where everybody has to be asked for again. */
+  /** Takes a `PresenceMes`; returns true if the whole list has to be fetched again. */
   change({ online, changes, partial }) {
     const calmAgain = this.partial && !partial;
     this.online = online;
@@ -33,7 +33,7 @@ export class Roster {
     return calmAgain;
   }
 
-  /** A page of people: it says of all ids behind `after` up to its last one who is online. */
+  /** Takes a page of users: it covers all ids after `after` up to its last one. */
   addPage(after, { users, online, next }) {
     const last = next ?? Infinity;
     const here = new Set(users.map((person) => person.userId));
@@ -54,7 +54,7 @@ export class Roster {
     return this.knownTo === Infinity;
   }
 
-  /** By name; by id while only some are known, as that is the order in which they come. */
+  /** Sorted by name; by id while only some are known, as the server sends them in that order. */
   list(collator) {
     this.#sorted ??= [...this.#people.values()].sort(
       this.partial

@@ -1,20 +1,20 @@
-// The connection to the server: its states, its liveness, and when it is tried again. No DOM.
+// The connection to the server: its states, whether it is alive, and when to reconnect. No DOM.
 
 import { backoff } from "../base/clock.js";
 import { CODE, decode, encode } from "../base/wire.js";
 
-/** Milliseconds. The protocol's: silence after which to ask, and after which to give up. */
+/** Milliseconds, from the protocol: silence after which to ping, and after which to give up. */
 const PING_AFTER = 30_000;
 const SILENCE = 75_000;
 const LOOK_EVERY = 5_000;
-/** For the connection to be made and for the login to be answered. */
+/** Time for connecting, and for the answer to the login. */
 const JOIN = 15_000;
-/** For an answer when there is reason to doubt: the page woke up, the network changed, or something
- * was sent and nothing came. Less where the browser says that there is no network. */
+/** Time for an answer when the connection is in doubt: the page woke up, the network changed, or
+ * a message got no answer. Less if the browser says that there is no network. */
 const PROBE = 4_000;
 const PROBE_CUT = 2_000;
 const RETRY_MOST = 15_000;
-/** A connection that held so long was a good one: the next pause starts small again. */
+/** A connection that lasted so long was a good one: the next pause starts small again. */
 const STABLE = 5_000;
 
 /**
@@ -39,7 +39,7 @@ export class Connection {
   #retryAt = 0;
 
   /**
-   * `connect()` gives a WebSocket, `hello()` the fields of the `LoginMes`. `onRefused(data)`: the
+   * `connect()` returns a WebSocket, `hello()` the fields of the `LoginMes`. `onRefused(data)`: the
    * login was refused for good, or the session ended for good, and the connection has stopped.
    */
   constructor({ connect, clock, chance = Math.random, hello, onMessage, onState, onRefused }) {
@@ -63,17 +63,17 @@ export class Connection {
     this.#become("stopped");
   }
 
-  /** Try now, not later. */
+  /** Connect now, not later. */
   retry() {
     if (this.state === "offline") this.#open();
   }
 
-  /** Online, but nobody knows: an answer is waited for. */
+  /** Whether the connection is in doubt: online, but waiting for an answer. */
   get probing() {
     return this.#cancels.has("probe");
   }
 
-  /** The page was shown again; `changed`: the network is another one. Find out how things are, at once. */
+  /** The page was shown again; `changed`: the network changed. Check the connection at once. */
   wake({ changed = false } = {}) {
     const stuck = this.state === "connecting" && (changed || this.#clock.elapsed() - this.#openedAt > PROBE);
     if (this.state === "offline" || stuck) this.#open();
@@ -85,23 +85,23 @@ export class Connection {
     this.#probe(PROBE_CUT);
   }
 
-  /** Milliseconds until the next try to connect; meant only while offline. */
+  /** Milliseconds until the next try to connect; valid only while offline. */
   get retryIn() {
     return this.#retryAt - this.#clock.elapsed();
   }
 
-  /** By the time of day as well: a device that slept may not have counted that time. */
+  /** Uses the time of day as well: a sleeping device may not have counted the time. */
   #heardLongAgo() {
     const byDay = Math.abs(this.#clock.now() - this.#heardOn);
     return Math.max(this.#clock.elapsed() - this.#heardAt, byDay) > PROBE;
   }
 
-  /** The server does not answer what it should: begin anew. */
+  /** The server leaves something unanswered: reconnect. */
   doubt() {
     if (this.state === "online") this.#lost();
   }
 
-  /** False where there is no connection to send on. */
+  /** Returns false if there is no connection to send on. */
   send(type, data) {
     if (this.state !== "online" || !this.#write(type, data)) return false;
     this.#sentAt = this.#clock.elapsed();
@@ -151,13 +151,13 @@ export class Connection {
     else this.#onMessage(type, data);
   }
 
-  /** The first thing that is said to a new connection. */
+  /** Sends the first message on a new connection. */
   #answered(type, data) {
     if (type === "LoginResMes" && data.code === CODE.OK) {
       this.#cancel("join");
       this.#after("stable", STABLE, () => (this.#failures = 0));
       this.#look();
-      // The state first: what the listener sends in answer to the login has to go out.
+      // The state first: what the listener sends after the login has to go out.
       this.state = "online";
       this.#onMessage(type, data);
       this.#onState(this.state);
@@ -170,7 +170,7 @@ export class Connection {
     }
   }
 
-  /** Somebody has to log in anew. */
+  /** Stops: the person has to log in again. */
   #refused(data) {
     this.stop();
     this.#onRefused(data);
@@ -193,7 +193,7 @@ export class Connection {
     this.#onState(this.state);
   }
 
-  /** What was sent last is followed by something that is heard, or doubted. */
+  /** If nothing comes after the last message that was sent, the connection is in doubt. */
   #expect(ms) {
     this.#after("answer", ms, () => {
       const left = this.#heardAt + PROBE - this.#clock.elapsed();

@@ -1,4 +1,4 @@
-// The chat: which conversation and which pane is shown, the address, focus and keys.
+// The chat screen: which conversation and which pane is shown, the address, focus and keys.
 
 import { LOBBY, keyOf, readAddress } from "../base/wire.js";
 import { $, h } from "../browser/dom.js";
@@ -13,12 +13,12 @@ import * as notify from "./notify.js";
 import { SidebarView, lobbySign, personSign } from "./sidebar.js";
 
 const wide = matchMedia("(min-width: 760px)");
-/** Wide enough for the people to stand beside the messages. */
+/** Wide enough to show the people beside the messages. */
 const widest = matchMedia("(min-width: 1160px)");
 /** Beside a mouse is a keyboard, and who has nothing at all to point with has a keyboard alone. */
 const hasKeyboard = matchMedia("(hover: hover), (pointer: none)");
 
-/** A module that shows a form or a dialog, once what these need is here. */
+/** A module that shows a form or a dialog, once everything that it needs is loaded. */
 async function formed(module) {
   await (await import("../lazy/forms.js")).ready();
   return module;
@@ -32,7 +32,7 @@ export class ChatView {
   #drawTitle;
   #dialogs = null;
 
-  /** `leave()` is called once the person has logged out; `held()` counts what would be lost by it. */
+  /** `leave()` is called once the person has logged out; `held()` counts the messages lost by that. */
   constructor(client, { leave, held }) {
     this.#client = client;
     const { signal } = this.#over;
@@ -87,7 +87,7 @@ export class ChatView {
     for (const query of [wide, widest]) on(query, "change", () => this.#route({ focus: false }));
   }
 
-  /** What the address says is shown. */
+  /** Shows what the address asks for. */
   #route({ focus }) {
     const wanted = readAddress(location.hash);
     const reopened = this.#started;
@@ -103,12 +103,12 @@ export class ChatView {
     this.sidebar.update();
     this.#drawTitle();
     if (!focus) return;
-    // What is shown again by a reload was not opened by it.
+    // A reload shows the conversation again; that does not count as opening it.
     if (key !== null && reopened) this.#client.flag(key, false);
     this.#focus(pane);
   }
 
-  /** The name of what is on the screen; nothing where that is the list alone. */
+  /** The name of what is on the screen; empty if that is only the list. */
   get #title() {
     const { pane } = this.#frame.dataset;
     if (pane === "people") return t("people");
@@ -126,7 +126,7 @@ export class ChatView {
     }
   }
 
-  /** Back to the list where there is one to see; else it stays open, and waits to be opened again. */
+  /** Marks the conversation as unread until it is opened again, and goes to the list. */
   #markUnread() {
     this.#client.flag(this.#key);
     if (!wide.matches) this.#back();
@@ -139,7 +139,7 @@ export class ChatView {
 
   #show(key) {
     if (this.#started && key === this.#key) {
-      // The pane may have been hidden: what is seen by showing it is seen now.
+      // The pane may have been hidden: its messages are seen only now.
       this.messages.update();
       return;
     }
@@ -188,7 +188,7 @@ export class ChatView {
   }
 
   #openPerson(userId) {
-    // One comes back to the list, not to the search.
+    // The person returns to the list, not to the search.
     if (this.#frame.dataset.pane === "people") history.replaceState(history.state, "", location.pathname);
     this.go(`#/${keyOf(userId)}`);
   }
@@ -197,7 +197,7 @@ export class ChatView {
     if (this.#frame.dataset.pane !== "room") this.go(`#/${this.#key}`);
   }
 
-  /** Back to the list, by the browser's own history where that is where one came from. */
+  /** Back to the list, by the browser's history if the person came from there. */
   #back() {
     if (history.state?.inside) history.back();
     else {
@@ -232,7 +232,7 @@ export class ChatView {
     this.#peopleChanged();
   }
 
-  /** Empties the search, and closes the people where it is empty. Their list may not have come yet. */
+  /** Empties the search, or closes the people if it is empty. Their list may not be loaded yet. */
   #leaveSearch() {
     const search = $("people-search");
     if (!search.value) this.#closePeople();
@@ -258,7 +258,7 @@ export class ChatView {
   #pressed(event) {
     if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
     if (this.#writes(event)) {
-      // The focus moves before the key does what it does: it is typed there.
+      // The focus moves before the key takes effect, so that it is typed there.
       this.composer.focus();
     } else if (composes(event)) return;
     else if (event.key === "F6") {
@@ -277,14 +277,14 @@ export class ChatView {
     } else if (event.key === "Escape" && !$("jump").hidden) this.messages.toEnd();
   }
 
-  /** A key that writes or pastes, while the messages, or nothing, have the focus. */
+  /** A key that writes or pastes, while the messages, or nothing, has the focus. */
   #writes(event) {
     const at = document.activeElement;
     if (event.defaultPrevented || this.#frame.dataset.pane !== "room") return false;
     if (at !== document.body && !$("messages").contains(at)) return false;
     const { key } = event;
     if ((event.ctrlKey || event.metaKey) && !event.getModifierState("AltGraph")) return key === "v";
-    // An input method begins with this key, too. A blank scrolls, and a question mark lists the keys.
+    // An input method may start with this key. A blank scrolls, and a question mark lists the keys.
     return composes(event) || (key.length === 1 && !" ?".includes(key));
   }
 

@@ -1,4 +1,4 @@
-// Where messages are written: grows with the text, keeps a draft for each conversation.
+// The field to write messages in: it grows with the text, and keeps a draft for each conversation.
 
 import { clean } from "../base/text.js";
 import { MAX_CONTENT, countCharacters } from "../base/wire.js";
@@ -6,7 +6,7 @@ import { $, later } from "../browser/dom.js";
 import { number, onLanguage, t } from "../browser/i18n.js";
 import { onKeys } from "../browser/keys.js";
 
-/** So many characters before the limit it is mentioned. */
+/** The limit is shown from this many characters before it. */
 const WARNING = 200;
 const SAVE_AFTER = 300;
 
@@ -20,7 +20,7 @@ export class ComposerView {
   #drafts;
   #saving;
 
-  /** `said()` is called when something was sent. */
+  /** `said()` is called when a message was sent. */
   constructor(client, { signal, said }) {
     this.#client = client;
     this.#said = said;
@@ -36,11 +36,11 @@ export class ComposerView {
       event.preventDefault();
       this.#submit();
     });
-    // A tap on the button is not to close the phone's keyboard.
+    // A tap on the button must not close the phone's keyboard.
     listen(this.#send, "pointerdown", (event) => event.preventDefault());
-    // A page that slept was not told what other tabs did.
+    // A page that slept has missed what other tabs did.
     for (const name of ["pageshow", "focus"]) listen(window, name, () => this.#refresh());
-    // A name may become known while one writes to its number.
+    // A person's name may become known while one writes to their number.
     const unlisten = [onLanguage(() => this.#label()), client.on("conversations", () => this.#label())];
     unlisten.push(this.#drafts.on("changed", (key) => key === this.#key && this.#refresh()));
     signal.addEventListener("abort", () => {
@@ -78,7 +78,7 @@ export class ComposerView {
     this.#submit();
   }
 
-  /** What one said last, to be sent anew or said better. */
+  /** The last message sent, to be sent again or corrected. */
   #recall(event) {
     const said = this.#client.outbox.of(this.#key).at(-1)?.text ??
       this.#client.conversation(this.#key).messages.findLast(({ own }) => own)?.content;
@@ -90,7 +90,7 @@ export class ComposerView {
   }
 
   #changed() {
-    // What is around it takes its height from this copy, which is not seen: nothing is measured.
+    // An invisible copy of the text gives the field its height, so that nothing has to be measured.
     this.#text.parentNode.dataset.text = this.#text.value;
     this.#judge();
   }
@@ -99,7 +99,7 @@ export class ComposerView {
     this.#drafts.keep(this.#key, this.#text.value);
   }
 
-  /** What was written in another tab is here, too; what is written here just now is newer. */
+  /** Shows text that was written in another tab, unless it is just being written here, which is newer. */
   #refresh() {
     this.#saving.now();
     const text = this.#drafts.of(this.#key);
@@ -107,7 +107,7 @@ export class ComposerView {
     this.#changed();
   }
 
-  /** Says how much room is left; returns whether it can be sent. */
+  /** Shows how many characters are left; returns whether the text can be sent. */
   #judge() {
     const text = clean(this.#text.value);
     const left = MAX_CONTENT - countCharacters(text);

@@ -1,10 +1,10 @@
-// How the connection is, honestly: nothing is said while all is well.
+// The state of the connection; shows nothing while all is well.
 
 import { $ } from "../browser/dom.js";
 import { number, onLanguage, t } from "../browser/i18n.js";
 import * as prefs from "../browser/prefs.js";
 
-/** Milliseconds: what is over sooner is not worth a flicker. */
+/** Milliseconds: a shorter break is not shown, as it would only flicker. */
 const SETTLES = 600;
 
 export class ConnectionView {
@@ -20,7 +20,7 @@ export class ConnectionView {
     const on = (name, call) => addEventListener(name, call, { signal });
     const wake = () => document.hidden || client.connection.wake();
     for (const name of ["pageshow", "focus", "visibilitychange"]) on(name, wake);
-    // The browser's word is a reason to ask, and no more: a server may be on this very machine.
+    // The browser's word is only a reason to check: the server may be on this very machine.
     on("online", () => client.connection.wake({ changed: true }));
     on("offline", () => client.connection.cut());
     signal.addEventListener("abort", () => {
@@ -41,7 +41,7 @@ export class ConnectionView {
       this.#bar.dataset.state = state;
       clearTimeout(this.#settling);
       const passing = state !== "online" && state !== "offline";
-      // A bar that is there already stays.
+      // A bar that is shown already stays.
       if (passing && this.#bar.dataset.shown !== "true") {
         this.#settling = setTimeout(() => (this.#bar.dataset.shown = "true"), SETTLES);
       } else this.#bar.dataset.shown = String(state !== "online");
@@ -56,7 +56,7 @@ export class ConnectionView {
     if (state === "offline") this.#ticking = setInterval(() => this.#tick(), 500);
   }
 
-  /** Outside of the live region: nobody wants each second read out. */
+  /** Outside the live region, so that a screen reader does not read each second out. */
   #tick() {
     const { state, retryIn } = this.#client.connection;
     const seconds = Math.max(1, Math.ceil(retryIn / 1000));

@@ -1,5 +1,5 @@
-// The messages of a conversation as nodes, with what divides them. What others wrote becomes text, never
-// markup.
+// The messages of a conversation as nodes, with the lines that divide them. What others wrote becomes
+// text, never markup.
 
 import { grouping } from "../base/groups.js";
 import { compare, newer } from "../base/seq.js";
@@ -19,7 +19,7 @@ function bubble(content) {
 
 function blockNode({ type, text, parts, first, items }) {
   if (type === "code") {
-    // It scrolls sideways, so it has to be reached by keyboard.
+    // It scrolls sideways, so the keyboard must be able to focus it.
     const props = { tabindex: "0", dir: "ltr", role: "group", "aria-label": t("code") };
     return h("pre", props, h("code", {}, text));
   }
@@ -44,14 +44,14 @@ function timeNode(ms, props) {
 }
 
 /**
- * A message that the server has. `head`: the first of its author's in a row. `inRoom`: names are
- * shown, and lead to the person by `openPerson`.
+ * A message that the server has. `head`: it is the first of its group. `inRoom`: names are shown, and
+ * a click on one calls `openPerson`.
  */
 function messageNode(message, { head, inRoom, name, openPerson }) {
   const node = h("li", {
     class: `message${message.own ? " own" : ""}${head ? " head" : ""}`,
     dataset: { seq: message.seq, state: "sent", user: message.userId },
-    // By a tap or the arrow keys, which show its time.
+    // A tap or the arrow keys focus it, which shows its time.
     tabindex: "-1",
   });
   const shown = message.own ? t("you") : name;
@@ -78,7 +78,7 @@ function reason({ code, words }) {
   return [400, 404, 413, 507].includes(code) ? t(`reason${code}`) : t("reasonOther", { code });
 }
 
-/** A message that the server does not have yet, or refused. */
+/** A message that the server does not have yet, or has refused. */
 function pendingNode(entry, { underWay, retry, discard }) {
   const failed = entry.state === "failed";
   const fate = h("div", { class: "fate" }, icon(failed ? "warning" : "clock"));
@@ -105,7 +105,7 @@ function gapNode() {
   return h("li", { class: "divider gap" }, h("span", {}, t("gap")));
 }
 
-/** One that was made is used again. */
+/** Makes the nodes of messages; a node that was made before is used again. */
 export class MessageNodes {
   #client;
   #openPerson;
@@ -116,19 +116,19 @@ export class MessageNodes {
     this.#openPerson = openPerson;
   }
 
-  /** All are made anew: the conversation is another one, or the language. */
+  /** Makes all nodes again: the conversation or the language has changed. */
   forget() {
     this.#nodes.clear();
   }
 
-  /** The line above what is new, where it is among the last nodes. */
+  /** The line above the new messages, if it is among the last nodes. */
   get line() {
     return this.#nodes.get("line");
   }
 
   /**
-   * Those of the messages from `start` to before `end`, in order. `line`: the place before which that
-   * line stands, or null; `withPending`: what is not sent yet comes at the end.
+   * Nodes for the messages from `start` to before `end`, in order. `line`: the place before which that
+   * line is put, or null; `withPending`: unsent messages are added at the end.
    */
   of(conversation, { start, end, line, withPending }) {
     const nodes = new Map();
@@ -143,8 +143,8 @@ export class MessageNodes {
       const gap = gaps.find((seq) => earlier && newer(seq, earlier.seq) && compare(seq, message.seq) <= 0);
       const atLine = message.seq === line;
       if (gap) put(`gap ${gap}`, gapNode);
-      // By its words: today is another day tomorrow. And by its message: where a clock was set, a day
-      // can come twice.
+      // The key has its words, as today is another day tomorrow, and its message, as a day can come twice
+      // after a clock was set.
       if (newDay) put(`day ${day(message.sentAt)} ${message.seq}`, () => dayNode(message.sentAt));
       if (atLine) put("line", lineNode);
       const head = isFirst(i, gap !== undefined || atLine);

@@ -1,4 +1,4 @@
-// What stands above the oldest message that is in the page: that there are more, or none.
+// The line above the oldest message in the page: whether there are more.
 
 import { CODE } from "../base/wire.js";
 import { h } from "../browser/dom.js";

@@ -1,5 +1,5 @@
-// The messages of the conversation that is open. Only a part of them is in the page: it moves along
-// when one scrolls, and whatever changes, what is looked at stays where it is.
+// The messages of the open conversation. Only a part of them is in the page: it moves along with
+// scrolling, and whatever changes, the messages on the screen stay where they are.
 
 import { newer, search } from "../base/seq.js";
 import { LOBBY } from "../base/wire.js";
@@ -10,12 +10,12 @@ import { Place } from "../browser/place.js";
 import { MessageNodes } from "./message-nodes.js";
 import { drawTop } from "./messages-top.js";
 
-/** Messages in the page at most, about, and by how many the part moves. */
+/** About how many messages are in the page at most, and by how many the part moves. */
 const MOST = 60;
 const STEP = 10;
-/** Pixels: so near the end of what is in the page, more of it is put there. */
+/** Pixels: this near to the end of the part, more messages are put into the page. */
 const NEAR = 900;
-/** Pixels from the newest message at which one still counts as being there. */
+/** Pixels from the newest message within which the reader still counts as being there. */
 const AT_END = 48;
 
 export class MessagesView {
@@ -27,13 +27,13 @@ export class MessagesView {
   #place = new Place(this.#scroller, this.#list);
   #key = LOBBY;
   #nodes;
-  /** The part in the page: from this place (null: as many as fit) to that one (null: the newest). */
+  /** The part in the page: from one place (null: as many as fit) to another (null: the newest). */
   #first = null;
   #last = null;
-  /** One is at the newest message, and stays there when another comes. */
+  /** Whether the reader is at the newest message, and stays there when another comes. */
   #atEnd = true;
   #seenTo = null;
-  /** The line above what is new stands before this place. */
+  /** The line above the new messages is before this place. */
   #line = null;
   #arriving = true;
 
@@ -47,7 +47,7 @@ export class MessagesView {
     for (const name of ["focus", "blur"]) listen(window, name, () => this.#see());
     listen(document, "visibilitychange", () => this.#see());
     onKeys(this.#scroller, (event) => this.#pressed(event), { signal });
-    // Rotated, zoomed, another size of the text: what was looked at stays where it was.
+    // Rotated, zoomed, another text size: the messages on the screen stay where they were.
     const resized = new ResizeObserver(() => this.#stay());
     resized.observe(this.#scroller);
     resized.observe(this.#list);
@@ -78,14 +78,14 @@ export class MessagesView {
     this.#draw();
   }
 
-  /** The newest message comes into view. */
+  /** Scrolls to the newest message. */
   toEnd() {
     this.#reset();
     this.#draw();
     $("composer-text").focus({ preventScroll: true });
   }
 
-  /** The person said something: they have seen what was new. */
+  /** The person sent something, so they have seen the new messages. */
   said() {
     this.#line = null;
     this.#reset();
@@ -145,7 +145,7 @@ export class MessagesView {
     let start = this.#first === null ? end - MOST : search(messages, this.#first);
     if (this.#atEnd) start = Math.max(start, end - MOST - STEP);
     else if (end - start > 4 * MOST) {
-      // Much is said while one looks at what is older: it waits outside.
+      // Many messages come while the reader is at older ones: they wait outside the page.
       end = start + 3 * MOST;
       this.#last = messages[end - 1].seq;
     }
@@ -175,7 +175,7 @@ export class MessagesView {
     this.#last = conversation.messages[Math.min(at + MOST, conversation.messages.length) - 1].seq;
   }
 
-  /** What is new begins in the upper third. */
+  /** Scrolls so that the new messages begin in the upper third. */
   #scrollToLine() {
     this.#scrollToEnd();
     const line = this.#nodes.line;
@@ -202,7 +202,7 @@ export class MessagesView {
     this.#extend();
   }
 
-  /** Near an end of what is in the page: puts more there, and takes as much from the far end. */
+  /** Near an end of the part: adds messages there, and removes as many from the other end. */
   #extend() {
     const { messages } = this.#conversation;
     if (!messages.length || !this.#scroller.clientHeight) return;
@@ -224,7 +224,7 @@ export class MessagesView {
     this.#fill(start);
   }
 
-  /** Near the oldest message that is here: ask for what is older. */
+  /** Near the oldest message that is here: fetches older ones. */
   #fill(start) {
     const conversation = this.#conversation;
     const wanted = start === 0 && this.#scroller.scrollTop < NEAR && this.#scroller.clientHeight > 0;
@@ -233,7 +233,7 @@ export class MessagesView {
     if (!this.#client.isLoading(this.#key)) this.#client.loadOlder(this.#key);
   }
 
-  /** Enter goes from the list to its newest message, arrows from there to the others. */
+  /** Enter moves the focus from the list to its newest message, arrows from there to the others. */
   #pressed(event) {
     const at = event.target.closest(".message");
     const all = [...this.#list.querySelectorAll(".message")];

@@ -1,11 +1,11 @@
-// What tells of messages while one does not look: the title, notifications, the screen reader.
+// Announces messages while nobody looks at the page: title, notifications, screen reader.
 
 import { summary } from "../base/text.js";
 import { $, h } from "../browser/dom.js";
 import { onLanguage, t } from "../browser/i18n.js";
 import * as prefs from "../browser/prefs.js";
 
-/** Milliseconds: another tab or device that is looked at has said by then that it was read. */
+/** Milliseconds: by then another tab or device in use has reported that it was read. */
 const READ_ELSEWHERE = 700;
 const ANNOUNCED = 5;
 
@@ -21,7 +21,7 @@ function notify(client, { conversation, message }, open) {
   if (conversation.read === null || conversation.unread === 0) return;
   try {
     const name = client.people.nameOf(message.userId);
-    // One for each conversation, however many tabs are open.
+    // One notification for each conversation, however many tabs are open.
     const note = new Notification(name, { body: summary(message.content), tag: conversation.key, icon: "/static/favicon.svg" });
     note.onclick = () => {
       window.focus();
@@ -29,7 +29,7 @@ function notify(client, { conversation, message }, open) {
       note.close();
     };
   } catch {
-    // Some phones only let service workers notify.
+    // Some phones let only service workers show notifications.
   }
 }
 
@@ -39,7 +39,7 @@ function announce(name, text, isPrivate) {
   while (box.childElementCount > ANNOUNCED) box.firstChild.remove();
 }
 
-/** An operator's words stay until they are put away, as they are said once and kept nowhere. */
+/** An operator's announcement stays until it is closed: it is sent once and stored nowhere. */
 function post(text) {
   $("announcement-text").append(h("p", {}, text));
   $("announcement").hidden = false;
@@ -52,8 +52,8 @@ function putAway() {
 }
 
 /**
- * `current()` is the key of the conversation that is open, `title()` what is on the screen. Gives
- * what draws the title anew.
+ * `current()` is the key of the open conversation, `title()` the name of what is on the screen. Returns
+ * the function that redraws the title.
  */
 export function start(client, { signal, current, title: shown, open }) {
   const title = () => {

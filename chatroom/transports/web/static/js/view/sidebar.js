@@ -1,4 +1,4 @@
-// Oneself, and the conversations with what is unread in them.
+// The user, and the conversations with their unread messages.
 
 import { summary } from "../base/text.js";
 import { LOBBY } from "../base/wire.js";
@@ -6,7 +6,7 @@ import { $, arrange, avatar, eachFrame, h, icon } from "../browser/dom.js";
 import { brief, number, onDay, onLanguage, t } from "../browser/i18n.js";
 import { onKeys } from "../browser/keys.js";
 
-/** A person's picture with a dot that tells the status; null: it is not known. */
+/** A person's picture with a dot for the status; null: it is not known. */
 export function personSign(userId, name, status) {
   return h("span", { class: "dot", dataset: { status: status ?? "" } }, avatar(userId, name));
 }
@@ -15,7 +15,7 @@ export function lobbySign() {
   return h("span", { class: "avatar room-sign", "aria-hidden": "true" }, icon("lobby"));
 }
 
-/** A count as people read it at a glance. */
+/** A count, short enough to be read at a glance. */
 function shortCount(conversation) {
   const count = conversation.unread;
   if (count > 99) return "99+";
@@ -35,7 +35,7 @@ export class SidebarView {
     this.update = eachFrame(() => !signal.aborted && this.#draw());
     onKeys(this.#list, (event) => this.#pressed(event), { signal });
     $("status-switch").addEventListener("change", (event) => this.#setStatus(event.target), { signal });
-    // It may have been set on another device, of which one is not told.
+    // It may have been set on another device, which the server does not report.
     addEventListener("focus", () => client.people.lookUp(client.me.userId).catch(() => {}), { signal });
     const unlisten = ["conversations", "people", "me", "state"].map((name) => client.on(name, this.update));
     unlisten.push(onLanguage(() => this.#redraw()), onDay(this.update));
@@ -107,7 +107,7 @@ export class SidebarView {
     const text = last ? summary(last.text ?? last.content) : "";
     const own = last && (last.own || last.text !== undefined);
     const author = own ? t("you") : peer === null && last ? last.userName : "";
-    // Of the one that is open the draft is in sight.
+    // The draft of the open conversation is on the screen already.
     const open = key === this.#current && $("room").getClientRects().length > 0;
     const draft = open ? "" : summary(this.#client.drafts.of(key));
     const name = peer === null ? t("lobby") : this.#client.people.nameOf(peer) || t("user", { id: peer });

@@ -1,6 +1,6 @@
-// English. A value may be a function of what it is said about.
+// English. A value may be a function that gets what the text is about.
 
-/** `n` may be a number that is written out already. */
+/** `n` may be a number that is formatted as text already. */
 const some = (n, one, many) => `${n} ${String(n) === "1" ? one : many}`;
 
 export default {

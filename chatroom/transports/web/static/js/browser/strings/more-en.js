@@ -1,6 +1,6 @@
-// English: the words of forms and settings, which come with these.
+// English: the words of forms and settings, which are loaded with these.
 
-/** `n` may be a number that is written out already. */
+/** `n` may be a number that is formatted as text already. */
 const some = (n, one, many) => `${n} ${String(n) === "1" ? one : many}`;
 
 export default {
