@@ -15,7 +15,7 @@ import { SidebarView, lobbySign, personSign } from "./sidebar.js";
 const wide = matchMedia("(min-width: 760px)");
 /** Wide enough to show the people beside the messages. */
 const widest = matchMedia("(min-width: 1160px)");
-/** Beside a mouse is a keyboard, and who has nothing at all to point with has a keyboard alone. */
+/** A device with a mouse has a keyboard, and so has one with nothing to point with. */
 const hasKeyboard = matchMedia("(hover: hover), (pointer: none)");
 
 /** A module that shows a form or a dialog, once everything that it needs is loaded. */
