@@ -126,15 +126,19 @@ export class LoginView {
     }
     showError(form, null, null);
     const user = { userId: Number(digits(id)), userPwd: password.value, userName: name.value.trim() };
-    const isSuggested = () => String(user.userId) === this.#suggested;
+    const isSuggested = String(user.userId) === this.#suggested;
     let answer = await api.register(user, invite.value.trim());
-    // Not where the person has put another one there meanwhile.
-    for (let tries = 1; answer.code === TAKEN && tries < TRIES && isSuggested() && digits(id) === this.#suggested; tries += 1) {
+    // Not where the person has put another one there meanwhile, or has left the form.
+    const isWanted = () => isSuggested && digits(id) === String(user.userId) && id.offsetParent;
+    for (let tries = 1; answer.code === TAKEN && tries < TRIES && isWanted(); tries += 1) {
       suggest();
       user.userId = this.#takeSuggested();
       answer = await api.register(user, invite.value.trim());
     }
-    if (answer.code === CODE.OK) return this.#enter(form, user.userId, user.userPwd, isSuggested());
+    if (answer.code === CODE.OK) {
+      this.#forgetSuggested();
+      return this.#enter(form, user.userId, user.userPwd, isSuggested);
+    }
     if (answer.code === TAKEN) {
       suggest();
       return showError(form, id, t("idTaken"));
@@ -142,8 +146,14 @@ export class LoginView {
     const refusal = answer.code === CODE.REGISTER_FAILED && refusalOf(answer);
     if (refusal) return showError(form, { name, password, invite }[refusal.about] ?? null, refusal.text);
     // It may have been made all the same: where it is taken next time, it may be by this very person.
-    if ([0, CODE.REGISTER_FAILED].includes(answer.code)) this.#suggested = "";
+    if ([0, CODE.REGISTER_FAILED].includes(answer.code)) this.#forgetSuggested();
     return showError(form, null, answer.code === CODE.REGISTER_FAILED ? t("notRegistered") : trouble(answer));
+  }
+
+  /** The number in the field is the person's own now, and the button has another one. */
+  #forgetSuggested() {
+    this.#suggested = "";
+    suggest();
   }
 
   /** The number that is suggested goes into the field. */
