@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
+from inspect import signature
 from typing import Any, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -24,6 +25,10 @@ def returns_deferred(
     def call(*args: P.args, **kwargs: P.kwargs) -> Deferred[ResultT]:
         return Deferred.fromCoroutine(function(*args, **kwargs))
 
+    # For help(), which would show the coroutine's.
+    known = signature(function)
+    returns = f"Deferred[{known.return_annotation}]"
+    call.__signature__ = known.replace(return_annotation=returns)  # type: ignore[attr-defined]
     return call
 
 

@@ -185,6 +185,27 @@ def test_questions_are_answered_in_order_one_at_a_time(stage: Stage) -> None:
     assert (first.value.online, second.value.more, third.value.online) == (1, False, 3)
 
 
+class Secret(str):
+    """No text to the encoder of messages, which takes nothing that inherits."""
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "behind another question"])
+def test_a_question_that_can_not_be_encoded_fails_for_who_asks_it_alone(
+    stage: Stage, waits: bool
+) -> None:
+    first = Outcome(stage.client.users()) if waits else None
+    odd = Outcome(stage.client.change_password("secret", Secret("better one")))
+    last = Outcome(stage.client.users_page())
+    stage.run()
+    assert isinstance(odd.error, TypeError)
+    for outcome in (first, last):
+        if outcome is not None:
+            stage.say(wire.UsersResMes([], 0, next=None))
+            assert outcome.times == 1
+            assert outcome.error is None
+    assert stage.state() is State.ONLINE
+
+
 def test_an_error_answers_the_question_that_is_under_way(stage: Stage) -> None:
     first, second = Outcome(stage.client.history()), Outcome(stage.client.users_page())
     stage.run()

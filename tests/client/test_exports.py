@@ -7,6 +7,8 @@ import typing
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 import chatroom.client
 from chatroom.client import ChatClient, connect
 
@@ -52,6 +54,12 @@ def test_whatever_the_client_takes_or_hands_out_is_exported() -> None:
     }
     exported = {getattr(chatroom.client, name) for name in chatroom.client.__all__}
     assert sorted(cls.__name__ for cls in found - exported) == []
+
+
+@pytest.mark.parametrize("name", ["send", "history", "users", "users_page", "change_password"])
+def test_the_help_says_that_an_answer_is_to_be_awaited(name: str) -> None:
+    returns = inspect.signature(getattr(ChatClient, name)).return_annotation
+    assert returns.startswith("Deferred[")
 
 
 def test_the_words_of_the_protocol_that_a_bot_needs_are_exported() -> None:

@@ -62,7 +62,7 @@ class ClientProtocol(Int32StringReceiver):
         self._gone = gone
         self._clock = clock
         self._timing = timing
-        self.requests = Requests(clock, timing.answer, self.send, self.drop)
+        self.requests = Requests(clock, timing.answer, self.send_payload, self.drop)
         self._lost = Waiters()
         self._is_lost = False
         #: Why nothing more is read from this connection; None while it is in use.

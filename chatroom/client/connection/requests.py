@@ -16,7 +16,7 @@ from chatroom.client.base.errors import ChatError, NotConnected, Refused
 from chatroom.client.state.convert import read_refusal
 from chatroom.common.clock import Clock, Timer, cancel
 from chatroom.common.waiting import Waiters
-from chatroom.protocol import messages as wire
+from chatroom.protocol import codec, messages as wire
 
 AnswerT = TypeVar("AnswerT", bound=wire.Message)
 
@@ -28,6 +28,7 @@ _AGAIN = (wire.UsersMes, wire.HistoryMes, wire.PingMes)
 @dataclass(eq=False, slots=True)
 class _Request:
     message: wire.Message
+    payload: bytes
     answer: type[wire.Message]
     refused: type[Refused]
     deferred: Deferred[Any]
@@ -45,11 +46,12 @@ class Requests:
         self,
         clock: Clock,
         timeout: float,
-        send: Callable[[wire.Message], None],
+        send: Callable[[bytes], None],
         give_up: Callable[[Words], None],
     ) -> None:
         """
         :param timeout: seconds from sending a request to its answer.
+        :param send: sends an encoded request.
         :param give_up: drops the connection when no answer comes in time: a late answer would be
                 taken for that of a later request.
         """
@@ -77,7 +79,8 @@ class Requests:
         if self._closed is not None:
             return fail(_anew(self._closed))
         deferred: Deferred[AnswerT] = Deferred(lambda _: self._cancelled(request))
-        request = _Request(message, answer, refused, deferred)
+        # Encoded here: what can't be fails for its caller alone, and not in the middle of others.
+        request = _Request(message, codec.encode(message), answer, refused, deferred)
         self._queue.append(request)
         self._next()
         return deferred
@@ -131,7 +134,7 @@ class Requests:
     def _ask(self) -> None:
         assert self._current is not None
         self._timer = self._clock.callLater(self._timeout, self._overdue)
-        self._send(self._current.message)
+        self._send(self._current.payload)
 
     def _ask_again(self, request: _Request, wait: float) -> None:
         """It came too fast; the requests queued behind it wait too, or they would be refused."""

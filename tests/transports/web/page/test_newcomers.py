@@ -211,9 +211,43 @@ def test_no_second_account_is_made_where_the_first_one_may_have_been(
     window.page.route("**/api/register", lose, times=1)
     window["#register-submit"].click()
     expect(window["#register-error"]).not_to_be_empty()
+    # That number is not suggested any more either.
+    expect(window["#register-suggest"]).to_have_text(f"Take {other}")
     window["#register-submit"].click()
     is_marked(window, "register-id", "taken")
     assert asked == [number, number]
+
+
+@both_sizes
+def test_no_second_account_is_made_where_the_first_one_could_not_be_entered(world: World) -> None:
+    _, number, other = numbers_to_suggest(world, 3)
+    window, asked = about_to_register(world, number, other)
+    window.page.route("**/api/login", lambda route: route.abort(), times=1)
+    window["#register-submit"].click()
+    expect(window["#register-error"]).not_to_be_empty()
+    window["#register-submit"].click()
+    is_marked(window, "register-id", "taken")
+    assert asked == [number, number]
+
+
+@both_sizes
+def test_no_other_number_is_tried_for_who_has_left_the_form(world: World) -> None:
+    taken, other = numbers_to_suggest(world, 2)
+    window, asked = about_to_register(world, taken, other)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    window.page.route("**/api/register", hold, times=1)
+    with window.page.expect_request("**/api/register"):
+        window["#register-submit"].click()
+    window["#choose-login"].click()
+    held[0].continue_()
+    expect(window["#register-submit"]).not_to_have_attribute("aria-busy", "true")
+    window["#choose-register"].click()
+    is_marked(window, "register-id", "taken")
+    assert asked == [taken]
 
 
 WRONG = [

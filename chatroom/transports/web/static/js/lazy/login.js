@@ -126,15 +126,19 @@ export class LoginView {
     }
     showError(form, null, null);
     const user = { userId: Number(digits(id)), userPwd: password.value, userName: name.value.trim() };
-    const isSuggested = () => String(user.userId) === this.#suggested;
+    const isSuggested = String(user.userId) === this.#suggested;
     let answer = await api.register(user, invite.value.trim());
-    // Unless the person has typed another number meanwhile.
-    for (let tries = 1; answer.code === TAKEN && tries < TRIES && isSuggested() && digits(id) === this.#suggested; tries += 1) {
+    // Unless the person has typed another number meanwhile, or has left the form.
+    const isWanted = () => isSuggested && digits(id) === String(user.userId) && id.offsetParent;
+    for (let tries = 1; answer.code === TAKEN && tries < TRIES && isWanted(); tries += 1) {
       suggest();
       user.userId = this.#takeSuggested();
       answer = await api.register(user, invite.value.trim());
     }
-    if (answer.code === CODE.OK) return this.#enter(form, user.userId, user.userPwd, isSuggested());
+    if (answer.code === CODE.OK) {
+      this.#forgetSuggested();
+      return this.#enter(form, user.userId, user.userPwd, isSuggested);
+    }
     if (answer.code === TAKEN) {
       suggest();
       return showError(form, id, t("idTaken"));
@@ -142,8 +146,14 @@ export class LoginView {
     const refusal = answer.code === CODE.REGISTER_FAILED && refusalOf(answer);
     if (refusal) return showError(form, { name, password, invite }[refusal.about] ?? null, refusal.text);
     // The account may have been made all the same: if its number is taken next time, it may be theirs.
-    if ([0, CODE.REGISTER_FAILED].includes(answer.code)) this.#suggested = "";
+    if ([0, CODE.REGISTER_FAILED].includes(answer.code)) this.#forgetSuggested();
     return showError(form, null, answer.code === CODE.REGISTER_FAILED ? t("notRegistered") : trouble(answer));
+  }
+
+  /** Keeps the number in the field as the person's own, and offers another one. */
+  #forgetSuggested() {
+    this.#suggested = "";
+    suggest();
   }
 
   /** Puts the suggested number into the field. */
