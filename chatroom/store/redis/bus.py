@@ -91,7 +91,9 @@ class Bus:
         self._handed_out: dict[str, deque[str]] = {}
         #: Whether the places are those of the store that is connected now.
         self._in_step = False
-        #: Numbers of this node's heartbeats: the last that was stored, the last that came back.
+        #: Numbers of this node's heartbeats: the last that was sent, the last that was stored, the
+        #: last that came back. One may be sent before another is answered.
+        self._sent = 0
         self._beats = 0
         self._heard = 0
         self._unheard = 0
@@ -220,16 +222,18 @@ class Bus:
 
     async def _beat_once(self, listener: BusListener) -> None:
         read = Seq.parse(self._positions[self._events_key])
+        self._sent += 1
+        number = self._sent
         try:
             state = await self._commands.run(
                 "heartbeat",
                 *(self._node, self._run, NODE_LIFETIME * 1000, Seq(read.ms, read.n + 1)),
-                self._beats + 1,
+                number,
             )
         except StoreUnavailable:
             self._may_have_lost_lease = True
             raise
-        self._beats += 1
+        self._beats = number
         if state == b"taken":
             _log.error(
                 "Another server runs under the node name {node}: each needs its own",
