@@ -167,7 +167,11 @@ class MemoryStore:
         return self._ask(step)
 
     def set_status(self, user_id: int, status: int) -> Deferred[None]:
-        return self._ask(lambda: self.backend.set_status(user_id, status))
+        def step() -> None:
+            self.backend.set_status(user_id, status)
+            self._look()
+
+        return self._ask(step)
 
     def end_sessions(
         self, user_id: int, ending: Ending, *, except_session: str = "", text: str = ""

@@ -18,6 +18,7 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatroom.common.waiting import Waiters, returns_deferred
 from chatroom.protocol.messages import Person, Seq
 from chatroom.store.events import (
     BusListener,
@@ -98,6 +99,8 @@ class Bus:
         self._heard = 0
         self._unheard = 0
         self._others: set[str] = set()
+        #: Those who wait for what comes next of who is online.
+        self._awaiting_presence = Waiters()
         self._listener: BusListener | None = None
         #: An answer to a heartbeat was lost: that this node lost its lease is said only once.
         self._may_have_lost_lease = False
@@ -137,6 +140,7 @@ class Bus:
             self._heartbeat.stop()
         if self._reading is not None:
             self._reading.cancel()
+            self._awaiting_presence.fire(StoreUnavailable("stopped"))
         if self._listener is not None:
             await self._commands.run("leave_node", self._node, self._run)
 
@@ -152,6 +156,16 @@ class Bus:
     def out_of_step(self) -> None:
         """A connection was lost: the next one may lead to a store with other data."""
         self._in_step = False
+        self._awaiting_presence.fire(StoreUnavailable("a connection to it was lost"))
+
+    @returns_deferred
+    async def presence_told(self, place: Seq) -> None:
+        """Wait until the listener has been told who is online, up to this place.
+
+        :raises StoreUnavailable: a connection was lost meanwhile.
+        """
+        while self._listener is not None and Seq.parse(self._positions[_PRESENCE]) < place:
+            await self._awaiting_presence.wait()
 
     async def _find_places(self, listener: BusListener) -> None:
         """Compare the places with the store's, and where it holds less, begin where it ends.
@@ -320,6 +334,7 @@ class Bus:
             for event in readable(presence_from, found):
                 self._others.add(event.node)
                 _notify(listener.presence_event, event)
+            self._awaiting_presence.fire()
         elif key == self._events_key:
             self._tell_events(listener, readable(event_from, self._without_beats(found)))
         else:

@@ -155,7 +155,7 @@ local function is_over(ends)
 end
 
 local function tell_presence(...)
-  redis.call('XADD', 'chatroom:presence', 'MAXLEN', '~', 10000, '*', ...)
+  return redis.call('XADD', 'chatroom:presence', 'MAXLEN', '~', 10000, '*', ...)
 end
 
 -- Everybody on a node is gone: it stopped, it died, or it starts afresh.
