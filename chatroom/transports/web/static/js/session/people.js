@@ -12,10 +12,12 @@ export class People {
   #emit;
   #names;
   #known = false;
+  /** One's own status could not be asked for: what the next login says may be older. */
+  #unsure = false;
 
   /**
    * `names`: what is remembered of before, pairs of id and name. `emit(name)` tells of changes:
-   * "people", "me", "status" when it was set here, and "counted" when only how many are online is known anew.
+   * "people", "me", "status" when it was set here (or may have been), and "counted" when only how many are online is known anew.
    */
   constructor({ me, names, requests, send, emit }) {
     this.me = me;
@@ -55,7 +57,8 @@ export class People {
     this.roster.reset(users, online);
     const self = this.roster.get(this.me.userId);
     if (self) this.me.userStatus = self.userStatus;
-    else this.lookUp(this.me.userId).catch(() => {});
+    if (this.#unsure) this.#settle().catch(() => {});
+    else if (!self) this.lookUp(this.me.userId).catch(() => {});
   }
 
   /** The connection is gone: who comes and goes is not told any more. */
@@ -83,8 +86,7 @@ export class People {
     }
     try {
       // The server answers only failures; the next answer says what holds.
-      await this.lookUp(this.me.userId);
-      this.#emit("status");
+      await this.#settle();
     } catch {
       this.#become(earlier);
     }
@@ -93,8 +95,11 @@ export class People {
 
   /** Asks for one person. Fails with RequestFailed, as do the two below. */
   async lookUp(userId) {
+    const own = userId === this.me.userId;
+    if (own) this.#unsure = true;
     await this.#ask(userId - 1, 1);
-    const self = userId === this.me.userId && this.roster.get(userId);
+    const self = own && this.roster.get(userId);
+    if (own) this.#unsure = false;
     if (self) this.#become(self.userStatus);
   }
 
@@ -106,6 +111,11 @@ export class People {
   /** What may have changed untold among so many from this id on. */
   async refresh(first, limit) {
     await this.#ask(first - 1, limit);
+  }
+
+  async #settle() {
+    await this.lookUp(this.me.userId);
+    this.#emit("status");
   }
 
   async #ask(after, limit) {
