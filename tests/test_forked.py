@@ -30,7 +30,7 @@ sys.exit(int(input()))
 def start(code: str, *arguments: str, **options: Any) -> subprocess.Popen[bytes] | forked.Process:
     """Started with pipes; it ends with the test's process at the latest."""
     pipe = subprocess.PIPE
-    given: dict[str, Any] = {"stdin": pipe, "stdout": pipe, "stderr": pipe, "env": dict(os.environ)}
+    given: dict[str, Any] = {"stdin": pipe, "stdout": pipe, "stderr": pipe, "env": {}}
     return forked.start([sys.executable, "-c", code, *arguments], **given | options)
 
 
@@ -84,12 +84,12 @@ def test_a_signal_ends_it(number: signal.Signals) -> None:
 
 def test_what_runs_ends_with_who_started_it() -> None:
     program = (
-        "import os, subprocess, sys\n"
+        "import subprocess, sys\n"
         "from tests import forked\n"
         "with forked.forking():\n"
         "    code = 'import time; print(flush=True); time.sleep(600)'\n"
         "    forked.start([sys.executable, '-c', code],\n"
-        "        stdin=subprocess.DEVNULL, stdout=1, stderr=2, env=dict(os.environ)).wait()\n"
+        "        stdin=subprocess.DEVNULL, stdout=1, stderr=2, env={}).wait()\n"
     )
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", program], stdout=pipe, stderr=pipe) as process:

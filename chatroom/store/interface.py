@@ -55,7 +55,7 @@ class Store(Protocol):
         """
 
     async def set_status(self, user_id: int, status: int) -> None:
-        """Keep a user's status, and tell every node."""
+        """Keep a user's status, and tell every node: this one has been told once it returns."""
 
     async def end_sessions(
         self, user_id: int, ending: Ending, *, except_session: str = "", text: str = ""

@@ -169,7 +169,11 @@ class MemoryStore:
         return await self._ask(step)
 
     async def set_status(self, user_id: int, status: int) -> None:
-        return await self._ask(lambda: self.backend.set_status(user_id, status))
+        def step() -> None:
+            self.backend.set_status(user_id, status)
+            self._look()
+
+        return await self._ask(step)
 
     async def end_sessions(
         self, user_id: int, ending: Ending, *, except_session: str = "", text: str = ""

@@ -162,6 +162,15 @@ def test_a_status_is_told_to_the_others_and_kept(world: World) -> None:
     assert change.user_status == 2
 
 
+def test_who_asks_after_setting_a_status_is_told_it(world: World) -> None:
+    client = world.member(1)
+    for status in (2, 0, 2):
+        client.says(wire.StatusMes(status=status), wire.UsersMes(after=0, limit=1))
+        world.settle()
+        [own] = client.take_one(wire.UsersResMes).users
+        assert own.user_status == status
+
+
 def test_a_status_that_is_none_is_malformed(world: World) -> None:
     client = world.member(1)
     client.says_frame(b'{"type":"StatusMes","data":"{\\"status\\":1}"}')

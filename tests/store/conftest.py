@@ -97,8 +97,9 @@ def connect() -> Iterator[Connect]:
         on_ready: Callable[[], Awaitable[None]] | None = None,
         *,
         timeout: float = TIMEOUT,
+        clock: Any = reactor,
     ) -> Connection:
-        one = Connection(reactor, address, timeout=timeout, on_ready=on_ready)
+        one = Connection(clock, address, timeout=timeout, on_ready=on_ready)
         made.append(one)
         one.start()
         return one

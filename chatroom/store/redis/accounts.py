@@ -145,9 +145,6 @@ class AccountTable:
             )
         )
 
-    async def set_status(self, user_id: int, status: int) -> None:
-        await self._commands.write("set_status", user_id, status)
-
     async def end_sessions(
         self, user_id: int, ending: Ending, *, except_session: str = "", text: str = ""
     ) -> None:

@@ -18,6 +18,7 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatroom.common.waiting import Waiters, returns_deferred
 from chatroom.protocol.messages import Person, Seq
 from chatroom.store.events import (
     BusListener,
@@ -91,11 +92,15 @@ class Bus:
         self._handed_out: dict[str, deque[str]] = {}
         #: Whether the places are those of the store that is connected now.
         self._in_step = False
-        #: Numbers of this node's heartbeats: the last that was stored, the last that came back.
+        #: Numbers of this node's heartbeats: the last that was sent, the last that was stored, the
+        #: last that came back. One may be sent before another is answered.
+        self._sent = 0
         self._beats = 0
         self._heard = 0
         self._unheard = 0
         self._others: set[str] = set()
+        #: Those who wait for what comes next of who is online.
+        self._awaiting_presence = Waiters()
         self._listener: BusListener | None = None
         #: An answer to a heartbeat was lost: that this node lost its lease is said only once.
         self._may_have_lost_lease = False
@@ -135,6 +140,7 @@ class Bus:
             self._heartbeat.stop()
         if self._reading is not None:
             self._reading.cancel()
+            self._awaiting_presence.fire(StoreUnavailable("stopped"))
         if self._listener is not None:
             await self._commands.run("leave_node", self._node, self._run)
 
@@ -150,6 +156,16 @@ class Bus:
     def out_of_step(self) -> None:
         """A connection was lost: the next one may lead to a store with other data."""
         self._in_step = False
+        self._awaiting_presence.fire(StoreUnavailable("a connection to it was lost"))
+
+    @returns_deferred
+    async def presence_told(self, place: Seq) -> None:
+        """Wait until the listener has been told who is online, up to this place.
+
+        :raises StoreUnavailable: a connection was lost meanwhile.
+        """
+        while self._listener is not None and Seq.parse(self._positions[_PRESENCE]) < place:
+            await self._awaiting_presence.wait()
 
     async def _find_places(self, listener: BusListener) -> None:
         """Compare the places with the store's, and where it holds less, begin where it ends.
@@ -220,16 +236,18 @@ class Bus:
 
     async def _beat_once(self, listener: BusListener) -> None:
         read = Seq.parse(self._positions[self._events_key])
+        self._sent += 1
+        number = self._sent
         try:
             state = await self._commands.run(
                 "heartbeat",
                 *(self._node, self._run, NODE_LIFETIME * 1000, Seq(read.ms, read.n + 1)),
-                self._beats + 1,
+                number,
             )
         except StoreUnavailable:
             self._may_have_lost_lease = True
             raise
-        self._beats += 1
+        self._beats = number
         if state == b"taken":
             _log.error(
                 "Another server runs under the node name {node}: each needs its own",
@@ -316,6 +334,7 @@ class Bus:
             for event in readable(presence_from, found):
                 self._others.add(event.node)
                 _notify(listener.presence_event, event)
+            self._awaiting_presence.fire()
         elif key == self._events_key:
             self._tell_events(listener, readable(event_from, self._without_beats(found)))
         else:

@@ -10,6 +10,7 @@ from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from chatroom.common.waiting import within
 from chatroom.config.redis_address import RedisAddress
 from chatroom.protocol.messages import LOBBY, Seq
 from chatroom.store.events import BusListener
@@ -79,6 +80,7 @@ class RedisStore(AccountTable, Conversations, ModerationTable, NodeTable):
             deleted=deleted,
         )
         self._reactor = reactor
+        self._timeout = timeout
         self._blocking = blocking
         self._bus = Bus(
             reactor,
@@ -134,6 +136,16 @@ class RedisStore(AccountTable, Conversations, ModerationTable, NodeTable):
     async def start(self, listener: BusListener, rooms: Sequence[str]) -> dict[str, Seq]:
         await self.connect()
         return await self._bus.follow(listener, rooms)
+
+    async def set_status(self, user_id: int, status: int) -> None:
+        place: bytes | None = await self._commands.write("set_status", user_id, status)
+        if place is not None:
+            # A user who asks next who is online is to find what was set.
+            late = StoreUnavailable(f"the status was not told within {self._timeout:g} s")
+            await within(
+                self._bus.presence_told(Seq.parse(place.decode())),
+                *(self._timeout, self._reactor, late),
+            )
 
     def _lost_one(self, other: Connection) -> None:
         # Both are to lead to one and the same server. Behind the address there may be another one

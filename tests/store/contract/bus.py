@@ -60,6 +60,7 @@ class BusContract:
             await store.update_presence([somebody, person(2)], [])
         await one.set_status(BIGGEST_ID, 2)
         busy = person(BIGGEST_ID, name, 2)
+        assert told_one.people("one")[BIGGEST_ID] == busy
         await until(lambda: told_one.people("two").get(BIGGEST_ID) == busy)
         await until(lambda: told_two.people("one").get(BIGGEST_ID) == busy)
         assert told_two.people("one")[2] == person(2)

@@ -13,7 +13,7 @@ from twisted.internet.task import deferLater
 from chatroom.config.redis_address import RedisAddress
 from chatroom.protocol.messages import LOBBY, SEQ_ZERO
 from chatroom.store.events import PresenceEvent, PrivateEvent
-from chatroom.store.records import Outcome, Receipt, StoreUnavailable
+from chatroom.store.records import Outcome, Receipt, StoreUnavailable, Token
 from chatroom.store.redis.lua import SCRIPTS
 from chatroom.store.redis.store import RedisStore
 from tests.doubles.proxy import Proxy
@@ -160,6 +160,39 @@ async def test_a_node_that_lapsed_learns_so_also_where_the_answer_was_lost(
     proxy.cut_after(b"EVALSHA")
     valkey.ask("DEL", "chatroom:node:one:alive")
     await until(lambda: told.leases_lost)
+
+
+@pytest.mark.parametrize("trouble", ["", "connection", "stopped"])
+@ensureDeferred
+async def test_a_status_is_set_once_this_node_was_told_of_it(
+    start: Start, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    store, told = await start()
+    await people(store, 1)
+    await store.update_presence([person(1)], [])
+    await until(lambda: told.people("one"))
+    written: Deferred[None] = Deferred()
+
+    async def until_written(_: object) -> None:
+        await written
+
+    monkeypatch.setattr(store._bus, "_until_written", until_written)
+    setting = Deferred.fromCoroutine(store.set_status(1, 2))
+    # What is asked later is answered later.
+    await store.create_token("digest", Token(user_id=1, generation=0), lifetime=60)
+    assert not setting.called
+    if not trouble:
+        written.callback(None)
+        await setting
+        assert told.people("one") == {1: person(1, status=2)}
+        return
+    if trouble == "connection":
+        store._blocking.drop("a test")
+    else:
+        await store._bus.leave()
+    with pytest.raises(StoreUnavailable):
+        await setting
+    written.errback(StoreUnavailable("lost"))
 
 
 # ---- what lies in the streams

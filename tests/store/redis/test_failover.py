@@ -29,7 +29,17 @@ from chatroom.store.redis.store import RedisStore
 from tests.doubles.proxy import Proxy
 from tests.doubles.valkey import Valkey
 from tests.serving import _at_once
-from tests.store.contract.nodes import HEARTBEAT, Recorder, Start, people, person, post, say, until
+from tests.store.contract.nodes import (
+    HEARTBEAT,
+    Recorder,
+    Start,
+    at_once,
+    people,
+    person,
+    post,
+    say,
+    until,
+)
 from tests.store.redis.connecting import Connect
 from tests.world import Client
 
@@ -206,6 +216,21 @@ async def test_who_hears_itself_stays_connected(start: Start, valkey: Valkey) ->
     assert store._commands.link is link
     await until(lambda: hears_itself(store))
     assert told.mail == []
+
+
+@ensureDeferred
+async def test_a_heartbeat_that_is_due_while_the_connection_is_prepared_costs_nothing(
+    start: Start,
+) -> None:
+    store, told = await start()
+    store._bus._heartbeat.stop()
+    link = store._commands.link
+    await at_once([store._bus.reconnected(), store._bus._beat()])
+    for number in range(4):
+        await say(store, 1, f"{number}")
+        await until(lambda: len(told.room) > number)  # noqa: B023  # it is over by then
+    assert store._commands.link is link
+    assert hears_itself(store)
 
 
 # ---- a store that lost something, and whose clock is behind

@@ -251,7 +251,8 @@ def zeros_at_the_end(place: Place) -> int:
 def garbage_in_the_middle(place: Place) -> int:
     whole = place.incr.read_bytes()
     begin = whole.rindex(b"*3\r\n$3\r\nSET\r\n$6\r\nmiddle")
-    place.incr.write_bytes(whole[:begin] + os.urandom(5) + whole[begin + 5 :])
+    # None that the file's format knows at a line's beginning, as a comment's or a command's.
+    place.incr.write_bytes(whole[:begin] + b"\xde\xad\xbe\xef\x00" + whole[begin + 5 :])
     return len(whole) - begin
 
 

@@ -155,7 +155,7 @@ local function is_over(ends)
 end
 
 local function tell_presence(...)
-  redis.call('XADD', 'chatroom:presence', 'MAXLEN', '~', 10000, '*', ...)
+  return redis.call('XADD', 'chatroom:presence', 'MAXLEN', '~', 10000, '*', ...)
 end
 
 -- All users of a node have gone: it stopped, died, or is starting again.

@@ -224,6 +224,33 @@ test("the status is what the server says in the end", async () => {
   assert.equal(it.client.me.userStatus, 0);
 });
 
+test("a status of which no answer came is told to the other tabs once it is known", async () => {
+  const it = stage();
+  await it.login();
+  let told = 0;
+  it.client.on("status", () => (told += 1));
+  const changed = it.client.people.setStatus(2);
+  await settled();
+  it.socket.break();
+  assert.equal(await changed, false);
+  assert.equal(told, 0);
+  it.client.connection.retry();
+  await it.login({ users: [{ userId: ME, userName: "Me", userStatus: 2 }] });
+  assert.equal(it.client.me.userStatus, 2);
+  it.socket.hear("UsersResMes", { users: [{ userId: ME, userName: "Me", userStatus: 2 }], online: 1, next: null });
+  await settled();
+  assert.equal(told, 1);
+});
+
+test("a status that another tab set is asked for after a login that was under way", async () => {
+  const it = stage();
+  await assert.rejects(it.client.people.lookUp(ME));
+  await it.login();
+  it.socket.hear("UsersResMes", { users: [{ userId: ME, userName: "Me", userStatus: 2 }], online: 1, next: null });
+  await settled();
+  assert.equal(it.client.me.userStatus, 2);
+});
+
 test("an operator's announcement is told, and is no message", async () => {
   const it = stage();
   await it.login();

@@ -12,10 +12,13 @@ export class People {
   #emit;
   #names;
   #known = false;
+  /** One's own status could not be asked for: what the next login says may be older. */
+  #unsure = false;
 
   /**
    * `names`: pairs of id and name, remembered from before. `emit(name)` reports changes: "people", "me",
-   * "status" when it was set here, and "counted" when only the number of online users is new.
+   * "status" when it was set here (or may have been), and "counted" when only the number of online users
+   * is new.
    */
   constructor({ me, names, requests, send, emit }) {
     this.me = me;
@@ -55,7 +58,8 @@ export class People {
     this.roster.reset(users, online);
     const self = this.roster.get(this.me.userId);
     if (self) this.me.userStatus = self.userStatus;
-    else this.lookUp(this.me.userId).catch(() => {});
+    if (this.#unsure) this.#settle().catch(() => {});
+    else if (!self) this.lookUp(this.me.userId).catch(() => {});
   }
 
   /** The connection is gone, and with it the presence notices. */
@@ -83,8 +87,7 @@ export class People {
     }
     try {
       // The server answers only failures; the answer to the next request shows whether this worked.
-      await this.lookUp(this.me.userId);
-      this.#emit("status");
+      await this.#settle();
     } catch {
       this.#become(earlier);
     }
@@ -93,8 +96,11 @@ export class People {
 
   /** Fetches one person. Fails with RequestFailed, as do the two below. */
   async lookUp(userId) {
+    const own = userId === this.me.userId;
+    if (own) this.#unsure = true;
     await this.#ask(userId - 1, 1);
-    const self = userId === this.me.userId && this.roster.get(userId);
+    const self = own && this.roster.get(userId);
+    if (own) this.#unsure = false;
     if (self) this.#become(self.userStatus);
   }
 
@@ -106,6 +112,11 @@ export class People {
   /** Fetches so many from this id on, as they may have changed without a notice. */
   async refresh(first, limit) {
     await this.#ask(first - 1, limit);
+  }
+
+  async #settle() {
+    await this.lookUp(this.me.userId);
+    this.#emit("status");
   }
 
   async #ask(after, limit) {
