@@ -19,7 +19,10 @@ COUNT_INTERVAL = 30
 
 
 class Announcer:
-    """:param tell: sends a `PresenceMes` to every session."""
+    """Tells sessions who came and went: in batches, and only the count when it is crowded.
+
+    :param tell: sends a `PresenceMes` to every session.
+    """
 
     def __init__(self, clock: Clock, roster: Roster, tell: Callable[[PresenceMes], None]) -> None:
         self._clock = clock

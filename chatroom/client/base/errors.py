@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from chatroom.client.base.error_texts import Words, of_server
+from chatroom.protocol.messages import Code
+
+#: Refused for now: the same login or message may be accepted later. 409 says that the server closes
+#: the session, so a message is sent again in the next one. Every other code is final.
+LATER: Final = frozenset({Code.TOO_FAST, Code.UNAVAILABLE, Code.CLOSED})
 
 
 class ChatError(Exception):

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from msgspec import UNSET
 from twisted.internet.defer import CancelledError
 
 from chatroom.client.base import error_texts as words
-from chatroom.client.base.errors import LoginRefused, NotConnected
+from chatroom.client.base.errors import LATER, LoginRefused, NotConnected
 from chatroom.client.connection.protocol import ClientProtocol
 from chatroom.client.state.convert import Welcome, read_welcome
 from chatroom.protocol import codec, messages as wire
-
-#: A login refused with one of these codes may succeed later; any other code is final.
-_LATER: Final = frozenset({wire.Code.TOO_FAST, wire.Code.UNAVAILABLE, wire.Code.CLOSED})
 
 
 @dataclass
@@ -30,7 +26,7 @@ class Identity:
 
 def is_final(error: LoginRefused) -> bool:
     """Whether a retry can't succeed."""
-    return error.code not in _LATER
+    return error.code not in LATER
 
 
 async def log_in(

@@ -9,7 +9,7 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from chatroom.client.base.errors import SendRefused
+from chatroom.client.base.errors import LATER, SendRefused
 from chatroom.client.base.model import Sent
 from chatroom.client.base.timing import Backoff, Timing
 from chatroom.common.clock import Clock, Timer, cancel
@@ -18,11 +18,6 @@ from chatroom.protocol.messages import Code, Seq
 
 #: Most messages unanswered at a time: the protocol's number.
 WINDOW: Final = 100
-#: Refused for now: the same message may be accepted later. 409 says that the server closes the
-#: session, so the message is sent again in the next one. Every other code is final.
-_LATER: Final = frozenset({Code.TOO_FAST, Code.UNAVAILABLE, Code.CLOSED})
-
-
 #: What is tried of the rate at which a server was seen to take messages: all of it would be
 #: refused again soon.
 CAUTION: Final = 0.9
@@ -193,7 +188,7 @@ class SendQueue:
         entry = self._entries.get(message_id)
         if entry is None:
             return
-        if error.code not in _LATER or entry.deferred.called:
+        if error.code not in LATER or entry.deferred.called:
             del self._entries[message_id]
             self._pump()
             if not entry.deferred.called:
