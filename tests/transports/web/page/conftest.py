@@ -76,11 +76,17 @@ def lab(tmp_path_factory: pytest.TempPathFactory, forking: None) -> Iterator[Lab
     lab.close()
 
 
+def a_world(
+    browser: Browser, server: Server, ids: Callable[[], int], request: pytest.FixtureRequest
+) -> Iterator[World]:
+    world = World(browser, server, ids, getattr(request, "param", DESKTOP))
+    yield world
+    assert world.close() == []
+
+
 @pytest.fixture
 def world(
     browser: Browser, server: Server, ids: Callable[[], int], request: pytest.FixtureRequest
 ) -> Iterator[World]:
     """The server and the browser that tests share; no page may have caused trouble."""
-    world = World(browser, server, ids, getattr(request, "param", DESKTOP))
-    yield world
-    assert world.close() == []
+    yield from a_world(browser, server, ids, request)

@@ -15,7 +15,8 @@ from tests.transports.web.page import (
     test_tabs,
     test_talking,
 )
-from tests.transports.web.page.chromium import DESKTOP, PHONE, Window, World
+from tests.transports.web.page.chromium import PHONE, Window, World
+from tests.transports.web.page.conftest import a_world
 from tests.wire import PASSWORD
 
 on_a_phone = pytest.mark.parametrize("world", [PHONE], ids=["phone"], indirect=True)
@@ -26,9 +27,7 @@ def world(
     firefox: Browser, server: Server, ids: Callable[[], int], request: pytest.FixtureRequest
 ) -> Iterator[World]:
     """As for all other tests, but of Firefox."""
-    world = World(firefox, server, ids, getattr(request, "param", DESKTOP))
-    yield world
-    assert world.close() == []
+    yield from a_world(firefox, server, ids, request)
 
 
 def test_who_registers_with_one_browser_talks_with_another(world: World, browser: Browser) -> None:
