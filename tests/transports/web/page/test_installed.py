@@ -98,14 +98,16 @@ def test_a_new_version_is_taken_at_the_next_load(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     stage.dies()
     stage.comes_back()
-    window.reloads()
+    window.resized(PHONE).reloads()
     expect(window["#room-title"]).to_have_text("Hall")
     # And it is the new one that is shown from now on while there is no server.
     until(lambda: old not in window.page.evaluate("caches.keys()"), 60)
     stage.dies()
-    window.page.reload()
-    window.is_connected("offline")
-    expect(window["#room-title"]).to_have_text("Hall")
+    for size in (PHONE, DESKTOP):
+        window.resized(size).page.reload()
+        window.is_connected("offline")
+        expect(window["#room-title"]).to_have_text("Hall")
+        expect(window["#room-title"]).to_be_visible()
     assert stage.world.close() == []
 
 
@@ -120,13 +122,15 @@ def test_a_browser_finds_what_it_needs_to_install_the_page(
 
 
 def _check_manifest(world: World) -> None:
-    window = world.newcomer().window().opens()
+    window = world.newcomer().window()
     session = window.page.context.new_cdp_session(window.page)
-    found = session.send("Page.getAppManifest")
-    assert found["errors"] == []
-    manifest = json.loads(found["data"])
-    assert (manifest["start_url"], manifest["display"]) == ("/", "standalone")
-    # All that keeps this browser from it is that it is one for a test.
-    errors = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
-    assert [error["errorId"] for error in errors] == ["in-incognito"]
+    for size in (PHONE, DESKTOP):
+        window.resized(size).opens()
+        found = session.send("Page.getAppManifest")
+        assert found["errors"] == []
+        manifest = json.loads(found["data"])
+        assert (manifest["start_url"], manifest["display"]) == ("/", "standalone")
+        # All that keeps this browser from it is that it is one for a test.
+        errors = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
+        assert [error["errorId"] for error in errors] == ["in-incognito"]
     assert world.close() == []
